@@ -1,0 +1,43 @@
+//! Little-endian numbers at fixed offsets, bounds-checked.
+
+use crate::error::FormatError;
+
+/// The `N` bytes at `offset`.
+pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], FormatError> {
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk::<N>())
+        .copied()
+        .ok_or(FormatError::Short { need: offset + N, have: bytes.len() })
+}
+
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Result<u16, FormatError> {
+    array(bytes, offset).map(u16::from_le_bytes)
+}
+
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, FormatError> {
+    array(bytes, offset).map(u32::from_le_bytes)
+}
+
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Result<u64, FormatError> {
+    array(bytes, offset).map(u64::from_le_bytes)
+}
+
+pub(crate) fn i64_at(bytes: &[u8], offset: usize) -> Result<i64, FormatError> {
+    array(bytes, offset).map(i64::from_le_bytes)
+}
+
+/// Writes `value` at `offset`.
+///
+/// # Panics
+/// When the place is outside `bytes`: offsets are constants of this crate, so that is a bug here.
+pub(crate) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
+    let place = bytes.get_mut(offset..offset + value.len());
+    #[expect(clippy::expect_used, reason = "offsets are constants inside buffers of constant size")]
+    place.expect("a field lies inside its structure").copy_from_slice(value);
+}
+
+/// Errors unless every byte is zero.
+pub(crate) fn all_zero(bytes: &[u8], what: &'static str) -> Result<(), FormatError> {
+    if bytes.iter().all(|&b| b == 0) { Ok(()) } else { Err(FormatError::Reserved(what)) }
+}

@@ -1,0 +1,25 @@
+//! The bytes AllSource writes to disk, and nothing else: no files, no clocks, no threads.
+//!
+//! `SPEC.md` beside this crate is normative; this codec is its first implementation and `reader.py` its
+//! second. Everything here takes bytes and gives values, or values and gives bytes. A reader never panics on
+//! any input: it answers a [`FormatError`] that says what is wrong.
+
+pub mod limits;
+pub mod error;
+mod bytes;
+pub mod partition;
+pub mod record;
+pub mod journal;
+pub mod frame;
+pub mod manifest;
+
+pub use error::FormatError;
+
+/// The format version this crate writes.
+pub const WRITE_VERSION: u16 = 1;
+
+/// The oldest reader that understands what this crate writes.
+pub const READ_VERSION: u16 = 1;
+
+/// The identity of a store: 16 random bytes drawn when it is created, present in every file.
+pub type StoreId = [u8; 16];

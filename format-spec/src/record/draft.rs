@@ -1,0 +1,122 @@
+//! Writing a record: archived by the caller in its own thread, sealed by the sequencer with what it assigns.
+
+use rkyv::util::AlignedVec;
+
+use super::archive::{self, ARCHIVE_ROOT_BYTES, Fields};
+use super::{BYTES_MIN, HEADER_BYTES};
+use crate::bytes::put;
+use crate::limits;
+
+/// An event before it has a place in the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// The event's UUID, 16 bytes in network order.
+    pub id: [u8; 16],
+    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: the commit time.
+    pub timestamp: Option<i64>,
+    /// Whether the payload is JSON text.
+    pub is_json: bool,
+    /// The tenant's id.
+    pub tenant: &'a str,
+    /// The entity's id within its tenant.
+    pub entity_id: &'a str,
+    /// The event's type.
+    pub event_type: &'a str,
+    /// The payload, kept exactly as it is.
+    pub payload: &'a [u8],
+    /// JSON text; empty: none.
+    pub metadata: &'a str,
+    /// Tags in the order given.
+    pub tags: &'a [&'a str],
+}
+
+/// A draft breaks a limit of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {actual} {unit}, the limit is {limit}")]
+pub struct DraftError {
+    /// The field, in the words of the specification.
+    pub field: &'static str,
+    /// What was given.
+    pub actual: usize,
+    /// What is allowed.
+    pub limit: usize,
+    /// What is counted.
+    pub unit: &'static str,
+}
+
+impl Draft<'_> {
+    fn check(&self) -> Result<(), DraftError> {
+        let within = |field, actual, limit, unit| match actual <= limit {
+            true => Ok(()),
+            false => Err(DraftError { field, actual, limit, unit }),
+        };
+        within("tenant_id", self.tenant.len(), limits::TENANT_BYTES_MAX, "bytes")?;
+        within("entity_id", self.entity_id.len(), limits::ENTITY_ID_BYTES_MAX, "bytes")?;
+        within("event_type", self.event_type.len(), limits::EVENT_TYPE_BYTES_MAX, "bytes")?;
+        within("payload", self.payload.len(), limits::PAYLOAD_BYTES_MAX, "bytes")?;
+        within("metadata", self.metadata.len(), limits::METADATA_BYTES_MAX, "bytes")?;
+        within("tags", self.tags.len(), limits::TAGS_MAX, "tags")?;
+        self.tags.iter().try_for_each(|tag| within("tag", tag.len(), limits::TAG_BYTES_MAX, "bytes"))
+    }
+}
+
+/// Appends the record of `draft` to `out` with everything but the sequencer's part, and returns the checksum
+/// so far: over the length and all of the archive before its root. [`seal`] finishes it.
+///
+/// # Errors
+/// A field over its limit; `out` is unchanged then.
+pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError> {
+    draft.check()?;
+    assert!(out.len().is_multiple_of(8), "records start at multiples of 8");
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER_BYTES]);
+    let given = if draft.timestamp.is_some() { archive::flags::TIMESTAMP_GIVEN } else { 0 };
+    let kind = if draft.is_json { archive::flags::JSON } else { 0 };
+    let fields = Fields {
+        id: draft.id,
+        position: 0,
+        version: 0,
+        recorded_at: 0,
+        timestamp: draft.timestamp.unwrap_or(0),
+        flags: given | kind,
+        tenant: draft.tenant.as_bytes(),
+        entity_id: draft.entity_id.as_bytes(),
+        event_type: draft.event_type.as_bytes(),
+        payload: draft.payload,
+        metadata: draft.metadata.as_bytes(),
+        tags: draft.tags.iter().map(|tag| tag.as_bytes()).collect(),
+        reserved: 0,
+    };
+    let mut written = rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Panic>(&fields, std::mem::take(out));
+    #[expect(clippy::expect_used, reason = "writing to memory below the limits checked above cannot fail")]
+    let buffer = written.as_mut().expect("archiving to memory succeeds");
+    let archive_bytes = buffer.len() - start - HEADER_BYTES;
+    assert!(archive_bytes.is_multiple_of(8) && archive_bytes + HEADER_BYTES <= limits::RECORD_BYTES_MAX);
+    let length = u32::try_from(archive_bytes).unwrap_or(u32::MAX).to_le_bytes();
+    put(buffer, start, &length);
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&length);
+    crc.update(buffer.get(start + HEADER_BYTES..buffer.len() - ARCHIVE_ROOT_BYTES).unwrap_or(&[]));
+    *out = std::mem::take(buffer);
+    Ok(crc.finalize())
+}
+
+/// Completes a record that [`encode`] wrote: fills in what the sequencer assigns and finishes the checksum
+/// from `crc_so_far`. The timestamp becomes the commit time unless the client gave one.
+///
+/// # Panics
+/// When `record` is shorter than any record.
+pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, recorded_at: i64) {
+    assert!(record.len() >= BYTES_MIN, "a record holds at least its header and its root");
+    let root = record.len() - ARCHIVE_ROOT_BYTES;
+    put(record, root + archive::POSITION, &position.to_le_bytes());
+    put(record, root + archive::VERSION, &version.to_le_bytes());
+    put(record, root + archive::RECORDED_AT, &recorded_at.to_le_bytes());
+    let flags = crate::bytes::u32_at(record, root + archive::FLAGS).unwrap_or(0);
+    if flags & archive::flags::TIMESTAMP_GIVEN == 0 {
+        put(record, root + archive::TIMESTAMP, &recorded_at.to_le_bytes());
+    }
+    let mut crc = crc32fast::Hasher::new_with_initial(crc_so_far);
+    crc.update(record.get(root..).unwrap_or(&[]));
+    put(record, 4, &crc.finalize().to_le_bytes());
+}

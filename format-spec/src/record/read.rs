@@ -1,0 +1,239 @@
+//! Reading a record without copying it.
+
+use super::archive::{self, ARCHIVE_ROOT_BYTES, ArchivedFields};
+use super::{BYTES_MIN, HEADER_BYTES, flags};
+use crate::bytes::{all_zero, array, i64_at, u32_at, u64_at};
+use crate::error::FormatError;
+use crate::limits;
+
+/// One record, borrowed from the bytes it lies in.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// The whole record: header and archive.
+    bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The record that begins at `bytes[0]`, wholly validated: length, checksum, archive, limits, UTF-8.
+    /// `bytes` must lie at an address that is a multiple of 8.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn check(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let record = Self::at(bytes)?;
+        let (length, stored) = (array::<4>(bytes, 0)?, u32_at(bytes, 4)?);
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&length);
+        crc.update(record.archive());
+        if crc.finalize() != stored {
+            return Err(FormatError::Checksum("record"));
+        }
+        rkyv::access::<ArchivedFields<'_>, rkyv::rancor::Failure>(record.archive())
+            .map_err(|_| FormatError::Archive)?;
+        record.check_fields()?;
+        Ok(record)
+    }
+
+    /// The record that begins at `bytes[0]`, for bytes that [`Record::check`] has accepted before.
+    ///
+    /// # Errors
+    /// When the length cannot be right. Nothing else is looked at.
+    pub fn at(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let archive_bytes = u32_at(bytes, 0)? as usize;
+        let total = archive_bytes.saturating_add(HEADER_BYTES);
+        if !(BYTES_MIN..=limits::RECORD_BYTES_MAX).contains(&total) || !total.is_multiple_of(8) {
+            return Err(FormatError::Range("record length"));
+        }
+        let whole = bytes.get(..total).ok_or(FormatError::Short { need: total, have: bytes.len() })?;
+        Ok(Self { bytes: whole })
+    }
+
+    fn check_fields(&self) -> Result<(), FormatError> {
+        let root = self.root();
+        if self.flags() & !flags::ALL != 0 {
+            return Err(FormatError::Reserved("flags"));
+        }
+        all_zero(root.get(archive::RESERVED..).unwrap_or(&[1]), "reserved field")?;
+        if self.position() == 0 || self.version() == 0 {
+            return Err(FormatError::Range("position or version"));
+        }
+        let times = limits::TIMESTAMP_MIN..=limits::TIMESTAMP_MAX;
+        if !times.contains(&self.timestamp()) || !times.contains(&self.recorded_at()) {
+            return Err(FormatError::Range("timestamp"));
+        }
+        let text = |field, name, least: usize, most| {
+            let bytes = self.slice(field);
+            let fits = (least..=most).contains(&bytes.len()) && std::str::from_utf8(bytes).is_ok();
+            if fits { Ok(()) } else { Err(FormatError::Field(name)) }
+        };
+        text(archive::TENANT, "tenant", 1, limits::TENANT_BYTES_MAX)?;
+        text(archive::ENTITY_ID, "entity_id", 1, limits::ENTITY_ID_BYTES_MAX)?;
+        text(archive::EVENT_TYPE, "event_type", 1, limits::EVENT_TYPE_BYTES_MAX)?;
+        text(archive::METADATA, "metadata", 0, limits::METADATA_BYTES_MAX)?;
+        let payload = self.payload();
+        if payload.len() > limits::PAYLOAD_BYTES_MAX || self.is_json() && std::str::from_utf8(payload).is_err() {
+            return Err(FormatError::Field("payload"));
+        }
+        let tags = self.tags();
+        if tags.len() > limits::TAGS_MAX {
+            return Err(FormatError::Range("tags"));
+        }
+        for tag in tags.raw() {
+            if !(1..=limits::TAG_BYTES_MAX).contains(&tag.len()) || std::str::from_utf8(tag).is_err() {
+                return Err(FormatError::Field("tag"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole record, header included.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    fn archive(&self) -> &'a [u8] {
+        self.bytes.get(HEADER_BYTES..).unwrap_or(&[])
+    }
+
+    fn root(&self) -> &'a [u8] {
+        self.bytes.get(self.bytes.len() - ARCHIVE_ROOT_BYTES..).unwrap_or(&[])
+    }
+
+    /// The event's UUID.
+    pub fn id(&self) -> [u8; 16] {
+        array(self.root(), archive::ID).unwrap_or_default()
+    }
+
+    /// Place in the store's log, from 1.
+    pub fn position(&self) -> u64 {
+        u64_at(self.root(), archive::POSITION).unwrap_or_default()
+    }
+
+    /// Place in the entity's history, from 1.
+    pub fn version(&self) -> u64 {
+        u64_at(self.root(), archive::VERSION).unwrap_or_default()
+    }
+
+    /// Commit time, microseconds since 1970-01-01T00:00:00Z.
+    pub fn recorded_at(&self) -> i64 {
+        i64_at(self.root(), archive::RECORDED_AT).unwrap_or_default()
+    }
+
+    /// The event's own time, microseconds since 1970-01-01T00:00:00Z.
+    pub fn timestamp(&self) -> i64 {
+        i64_at(self.root(), archive::TIMESTAMP).unwrap_or_default()
+    }
+
+    /// See [`flags`].
+    pub fn flags(&self) -> u32 {
+        u32_at(self.root(), archive::FLAGS).unwrap_or_default()
+    }
+
+    /// Whether the payload is JSON text.
+    pub fn is_json(&self) -> bool {
+        self.flags() & flags::JSON != 0
+    }
+
+    /// Whether the client gave the timestamp.
+    pub fn is_timestamp_given(&self) -> bool {
+        self.flags() & flags::TIMESTAMP_GIVEN != 0
+    }
+
+    /// The tenant's id.
+    pub fn tenant(&self) -> &'a str {
+        text(self.slice(archive::TENANT))
+    }
+
+    /// The entity's id within its tenant.
+    pub fn entity_id(&self) -> &'a str {
+        text(self.slice(archive::ENTITY_ID))
+    }
+
+    /// The event's type.
+    pub fn event_type(&self) -> &'a str {
+        text(self.slice(archive::EVENT_TYPE))
+    }
+
+    /// The payload, exactly as accepted.
+    pub fn payload(&self) -> &'a [u8] {
+        self.slice(archive::PAYLOAD)
+    }
+
+    /// The metadata, JSON text; empty: none.
+    pub fn metadata(&self) -> &'a str {
+        text(self.slice(archive::METADATA))
+    }
+
+    /// The tags in the order given.
+    pub fn tags(&self) -> Tags<'a> {
+        let entry = self.bytes.len() - ARCHIVE_ROOT_BYTES + archive::TAGS;
+        let (first, count) = self.pointer(entry).unwrap_or((0, 0));
+        Tags { record: *self, next: first, left: count }
+    }
+
+    /// Whether two records hold the same event, whatever place in the log each was given.
+    pub fn same_content(&self, other: &Record<'_>) -> bool {
+        self.event_type() == other.event_type()
+            && self.payload() == other.payload()
+            && self.flags() == other.flags()
+            && (!self.is_timestamp_given() || self.timestamp() == other.timestamp())
+            && self.tenant() == other.tenant()
+            && self.entity_id() == other.entity_id()
+            && self.metadata() == other.metadata()
+            && self.tags().raw().eq(other.tags().raw())
+    }
+
+    fn slice(&self, field: usize) -> &'a [u8] {
+        self.slice_at(self.bytes.len() - ARCHIVE_ROOT_BYTES + field).unwrap_or(&[])
+    }
+
+    /// The bytes that the relative pointer at `entry` names.
+    fn slice_at(&self, entry: usize) -> Option<&'a [u8]> {
+        let (start, length) = self.pointer(entry)?;
+        self.bytes.get(start..start.checked_add(length)?)
+    }
+
+    /// A relative pointer: i32 offset from itself, u32 count.
+    fn pointer(&self, entry: usize) -> Option<(usize, usize)> {
+        let relative = i32::from_le_bytes(array(self.bytes, entry).ok()?);
+        let count = u32_at(self.bytes, entry + 4).ok()? as usize;
+        Some((entry.checked_add_signed(relative as isize)?, count))
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    #[expect(clippy::expect_used, reason = "a record is only read after its text was checked or accepted as text")]
+    std::str::from_utf8(bytes).expect("text in a checked record is UTF-8")
+}
+
+/// The tags of a record.
+#[derive(Debug, Clone)]
+pub struct Tags<'a> {
+    record: Record<'a>,
+    next: usize,
+    left: usize,
+}
+
+impl<'a> Tags<'a> {
+    fn raw(self) -> impl Iterator<Item = &'a [u8]> {
+        let Self { record, next, left } = self;
+        (0..left).map_while(move |n| record.slice_at(next + 8 * n))
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        self.left = self.left.checked_sub(1)?;
+        let tag = self.record.slice_at(self.next)?;
+        self.next += 8;
+        Some(text(tag))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Tags<'_> {}
