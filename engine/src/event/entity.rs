@@ -1,0 +1,67 @@
+//! An entity: an id within a tenant.
+
+use std::fmt;
+
+use allsource_format::partition::{self, KEY_SEPARATOR};
+use smallvec::SmallVec;
+
+use super::name::{EntityId, NameError, TenantId};
+
+/// Which entity: the unit of ordering, versions and state.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entity {
+    tenant: TenantId,
+    id: EntityId,
+}
+
+impl Entity {
+    /// The entity of this id in the tenant `default`.
+    ///
+    /// # Errors
+    /// When the id breaks a rule for names.
+    pub fn new(id: impl Into<Box<str>>) -> Result<Self, NameError> {
+        Ok(Self { tenant: TenantId::default(), id: EntityId::new(id)? })
+    }
+
+    /// The entity of this id in a tenant.
+    pub fn of(tenant: TenantId, id: EntityId) -> Self {
+        Self { tenant, id }
+    }
+
+    /// Its tenant.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Its id within the tenant.
+    pub fn id(&self) -> &EntityId {
+        &self.id
+    }
+
+    /// Its partition among `partitions`, a power of two up to 1024.
+    pub fn partition(&self, partitions: u32) -> u32 {
+        partition::of_key(&self.key(), partitions)
+    }
+
+    pub(crate) fn key(&self) -> EntityKeyBuffer {
+        key_of(self.tenant.as_str(), self.id.as_str().as_bytes())
+    }
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.id)
+    }
+}
+
+/// A key without an allocation, unless it is long.
+pub(crate) type EntityKeyBuffer = SmallVec<[u8; 96]>;
+
+/// The bytes by which a name within a tenant is looked up: no two pairs share them.
+pub(crate) fn key_of(tenant: &str, name: &[u8]) -> EntityKeyBuffer {
+    let mut key = EntityKeyBuffer::with_capacity(tenant.len() + 1 + name.len());
+    key.extend_from_slice(tenant.as_bytes());
+    key.push(KEY_SEPARATOR);
+    key.extend_from_slice(name);
+    key
+}

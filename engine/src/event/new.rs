@@ -1,0 +1,194 @@
+//! An event that is to be appended.
+
+use allsource_format::limits::{JSON_DEPTH_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, TAGS_MAX};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::name::{EventType, NameError, Tag};
+use super::time::Timestamp;
+
+/// What an event carries. It comes back byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// JSON text.
+    Json(&'a str),
+    /// Anything else; the store does not look inside.
+    Bytes(&'a [u8]),
+}
+
+/// What can be wrong with a new event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEvent {
+    /// A name breaks a rule.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Payload or metadata is not JSON.
+    #[error("{field} is not valid JSON: {problem}")]
+    Json {
+        /// `payload` or `metadata`.
+        field: &'static str,
+        /// What the parser says.
+        problem: String,
+    },
+    /// JSON nested deeper than the limit.
+    #[error("{field} is nested deeper than {JSON_DEPTH_MAX} levels")]
+    TooDeep {
+        /// `payload` or `metadata`.
+        field: &'static str,
+    },
+    /// Larger than the limit.
+    #[error("{field} has {actual}, the limit is {limit}")]
+    TooLarge {
+        /// `payload`, `metadata` (bytes) or `tags` (how many).
+        field: &'static str,
+        /// What was given.
+        actual: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+}
+
+/// An event on its way into the store.
+///
+/// ```
+/// use allsource_engine::event::NewEvent;
+/// let event = NewEvent::json("user.created", r#"{"name":"Ada"}"#)?.tag("signup")?;
+/// # Ok::<(), allsource_engine::event::InvalidEvent>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    pub(crate) id: Option<Uuid>,
+    pub(crate) event_type: EventType,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) is_json: bool,
+    pub(crate) metadata: String,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) timestamp: Option<Timestamp>,
+}
+
+impl NewEvent {
+    /// An event whose payload is the JSON text `payload`, kept exactly as it is.
+    ///
+    /// # Errors
+    /// When the type breaks a rule for names, or the payload is no JSON, too deep or too large.
+    pub fn json(event_type: impl Into<Box<str>>, payload: impl Into<String>) -> Result<Self, InvalidEvent> {
+        let payload = payload.into();
+        check_json("payload", &payload, PAYLOAD_BYTES_MAX)?;
+        Self::with(event_type, payload.into_bytes(), true)
+    }
+
+    /// An event whose payload is opaque bytes.
+    ///
+    /// # Errors
+    /// When the type breaks a rule for names, or the payload is too large.
+    pub fn bytes(event_type: impl Into<Box<str>>, payload: impl Into<Vec<u8>>) -> Result<Self, InvalidEvent> {
+        let payload = payload.into();
+        check_size("payload", payload.len(), PAYLOAD_BYTES_MAX)?;
+        Self::with(event_type, payload, false)
+    }
+
+    fn with(event_type: impl Into<Box<str>>, payload: Vec<u8>, is_json: bool) -> Result<Self, InvalidEvent> {
+        let event_type = EventType::new(event_type)?;
+        let (id, metadata, tags, timestamp) = (None, String::new(), Vec::new(), None);
+        Ok(Self { id, event_type, payload, is_json, metadata, tags, timestamp })
+    }
+
+    /// Gives the event an id of the caller's: appending the same event again then changes nothing.
+    #[must_use]
+    pub fn id(self, id: Uuid) -> Self {
+        Self { id: Some(id), ..self }
+    }
+
+    /// Says when the event happened; otherwise that is the time of its commit.
+    #[must_use]
+    pub fn timestamp(self, timestamp: Timestamp) -> Self {
+        Self { timestamp: Some(timestamp), ..self }
+    }
+
+    /// Adds JSON text about the event that is not part of it.
+    ///
+    /// # Errors
+    /// When it is no JSON, too deep or too large.
+    pub fn metadata(self, metadata: impl Into<String>) -> Result<Self, InvalidEvent> {
+        let metadata = metadata.into();
+        check_json("metadata", &metadata, METADATA_BYTES_MAX)?;
+        Ok(Self { metadata, ..self })
+    }
+
+    /// Adds a tag.
+    ///
+    /// # Errors
+    /// When the tag breaks a rule for names, or is one too many.
+    pub fn tag(mut self, tag: impl Into<Box<str>>) -> Result<Self, InvalidEvent> {
+        self.tags.push(Tag::new(tag)?);
+        check_size("tags", self.tags.len(), TAGS_MAX)?;
+        Ok(self)
+    }
+
+    /// Its type.
+    pub fn event_type(&self) -> &EventType {
+        &self.event_type
+    }
+}
+
+fn check_size(field: &'static str, actual: usize, limit: usize) -> Result<(), InvalidEvent> {
+    if actual <= limit { Ok(()) } else { Err(InvalidEvent::TooLarge { field, actual, limit }) }
+}
+
+fn check_json(field: &'static str, text: &str, limit: usize) -> Result<(), InvalidEvent> {
+    check_size(field, text.len(), limit)?;
+    let problem = |error: serde_json::Error| InvalidEvent::Json { field, problem: error.to_string() };
+    let raw: &RawValue = serde_json::from_str(text).map_err(problem)?;
+    if depth(raw.get()) > JSON_DEPTH_MAX { Err(InvalidEvent::TooDeep { field }) } else { Ok(()) }
+}
+
+/// Deepest nesting of valid JSON text.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_that_are_not_json_or_too_deep_are_refused() {
+        let check = |payload: &str, expected: &str| {
+            let error = NewEvent::json("t", payload).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{payload}: {error}");
+        };
+        check("", "payload is not valid JSON: EOF");
+        check("{\"a\":}", "payload is not valid JSON: expected value");
+        check("{} {}", "payload is not valid JSON: trailing characters");
+        check(&"[".repeat(500), "payload is not valid JSON");
+        check(&format!("{}1{}", "[".repeat(97), "]".repeat(97)), "payload is nested deeper than 96 levels");
+    }
+
+    #[test]
+    fn brackets_in_strings_are_not_nesting() {
+        let text = format!("{{\"a\\\"{0}\":\"{0}\"}}", "[".repeat(200));
+        assert!(NewEvent::json("t", text).is_ok());
+        assert!(NewEvent::json("t", "[".repeat(96) + &"]".repeat(96)).is_ok());
+    }
+
+    #[test]
+    fn one_tag_too_many_is_refused() {
+        let tagged = (0..64).try_fold(NewEvent::json("t", "1").unwrap(), |e, n| e.tag(n.to_string())).unwrap();
+        assert_eq!(tagged.tag("x").unwrap_err().to_string(), "tags has 65, the limit is 64");
+    }
+}

@@ -1,0 +1,65 @@
+//! How a store is opened.
+
+use std::time::Duration;
+
+use allsource_format::limits::{JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN};
+use allsource_format::partition;
+
+use crate::error::OpenError;
+
+/// What an acknowledgement is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Acknowledged means on the disk. The default.
+    Sync,
+    /// Acknowledged means written; a sync follows within this time. A crash of the system may lose what was
+    /// acknowledged since the last one; a crash of the process loses nothing. Every acknowledgement says so.
+    Interval(Duration),
+    /// Never synced, except at close: for tests and throw-away data.
+    None,
+}
+
+/// Options of a store; the defaults are meant for production.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What an acknowledgement is worth.
+    pub durability: Durability,
+    /// Partitions of a new store: a power of two in 1..=1024, fixed when the store is created.
+    pub partitions: u32,
+    /// Length of a new store's journal files, in bytes: a multiple of 4096 from 64 KiB to 1 GiB, fixed when the
+    /// store is created. It bounds the largest append.
+    pub journal_file_bytes: u64,
+    /// Most bytes of appends that may wait to be written; beyond it they are refused as overloaded.
+    pub queue_bytes: usize,
+    /// How long after the last commit a mark is written, which proves that commit durable to a later recovery.
+    pub mark_after: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Sync,
+            partitions: 32,
+            journal_file_bytes: 64 << 20,
+            queue_bytes: 64 << 20,
+            mark_after: Duration::from_millis(75),
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let refuse = |option, problem: &str| Err(OpenError::Option { option, problem: problem.to_owned() });
+        if !partition::is_valid_count(self.partitions) {
+            return refuse("partitions", "must be a power of two in 1..=1024");
+        }
+        let sizes = JOURNAL_FILE_BYTES_MIN..=JOURNAL_FILE_BYTES_MAX;
+        if !sizes.contains(&self.journal_file_bytes) || !self.journal_file_bytes.is_multiple_of(4096) {
+            return refuse("journal_file_bytes", "must be a multiple of 4096 from 64 KiB to 1 GiB");
+        }
+        if self.queue_bytes == 0 {
+            return refuse("queue_bytes", "must be at least 1");
+        }
+        Ok(())
+    }
+}
