@@ -1,1 +1,13 @@
-//! x
+//! An embeddable event store.
+pub mod position;
+pub mod event;
+pub mod batch;
+pub mod query;
+pub mod error;
+pub mod options;
+pub mod platform;
+
+pub use batch::{Acknowledged, Batch, Commit, Committed, ExpectedVersion};
+pub use options::{Durability, Options};
+pub use position::{Position, Sequence, Version};
+pub use query::{Order, Query};

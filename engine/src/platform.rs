@@ -1,0 +1,11 @@
+//! The seam between the engine and the machine: disk, clock, randomness. Nothing else makes a system call.
+//! Each has a real form and a simulated one, and a simulated run repeats exactly from its seed.
+
+pub mod disk;
+pub mod clock;
+mod local;
+pub mod sim;
+
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use disk::{Disk, DiskFile, DiskLock};
+pub use local::LocalDisk;

@@ -1,0 +1,50 @@
+//! What the engine asks of a disk, and what it may rely on.
+
+use std::io;
+use std::sync::Arc;
+
+/// A folder that holds one store. Paths are relative to it, with `/` between names.
+///
+/// What is promised: bytes written to a file are durable once [`DiskFile::sync`] returned; a name (created,
+/// renamed or removed) is durable once [`Disk::sync_dir`] of its folder returned. Before that a crash may keep
+/// any part of it, sector by sector, in any order. Nothing else is relied on.
+pub trait Disk: Send + Sync + 'static {
+    /// Creates a folder and those above it; existing ones are no error.
+    fn create_dir(&self, dir: &str) -> io::Result<()>;
+    /// The names in a folder, in ascending order.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+    /// Makes the names in a folder durable; `""` is the store's own folder.
+    fn sync_dir(&self, dir: &str) -> io::Result<()>;
+    /// Creates a file of `length` zero bytes with room for all of them on the disk. It must not exist.
+    fn create(&self, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing.
+    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading.
+    fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Gives a file a name that must be free.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &str) -> io::Result<()>;
+    /// Takes the lock that keeps everyone else out, creating its file if need be.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when somebody else holds it.
+    fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync + 'static {
+    /// Reads exactly `buffer.len()` bytes at `offset`.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `bytes` at `offset`.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes the file's bytes and its length durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Its length in bytes.
+    fn length(&self) -> io::Result<u64>;
+    /// Cuts it to `length` bytes.
+    fn truncate(&self, length: u64) -> io::Result<()>;
+}
+
+/// A lock, held until it is dropped.
+pub trait DiskLock: Send + Sync {}
