@@ -134,3 +134,9 @@ pub enum OpenError {
         error: std::io::Error,
     },
 }
+
+impl OpenError {
+    pub(crate) fn io(operation: impl Into<String>, error: std::io::Error) -> Self {
+        Self::Io { operation: operation.into(), error }
+    }
+}

@@ -6,6 +6,9 @@ pub mod query;
 pub mod error;
 pub mod options;
 pub mod platform;
+pub mod planted;
+mod manifest;
+mod journal;
 
 pub use batch::{Acknowledged, Batch, Commit, Committed, ExpectedVersion};
 pub use options::{Durability, Options};

@@ -1,0 +1,205 @@
+//! Reading a store's journal without changing it: what is there, and what an open would do about it.
+
+use std::io;
+
+use allsource_format::FormatError;
+use allsource_format::frame::{Frame, Kind};
+use allsource_format::journal::{HEADER_BYTES, Header};
+use allsource_format::manifest::Manifest;
+use rkyv::util::AlignedVec;
+
+use super::cursor::Cursor;
+use super::file::{DIR, path_of};
+use super::walk::{find_evidence, used_length, walk};
+use crate::error::{Damage, OpenError};
+use crate::planted::{self, Bug};
+use crate::platform::Disk;
+
+/// What examining a journal found: the state a writer would continue from.
+pub(crate) struct Examined {
+    /// Where the valid frames of the last file end; `None`: there is no file yet.
+    pub(crate) end: Option<Cursor>,
+    /// Everything below this log offset is durable for certain.
+    pub(crate) proven: u64,
+    /// The place before `proven` from which the last file must be written anew if it was not left cleanly.
+    pub(crate) proven_at: Option<Cursor>,
+    /// Frames with events at or above `proven`, as they are in the file.
+    pub(crate) unproven: Vec<AlignedVec>,
+    /// Log offset of the mark that ends the last file, when nothing at all comes after it.
+    pub(crate) final_mark: Option<u64>,
+    /// Bytes after the end of the last file that are not zero: what was being written when it stopped.
+    pub(crate) torn: Vec<u8>,
+    /// Journal files read.
+    pub(crate) files: u64,
+    /// Bytes read.
+    pub(crate) bytes: u64,
+}
+
+/// Walks the whole journal. `each` sees every frame with events, in order.
+///
+/// # Errors
+/// Damage to acknowledged data, a newer format, or a disk that does not answer.
+pub(crate) fn examine(
+    disk: &dyn Disk,
+    manifest: &Manifest,
+    each: &mut dyn FnMut(&Frame<'_>, &str) -> Result<(), Damage>,
+) -> Result<Examined, OpenError> {
+    let headers = read_headers(disk, manifest)?;
+    let mut examined = Examined {
+        end: None,
+        proven: 0,
+        proven_at: None,
+        unproven: Vec::new(),
+        final_mark: None,
+        torn: Vec::new(),
+        files: headers.len() as u64,
+        bytes: 0,
+    };
+    let mut expected: Option<Cursor> = None;
+    for (index, header) in headers.iter().enumerate() {
+        let path = path_of(header.number);
+        if let Some(end) = &expected {
+            check_joint(end, header, &path)?;
+        }
+        let image = read_image(disk, &path)?;
+        examined.bytes += image.len() as u64;
+        let mut cursor = Cursor::at_start_of(*header, image.len() as u64);
+        match headers.get(index + 1) {
+            Some(next) => walk_inner(&image, &mut cursor, next, &path, each)?,
+            None => walk_last(&image, &mut cursor, &path, each, &mut examined)?,
+        }
+        expected = Some(cursor);
+    }
+    examined.end = expected;
+    Ok(examined)
+}
+
+/// The headers of all journal files, in order and without a gap.
+fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, OpenError> {
+    let names = match disk.list(DIR) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(OpenError::io("list journal files", error)),
+    };
+    let numbers = names.iter().filter_map(|name| name.strip_suffix(".jnl")?.parse::<u64>().ok());
+    let mut numbers: Vec<u64> = numbers.filter(|number| *number >= manifest.first_journal).collect();
+    numbers.sort_unstable();
+    let mut headers = Vec::with_capacity(numbers.len());
+    for (number, expected) in numbers.into_iter().zip(manifest.first_journal..) {
+        if number != expected {
+            return Err(Damage::new(path_of(expected), 0, "the file is missing").into());
+        }
+        headers.push(read_header(disk, manifest, number)?);
+    }
+    Ok(headers)
+}
+
+fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> Result<Header, OpenError> {
+    let path = path_of(number);
+    let mut bytes = [0; HEADER_BYTES];
+    let file = disk.open_read_only(&path).map_err(|error| OpenError::io(format!("open {path}"), error))?;
+    match file.read_at(&mut bytes, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(Damage::new(path, 0, "the file is shorter than its header").into());
+        }
+        Err(error) => return Err(OpenError::io(format!("read {path}"), error)),
+        Ok(()) => {}
+    }
+    match Header::decode(&bytes) {
+        Ok(header) if header.store != manifest.store => {
+            Err(Damage::new(path, 0, "the file belongs to another store").into())
+        }
+        Ok(header) if header.number != number => {
+            Err(Damage::new(path, 0, "the number inside is not the one in its name").into())
+        }
+        Ok(header) => Ok(header),
+        Err(problem @ FormatError::Newer { .. }) => Err(OpenError::Newer { file: path, problem }),
+        Err(problem) => Err(Damage::new(path, 0, problem).into()),
+    }
+}
+
+fn read_image(disk: &dyn Disk, path: &str) -> Result<AlignedVec, OpenError> {
+    let failed = |error| OpenError::io(format!("read {path}"), error);
+    let file = disk.open_read_only(path).map_err(failed)?;
+    let length = usize::try_from(file.length().map_err(failed)?).unwrap_or(usize::MAX);
+    let mut image = AlignedVec::new();
+    image.resize(length, 0);
+    file.read_at(&mut image, 0).map_err(failed)?;
+    Ok(image)
+}
+
+/// A file must begin where the walk through the one before it ended.
+fn check_joint(end: &Cursor, next: &Header, path: &str) -> Result<(), Damage> {
+    let expected = (end.log_offset, end.previous_crc, end.next_position);
+    match (next.log_offset, next.previous_crc, next.first_position) == expected && next.epoch >= end.header.epoch {
+        true => Ok(()),
+        false => Err(Damage::new(path, 0, "the file does not continue the one before it")),
+    }
+}
+
+/// A file that is not the last was durable up to the start of the next before that one got its name.
+fn walk_inner(
+    image: &[u8],
+    cursor: &mut Cursor,
+    next: &Header,
+    path: &str,
+    each: &mut dyn FnMut(&Frame<'_>, &str) -> Result<(), Damage>,
+) -> Result<(), Damage> {
+    let walked = walk(image, cursor, Some(next.log_offset), |frame| each_append(frame, path, each))?;
+    if cursor.log_offset == next.log_offset {
+        return Ok(());
+    }
+    Err(lost(path, cursor, walked.stopped_by))
+}
+
+fn walk_last(
+    image: &[u8],
+    cursor: &mut Cursor,
+    path: &str,
+    each: &mut dyn FnMut(&Frame<'_>, &str) -> Result<(), Damage>,
+    examined: &mut Examined,
+) -> Result<(), Damage> {
+    let start = cursor.clone();
+    let mut frames: Vec<(Cursor, AlignedVec)> = Vec::new();
+    let mut place = start.clone();
+    let walked = walk(image, cursor, None, |frame| {
+        let proven = frame.header.synced_through;
+        frames.retain(|(at, _)| at.log_offset >= proven);
+        let mut bytes = AlignedVec::new();
+        bytes.extend_from_slice(frame.as_bytes());
+        frames.push((place.clone(), bytes));
+        place.log_offset += frame.length() as u64;
+        place.previous_crc = frame.crc;
+        place.next_position += u64::from(frame.header.count);
+        each_append(frame, path, each)
+    })?;
+    let damaged = cursor.log_offset < walked.proven || find_evidence(image, cursor).is_some();
+    if damaged && !planted::is(Bug::TruncateAtFirstBadFrame) {
+        return Err(lost(path, cursor, walked.stopped_by));
+    }
+    let end = usize::try_from(cursor.file_offset()).unwrap_or(usize::MAX);
+    let rest = image.get(end..).unwrap_or(&[]);
+    examined.torn = rest.get(..used_length(rest)).unwrap_or(&[]).to_vec();
+    examined.proven = walked.proven.min(cursor.log_offset);
+    frames.retain(|(at, _)| at.log_offset >= examined.proven);
+    examined.proven_at = Some(frames.first().map_or_else(|| cursor.clone(), |(at, _)| at.clone()));
+    examined.final_mark = walked.final_mark.filter(|_| examined.torn.is_empty());
+    let with_events = frames.into_iter().map(|(_, bytes)| bytes);
+    examined.unproven = with_events
+        .filter(|bytes| Frame::check(bytes, start.header.seed()).is_ok_and(|f| f.header.kind == Kind::Append))
+        .collect();
+    Ok(())
+}
+
+fn each_append(
+    frame: &Frame<'_>,
+    path: &str,
+    each: &mut dyn FnMut(&Frame<'_>, &str) -> Result<(), Damage>,
+) -> Result<(), Damage> {
+    if frame.header.kind == Kind::Append { each(frame, path) } else { Ok(()) }
+}
+
+fn lost(path: &str, end: &Cursor, problem: FormatError) -> Damage {
+    let problem = format!("{problem}; acknowledged events from position {} on are affected", end.next_position);
+    Damage::new(path, end.file_offset(), problem)
+}

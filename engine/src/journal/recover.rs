@@ -1,0 +1,116 @@
+//! Making a journal fit to be written again after it was examined.
+
+use std::io;
+use std::sync::Arc;
+
+use allsource_format::frame::{Frame, HEADER_BYTES as FRAME_HEADER_BYTES, Kind};
+use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES, Header};
+use allsource_format::manifest::Manifest;
+
+use super::cursor::Cursor;
+use super::examine::Examined;
+use super::file::{QUARANTINE, adopt, create_unnamed, path_of};
+use super::round::RoundBuilder;
+use crate::error::OpenError;
+use crate::planted::{self, Bug};
+use crate::platform::{Disk, DiskFile};
+
+/// Prepares the journal for writing and returns where to write: in the file it was left in if it was left
+/// cleanly, else in a new file that begins with a fresh copy of everything not proven durable.
+pub(crate) fn recover(
+    disk: &dyn Disk,
+    manifest: &Manifest,
+    examined: Examined,
+) -> Result<(Cursor, Arc<dyn DiskFile>), OpenError> {
+    let failed = |error| OpenError::io("recover the journal", error);
+    let Some(end) = examined.end.clone() else {
+        return first_file(disk, manifest).map_err(failed);
+    };
+    if planted::is(Bug::TrustUnprovenTail) && examined.torn.is_empty() {
+        let file = disk.open(&path_of(end.header.number)).map_err(failed)?;
+        return Ok((end, file));
+    }
+    match examined.final_mark {
+        Some(mark) if examined.unproven.is_empty() => continue_file(disk, end, mark).map_err(failed),
+        _ => new_epoch(disk, manifest, &examined, &end).map_err(failed),
+    }
+}
+
+fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+    let header = Header {
+        store: manifest.store,
+        number: manifest.first_journal,
+        epoch: 1,
+        log_offset: 0,
+        synced_through: 0,
+        first_position: 1,
+        previous_crc: 0,
+    };
+    let file = create_unnamed(disk, manifest.journal_file_bytes)?;
+    adopt(disk, &*file, &header)?;
+    Ok((Cursor::at_start_of(header, manifest.journal_file_bytes), file))
+}
+
+/// The last round is a mark, but nothing proves that it is durable itself: it is written once more, the same
+/// bytes in the same place, before anything comes after it.
+fn continue_file(disk: &dyn Disk, end: Cursor, mark: u64) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+    let file = disk.open(&path_of(end.header.number))?;
+    let mut block = vec![0; usize::try_from(end.log_offset - mark).unwrap_or(BLOCK_BYTES)];
+    let offset = HEADER_BYTES as u64 + (mark - end.header.log_offset);
+    file.read_at(&mut block, offset)?;
+    file.write_at(&block, offset)?;
+    file.sync()?;
+    Ok((end, file))
+}
+
+/// The last file was not left cleanly. What the page cache shows of it may never have reached the disk, so all
+/// that is not proven is written again, in a new file and a new epoch, before anybody sees it.
+fn new_epoch(
+    disk: &dyn Disk,
+    manifest: &Manifest,
+    examined: &Examined,
+    end: &Cursor,
+) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+    keep_torn_bytes(disk, end, &examined.torn)?;
+    let cut = examined.proven_at.as_ref().unwrap_or(end);
+    let epoch = if planted::is(Bug::KeepEpoch) { end.header.epoch } else { end.header.epoch + 1 };
+    let mut header = Header { epoch, ..cut.next_header() };
+    let frame_bytes: usize = examined.unproven.iter().map(|frame| frame.len()).sum();
+    let needed = HEADER_BYTES + frame_bytes.next_multiple_of(BLOCK_BYTES);
+    let file_bytes = manifest.journal_file_bytes.max(needed as u64);
+    let file = create_unnamed(disk, file_bytes)?;
+    let start = Cursor::at_start_of(header, file_bytes);
+    let mut round = RoundBuilder::at(&start, start.log_offset, frame_bytes);
+    for bytes in &examined.unproven {
+        let count = Frame::check(bytes, end.header.seed()).map_or(0, |frame| frame.header.count);
+        round.open_frame();
+        round.push_sealed(bytes.get(FRAME_HEADER_BYTES..).unwrap_or(&[]), count);
+        round.close_frame(Kind::Append);
+    }
+    let (bytes, _, cursor) = round.finish();
+    file.write_at(&bytes, HEADER_BYTES as u64)?;
+    header.synced_through = cursor.log_offset;
+    let cursor = Cursor { header, ..cursor };
+    adopt(disk, &*file, &header)?;
+    let old = disk.open(&path_of(end.header.number))?;
+    old.truncate(cut.file_offset())?;
+    old.sync()?;
+    Ok((cursor, file))
+}
+
+/// Keeps what is cut off, for whoever wants to know what was being written.
+fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<()> {
+    if torn.is_empty() {
+        return Ok(());
+    }
+    let path = format!("{QUARANTINE}/{:010}-{}.torn", end.header.number, end.file_offset());
+    match disk.create(&path, 0) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(file) => {
+            file.write_at(torn, 0)?;
+            file.sync()?;
+            disk.sync_dir(QUARANTINE)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Building a round: the frames of one group commit, filled up to whole blocks.
+
+use allsource_format::frame::{self, Header, Kind};
+use allsource_format::record;
+use rkyv::util::AlignedVec;
+
+use super::cursor::{Cursor, round_bytes};
+
+/// Frames under construction. Nothing here touches a disk.
+pub(crate) struct RoundBuilder {
+    bytes: AlignedVec,
+    cursor: Cursor,
+    seed: u32,
+    /// What every frame of the round says is durable.
+    synced_through: u64,
+    /// Offset of the frame being built.
+    frame_start: usize,
+    frame_events: u32,
+}
+
+impl RoundBuilder {
+    /// A round at the cursor. `synced_through`: the log offset below which all is durable when the round is
+    /// written.
+    pub(crate) fn at(cursor: &Cursor, synced_through: u64, capacity: usize) -> Self {
+        assert!(synced_through <= cursor.log_offset, "a round cannot vouch for itself");
+        Self {
+            bytes: AlignedVec::with_capacity(round_bytes(capacity)),
+            seed: cursor.header.seed(),
+            cursor: cursor.clone(),
+            synced_through,
+            frame_start: 0,
+            frame_events: 0,
+        }
+    }
+
+    /// Starts a frame; [`RoundBuilder::close_frame`] or [`RoundBuilder::abandon_frame`] must follow.
+    pub(crate) fn open_frame(&mut self) {
+        self.frame_start = self.bytes.len();
+        self.frame_events = 0;
+        self.bytes.extend_from_slice(&[0; frame::HEADER_BYTES]);
+    }
+
+    /// Position that the next record of the open frame will have.
+    pub(crate) fn next_position(&self) -> u64 {
+        self.cursor.next_position + u64::from(self.frame_events)
+    }
+
+    /// Copies an encoded record into the open frame and seals it; returns its offset in the round.
+    pub(crate) fn push(&mut self, encoded: &[u8], crc_so_far: u32, version: u64, recorded_at: i64) -> u32 {
+        let (start, position) = (self.bytes.len(), self.next_position());
+        self.bytes.extend_from_slice(encoded);
+        record::seal(self.bytes.get_mut(start..).unwrap_or(&mut []), crc_so_far, position, version, recorded_at);
+        self.frame_events += 1;
+        offset_u32(start)
+    }
+
+    /// Copies records that are sealed already into the open frame; returns where the first one lies.
+    pub(crate) fn push_sealed(&mut self, records: &[u8], count: u32) -> u32 {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(records);
+        self.frame_events += count;
+        offset_u32(start)
+    }
+
+    /// Completes the open frame.
+    pub(crate) fn close_frame(&mut self, kind: Kind) {
+        let length = (self.bytes.len() - self.frame_start).next_multiple_of(frame::HEADER_BYTES);
+        self.bytes.resize(self.frame_start + length, 0);
+        let header = Header {
+            kind,
+            count: self.frame_events,
+            previous_crc: self.cursor.previous_crc,
+            log_offset: self.cursor.log_offset + self.frame_start as u64,
+            first_position: self.cursor.next_position,
+            synced_through: self.synced_through,
+        };
+        let place = self.bytes.get_mut(self.frame_start..).unwrap_or(&mut []);
+        self.cursor.previous_crc = frame::seal(place, &header, self.seed);
+        self.cursor.next_position += u64::from(self.frame_events);
+    }
+
+    /// Takes the open frame back.
+    pub(crate) fn abandon_frame(&mut self) {
+        self.bytes.resize(self.frame_start, 0);
+        self.frame_events = 0;
+    }
+
+    /// The bytes of a record in this round.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Fills the round up to whole blocks. Returns its bytes, how many of them are not filling, and the cursor
+    /// after it.
+    pub(crate) fn finish(mut self) -> (AlignedVec, usize, Cursor) {
+        let used = self.bytes.len();
+        let filled = round_bytes(used);
+        if filled > used {
+            self.open_frame();
+            self.bytes.resize(filled, 0);
+            self.close_frame(Kind::Pad);
+        }
+        self.cursor.log_offset += filled as u64;
+        (self.bytes, used, self.cursor)
+    }
+}
+
+fn offset_u32(offset: usize) -> u32 {
+    #[expect(clippy::expect_used, reason = "a round is a few MiB, or one frame of at most 16 MiB")]
+    u32::try_from(offset).expect("a round is far smaller than 4 GiB")
+}

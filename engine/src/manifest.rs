@@ -1,0 +1,59 @@
+//! The manifest: read at open, written when a store is created.
+
+use std::io;
+
+use allsource_format::FormatError;
+use allsource_format::manifest::{BYTES, Manifest};
+
+use crate::error::{Damage, OpenError};
+use crate::platform::Disk;
+
+/// The folder of manifests.
+pub(crate) const DIR: &str = "manifest";
+const UNNAMED: &str = "manifest/new.tmp";
+
+fn path_of(number: u64) -> String {
+    format!("{DIR}/{number:020}")
+}
+
+/// The manifest that counts: the one of the highest number; `None`: there is no store here yet.
+///
+/// A manifest gets its name only after its bytes are durable, so a named one that does not read is damage.
+pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
+    let names = match disk.list(DIR) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::io("list manifests", error)),
+    };
+    let numbers = names.iter().filter(|name| name.len() == 20).filter_map(|name| name.parse::<u64>().ok());
+    let Some(number) = numbers.max() else { return Ok(None) };
+    let path = path_of(number);
+    let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
+    match Manifest::decode(&bytes) {
+        Ok(manifest) if manifest.number == number => Ok(Some(manifest)),
+        Ok(_) => Err(Damage::new(path, 0, "the number inside is not the one in its name").into()),
+        Err(problem @ FormatError::Newer { .. }) => Err(OpenError::Newer { file: path, problem }),
+        Err(problem) => Err(Damage::new(path, 0, problem).into()),
+    }
+}
+
+fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
+    let file = disk.open_read_only(path)?;
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(BYTES + 1);
+    let mut bytes = vec![0; length];
+    file.read_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Writes a manifest and gives it its name once it is durable.
+pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
+    match disk.remove(UNNAMED) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.create(UNNAMED, 0)?;
+    file.write_at(&manifest.encode(), 0)?;
+    file.sync()?;
+    disk.rename(UNNAMED, &path_of(manifest.number))?;
+    disk.sync_dir(DIR)
+}
