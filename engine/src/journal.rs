@@ -7,8 +7,8 @@ mod walk;
 mod examine;
 mod recover;
 
-pub(crate) use cursor::Cursor;
-pub(crate) use examine::{Examined, examine};
-pub(crate) use file::{DIR, QUARANTINE, Spare, SpareState, adopt, create_dirs, path_of};
+pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes};
+pub(crate) use examine::examine;
+pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, create_dirs};
 pub(crate) use recover::recover;
 pub(crate) use round::RoundBuilder;

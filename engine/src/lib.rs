@@ -1,16 +1,62 @@
-//! An embeddable event store.
+//! An embeddable event store: one durable log, entity state as of any moment, and subscriptions that never
+//! lose an event.
+//!
+//! ```
+//! use allsource_engine::event::{Entity, NewEvent};
+//! use allsource_engine::{AsOf, Batch, Engine, ExpectedVersion, Query, Start};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path();
+//! let engine = Engine::open(path)?;
+//! let user = Entity::new("user-1")?;
+//! let created = NewEvent::json("user.created", r#"{"name":"Ada"}"#)?;
+//! let commit = engine.append(Batch::to(&user).expect(ExpectedVersion::Empty).event(created)).wait()?;
+//! assert_eq!(commit.events[0].version.value(), 1);
+//! for event in engine.read(&Query::entity(&user))? {
+//!     println!("{}", event?.event_type());
+//! }
+//! let state = engine.fold(&user, AsOf::Now)?.ok_or("no such user")?;
+//! assert_eq!(state.to_json(), r#"{"name":"Ada"}"#);
+//! let mut live = engine.subscribe(Start::Beginning, Default::default());
+//! assert!(live.try_next().is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The order of the modules below is the order of dependency and of reading: a module uses only those above it.
+
 pub mod position;
 pub mod event;
 pub mod batch;
 pub mod query;
 pub mod error;
 pub mod options;
-pub mod platform;
 pub mod planted;
+pub mod platform;
 mod manifest;
 mod journal;
+mod tail;
+mod load;
+mod watermark;
+mod view;
+mod append;
+mod sequencer;
+mod committer;
+mod read;
+mod fold;
+mod subscribe;
+pub mod inspect;
+mod open;
+mod drive;
+mod engine;
+pub mod compat;
 
+pub use append::{Append, AppendFuture};
 pub use batch::{Acknowledged, Batch, Commit, Committed, ExpectedVersion};
+pub use drive::Step;
+pub use engine::{Counters, Engine, Health, Stats};
+pub use error::{AppendError, Damage, OpenError, ReadError};
+pub use fold::{AsOf, State};
 pub use options::{Durability, Options};
 pub use position::{Position, Sequence, Version};
 pub use query::{Order, Query};
+pub use read::Events;
+pub use subscribe::{Message, Start, Subscription};

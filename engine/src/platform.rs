@@ -4,6 +4,7 @@
 pub mod disk;
 pub mod clock;
 mod local;
+pub(crate) mod sync;
 pub mod sim;
 
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};

@@ -80,7 +80,10 @@ pub const fn length(body_bytes: usize) -> usize {
 pub fn seal(frame: &mut [u8], header: &Header, seed: u32) -> u32 {
     assert!(frame.len() >= HEADER_BYTES && frame.len().is_multiple_of(HEADER_BYTES));
     assert!(frame.len() <= FRAME_BYTES_MAX && header.count as usize <= FRAME_EVENTS_MAX);
-    assert!((header.kind == Kind::Append) == (header.count > 0), "events are in append frames and nowhere else");
+    assert!(
+        (header.kind == Kind::Append) == (header.count > 0),
+        "events are in append frames and nowhere else"
+    );
     let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     put(frame, 0, &MAGIC);
     put(frame, LENGTH, &length.to_le_bytes());

@@ -71,9 +71,8 @@ impl Header {
         if array::<8>(bytes, 0)? != MAGIC {
             return Err(FormatError::Magic("journal file"));
         }
-        let whole = bytes
-            .get(..HEADER_BYTES)
-            .ok_or(FormatError::Short { need: HEADER_BYTES, have: bytes.len() })?;
+        let whole =
+            bytes.get(..HEADER_BYTES).ok_or(FormatError::Short { need: HEADER_BYTES, have: bytes.len() })?;
         if u32_at(whole, CRC)? != crc32fast::hash(whole.get(CRC + 4..).unwrap_or(&[])) {
             return Err(FormatError::Checksum("journal header"));
         }
@@ -94,7 +93,8 @@ impl Header {
         if header.number == 0 || header.epoch == 0 || header.first_position == 0 {
             return Err(FormatError::Range("journal file number, epoch or position"));
         }
-        if header.synced_through < header.log_offset || !header.log_offset.is_multiple_of(BLOCK_BYTES as u64) {
+        if header.synced_through < header.log_offset || !header.log_offset.is_multiple_of(BLOCK_BYTES as u64)
+        {
             return Err(FormatError::Range("log offset"));
         }
         Ok(header)

@@ -100,7 +100,8 @@ impl Manifest {
             return Err(FormatError::Range("partition count"));
         }
         let sizes = JOURNAL_FILE_BYTES_MIN..=JOURNAL_FILE_BYTES_MAX;
-        if !sizes.contains(&manifest.journal_file_bytes) || !manifest.journal_file_bytes.is_multiple_of(4096) {
+        if !sizes.contains(&manifest.journal_file_bytes) || !manifest.journal_file_bytes.is_multiple_of(4096)
+        {
             return Err(FormatError::Range("journal file size"));
         }
         Ok(manifest)

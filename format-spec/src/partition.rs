@@ -40,7 +40,11 @@ mod tests {
     #[test]
     fn worked_examples_of_the_specification_hold() {
         let check = |tenant, entity, partitions, expected| {
-            assert_eq!(of_key(&entity_key(tenant, entity), partitions), expected, "{tenant} {entity} {partitions}");
+            assert_eq!(
+                of_key(&entity_key(tenant, entity), partitions),
+                expected,
+                "{tenant} {entity} {partitions}"
+            );
         };
         check("default", "user-123", 1, 0);
         check("default", "user-123", 32, 0);

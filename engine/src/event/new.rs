@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn one_tag_too_many_is_refused() {
-        let tagged = (0..64).try_fold(NewEvent::json("t", "1").unwrap(), |e, n| e.tag(n.to_string())).unwrap();
+        let tagged =
+            (0..64).try_fold(NewEvent::json("t", "1").unwrap(), |e, n| e.tag(n.to_string())).unwrap();
         assert_eq!(tagged.tag("x").unwrap_err().to_string(), "tags has 65, the limit is 64");
     }
 }

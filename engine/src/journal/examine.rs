@@ -66,7 +66,12 @@ pub(crate) fn examine(
         let mut cursor = Cursor::at_start_of(*header, image.len() as u64);
         match headers.get(index + 1) {
             Some(next) => walk_inner(&image, &mut cursor, next, &path, each)?,
-            None => walk_last(&image, &mut cursor, &path, each, &mut examined)?,
+            None => {
+                walk_last(&image, &mut cursor, &path, each, &mut examined)?;
+                if !examined.torn.is_empty() {
+                    check_second_reading(disk, &path, &image)?;
+                }
+            }
         }
         expected = Some(cursor);
     }
@@ -128,10 +133,21 @@ fn read_image(disk: &dyn Disk, path: &str) -> Result<AlignedVec, OpenError> {
     Ok(image)
 }
 
+/// Before anything is called torn and cut off, the medium must say the same twice.
+fn check_second_reading(disk: &dyn Disk, path: &str, first: &[u8]) -> Result<(), OpenError> {
+    let second = read_image(disk, path)?;
+    match second.iter().zip(first).position(|(a, b)| a != b) {
+        None => Ok(()),
+        Some(offset) => Err(Damage::new(path, offset as u64, "two reads gave different bytes").into()),
+    }
+}
+
 /// A file must begin where the walk through the one before it ended.
 fn check_joint(end: &Cursor, next: &Header, path: &str) -> Result<(), Damage> {
     let expected = (end.log_offset, end.previous_crc, end.next_position);
-    match (next.log_offset, next.previous_crc, next.first_position) == expected && next.epoch >= end.header.epoch {
+    match (next.log_offset, next.previous_crc, next.first_position) == expected
+        && next.epoch >= end.header.epoch
+    {
         true => Ok(()),
         false => Err(Damage::new(path, 0, "the file does not continue the one before it")),
     }
@@ -200,6 +216,7 @@ fn each_append(
 }
 
 fn lost(path: &str, end: &Cursor, problem: FormatError) -> Damage {
-    let problem = format!("{problem}; acknowledged events from position {} on are affected", end.next_position);
+    let problem =
+        format!("{problem}; acknowledged events from position {} on are affected", end.next_position);
     Damage::new(path, end.file_offset(), problem)
 }

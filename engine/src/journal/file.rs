@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use allsource_format::journal::Header;
 use parking_lot::{Condvar, Mutex};
@@ -51,7 +52,7 @@ pub(crate) fn adopt(disk: &dyn Disk, file: &dyn DiskFile, header: &Header) -> io
 
 /// The state of the next journal file.
 #[derive(Default)]
-pub(crate) enum SpareState {
+enum SpareState {
     /// Not there; somebody should make it.
     #[default]
     Missing,
@@ -66,8 +67,25 @@ pub(crate) enum SpareState {
 /// The next journal file, made ahead of need so that a frame is never torn by a full disk.
 #[derive(Default)]
 pub(crate) struct Spare {
-    state: Mutex<SpareState>,
+    inner: Mutex<Inner>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    state: SpareState,
+    stopped: bool,
+}
+
+/// Whether there is a next file for a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// It is kept for the round.
+    Yes,
+    /// It is not made yet.
+    NotYet,
+    /// The disk is full.
+    NoRoom,
 }
 
 impl Spare {
@@ -76,7 +94,7 @@ impl Spare {
     /// # Errors
     /// What the disk said, other than that it is full.
     pub(crate) fn make(&self, disk: &dyn Disk, length: u64) -> io::Result<()> {
-        if !matches!(*self.state.lock(), SpareState::Missing | SpareState::Full) {
+        if !matches!(self.inner.lock().state, SpareState::Missing | SpareState::Full) {
             return Ok(());
         }
         let (state, result) = match create_unnamed(disk, length) {
@@ -84,57 +102,76 @@ impl Spare {
             Err(error) if is_full(&error) => (SpareState::Full, Ok(())),
             Err(error) => (SpareState::Full, Err(error)),
         };
-        *self.state.lock() = state;
+        self.inner.lock().state = state;
         self.changed.notify_all();
         result
     }
 
-    /// Promises the file to a round. `None`: it is not there yet. `Some(false)`: the disk is full.
-    pub(crate) fn reserve(&self) -> Option<bool> {
-        let mut state = self.state.lock();
-        match std::mem::take(&mut *state) {
+    /// Keeps the file for a round, if it is there.
+    pub(crate) fn reserve(&self) -> Reserved {
+        let state = &mut self.inner.lock().state;
+        match std::mem::take(state) {
             SpareState::Ready(file) => {
                 *state = SpareState::Reserved(file);
-                Some(true)
+                Reserved::Yes
             }
             SpareState::Full => {
                 *state = SpareState::Full;
-                Some(false)
+                Reserved::NoRoom
             }
             other => {
                 *state = other;
-                None
+                Reserved::NotYet
             }
         }
     }
 
     /// Waits until the file is there, or cannot be.
-    pub(crate) fn wait(&self) {
-        let mut state = self.state.lock();
-        while matches!(*state, SpareState::Missing | SpareState::Reserved(_)) {
-            self.changed.wait(&mut state);
+    pub(crate) fn wait_made(&self) {
+        let mut inner = self.inner.lock();
+        while matches!(inner.state, SpareState::Missing | SpareState::Reserved(_)) && !inner.stopped {
+            self.changed.wait(&mut inner);
         }
     }
 
-    /// Hands out the file that was promised.
-    pub(crate) fn take(&self) -> Option<Arc<dyn DiskFile>> {
-        let mut state = self.state.lock();
-        let SpareState::Reserved(file) = std::mem::take(&mut *state) else { return None };
+    /// Waits until the file should be made, or for `retry` when there was no room the last time. False: the
+    /// store is stopping.
+    pub(crate) fn wait_needed(&self, retry: Duration) -> bool {
+        let mut inner = self.inner.lock();
+        loop {
+            match inner.state {
+                _ if inner.stopped => return false,
+                SpareState::Missing => return true,
+                SpareState::Full => {
+                    self.changed.wait_for(&mut inner, retry);
+                    return !inner.stopped;
+                }
+                SpareState::Ready(_) | SpareState::Reserved(_) => self.changed.wait(&mut inner),
+            }
+        }
+    }
+
+    /// Makes the file that was kept part of the log. Only then may the next one be made: until it has its own
+    /// name, both would have the same.
+    pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> io::Result<Arc<dyn DiskFile>> {
+        let file = match &self.inner.lock().state {
+            SpareState::Reserved(file) => Arc::clone(file),
+            _ => return Err(io::Error::other("no next journal file was reserved")),
+        };
+        adopt(disk, &*file, header)?;
+        self.inner.lock().state = SpareState::Missing;
         self.changed.notify_all();
-        Some(file)
+        Ok(file)
     }
 
     /// Whether the disk had no room at the last attempt.
     pub(crate) fn is_full(&self) -> bool {
-        matches!(*self.state.lock(), SpareState::Full)
+        matches!(self.inner.lock().state, SpareState::Full)
     }
 
     /// Lets go of everyone who waits: the store is stopping.
     pub(crate) fn stop(&self) {
-        let mut state = self.state.lock();
-        if matches!(*state, SpareState::Missing) {
-            *state = SpareState::Full;
-        }
+        self.inner.lock().stopped = true;
         self.changed.notify_all();
     }
 }

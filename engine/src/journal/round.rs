@@ -49,7 +49,13 @@ impl RoundBuilder {
     pub(crate) fn push(&mut self, encoded: &[u8], crc_so_far: u32, version: u64, recorded_at: i64) -> u32 {
         let (start, position) = (self.bytes.len(), self.next_position());
         self.bytes.extend_from_slice(encoded);
-        record::seal(self.bytes.get_mut(start..).unwrap_or(&mut []), crc_so_far, position, version, recorded_at);
+        record::seal(
+            self.bytes.get_mut(start..).unwrap_or(&mut []),
+            crc_so_far,
+            position,
+            version,
+            recorded_at,
+        );
         self.frame_events += 1;
         offset_u32(start)
     }

@@ -1,8 +1,8 @@
 //! Walking the frames of one journal file, and judging what stops the walk.
 
+use allsource_format::FormatError;
 use allsource_format::frame::{self, Frame};
 use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES};
-use allsource_format::FormatError;
 
 use super::cursor::Cursor;
 

@@ -35,7 +35,8 @@ impl Disk for LocalDisk {
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(self.at(dir))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let names =
+            fs::read_dir(self.at(dir))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
         names.sort();
         Ok(names)

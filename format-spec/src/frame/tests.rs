@@ -26,8 +26,14 @@ fn append_frame(count: u32) -> AlignedVec {
         record::seal(&mut frame[start..], crc, u64::from(5 + n), u64::from(1 + n), 1);
     }
     frame.resize(frame.len().next_multiple_of(HEADER_BYTES), 0);
-    let header =
-        Header { kind: Kind::Append, count, previous_crc: 3, log_offset: 4096, first_position: 5, synced_through: 4096 };
+    let header = Header {
+        kind: Kind::Append,
+        count,
+        previous_crc: 3,
+        log_offset: 4096,
+        first_position: 5,
+        synced_through: 4096,
+    };
     seal(&mut frame, &header, SEED);
     frame
 }
@@ -47,8 +53,14 @@ fn control_frames_carry_no_events() {
     for kind in [Kind::Mark, Kind::Pad] {
         let mut bytes = AlignedVec::<16>::new();
         bytes.resize(128, 0);
-        let header =
-            Header { kind, count: 0, previous_crc: 3, log_offset: 8192, first_position: 5, synced_through: 4096 };
+        let header = Header {
+            kind,
+            count: 0,
+            previous_crc: 3,
+            log_offset: 8192,
+            first_position: 5,
+            synced_through: 4096,
+        };
         seal(&mut bytes, &header, SEED);
         let frame = Frame::check(&bytes, SEED).unwrap();
         assert_eq!(frame.header, header);

@@ -71,7 +71,9 @@ impl<'a> Record<'a> {
         text(archive::EVENT_TYPE, "event_type", 1, limits::EVENT_TYPE_BYTES_MAX)?;
         text(archive::METADATA, "metadata", 0, limits::METADATA_BYTES_MAX)?;
         let payload = self.payload();
-        if payload.len() > limits::PAYLOAD_BYTES_MAX || self.is_json() && std::str::from_utf8(payload).is_err() {
+        if payload.len() > limits::PAYLOAD_BYTES_MAX
+            || self.is_json() && std::str::from_utf8(payload).is_err()
+        {
             return Err(FormatError::Field("payload"));
         }
         let tags = self.tags();
@@ -202,7 +204,10 @@ impl<'a> Record<'a> {
 }
 
 fn text(bytes: &[u8]) -> &str {
-    #[expect(clippy::expect_used, reason = "a record is only read after its text was checked or accepted as text")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a record is only read after its text was checked or accepted as text"
+    )]
     std::str::from_utf8(bytes).expect("text in a checked record is UTF-8")
 }
 

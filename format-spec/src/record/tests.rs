@@ -40,7 +40,14 @@ fn every_field_comes_back_as_it_was_given() {
 
 #[test]
 fn empty_fields_are_empty_and_a_given_timestamp_stays() {
-    let bytes = sealed(&Draft { timestamp: Some(-5), payload: b"", metadata: "", tags: &[], is_json: false, ..draft() });
+    let bytes = sealed(&Draft {
+        timestamp: Some(-5),
+        payload: b"",
+        metadata: "",
+        tags: &[],
+        is_json: false,
+        ..draft()
+    });
     let record = Record::check(&bytes).unwrap();
     assert_eq!((record.timestamp(), record.recorded_at()), (-5, 1_000_000));
     assert_eq!((record.payload().len(), record.metadata(), record.tags().len()), (0, "", 0));

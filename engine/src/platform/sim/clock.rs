@@ -54,6 +54,7 @@ impl Entropy for SimEntropy {
     fn uuid(&self) -> Uuid {
         let mut random = self.random.lock();
         let (high, low) = (random.next(), random.next());
-        uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_le_bytes()).into_uuid()
+        uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_le_bytes())
+            .into_uuid()
     }
 }

@@ -220,8 +220,9 @@ impl Disk for SimDisk {
         if state.fails(rate) {
             return Err(eio());
         }
-        let (synced, pending) =
-            std::mem::take(&mut state.pending_names).into_iter().partition(|change| folder(&change.path) == dir);
+        let (synced, pending) = std::mem::take(&mut state.pending_names)
+            .into_iter()
+            .partition(|change| folder(&change.path) == dir);
         state.pending_names = pending;
         let synced: Vec<NameChange> = synced;
         for change in synced {

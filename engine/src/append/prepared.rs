@@ -1,0 +1,128 @@
+//! What the caller's own thread does for an append, so that the sequencer need not.
+
+use std::ops::Range;
+
+use allsource_format::limits::FRAME_EVENTS_MAX;
+use allsource_format::partition;
+use allsource_format::record::{self, Draft};
+use rkyv::util::AlignedVec;
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::Reply;
+use crate::batch::{Batch, ExpectedVersion, Part};
+use crate::error::AppendError;
+use crate::event::{Entity, EntityKeyBuffer};
+use crate::platform::Entropy;
+use crate::tail::id_hash;
+
+/// One event, archived.
+pub(crate) struct PreparedEvent {
+    /// Where its record lies in the request's bytes.
+    pub(crate) record: Range<usize>,
+    /// Checksum of what the sequencer does not change.
+    pub(crate) crc_so_far: u32,
+    pub(crate) id: Uuid,
+    pub(crate) id_hash: u64,
+    /// A random id needs no look-up.
+    pub(crate) is_id_given: bool,
+}
+
+/// Consecutive events of one entity.
+pub(crate) struct PreparedPart {
+    pub(crate) entity: Entity,
+    pub(crate) key: EntityKeyBuffer,
+    pub(crate) partition: u32,
+    pub(crate) expected: ExpectedVersion,
+    pub(crate) events: SmallVec<[PreparedEvent; 1]>,
+}
+
+/// An append as it waits for the sequencer.
+pub(crate) struct Request {
+    pub(crate) parts: SmallVec<[PreparedPart; 1]>,
+    /// All records, one after the other.
+    pub(crate) bytes: AlignedVec,
+    pub(crate) reply: Reply,
+}
+
+impl Request {
+    /// Archives a batch.
+    ///
+    /// # Errors
+    /// When it is empty, or larger than the store takes in one piece.
+    pub(crate) fn prepare(
+        batch: Batch,
+        partitions: u32,
+        bytes_max: usize,
+        entropy: &dyn Entropy,
+        reply: Reply,
+    ) -> Result<Self, AppendError> {
+        let count = batch.len();
+        if count == 0 {
+            return Err(AppendError::Empty);
+        }
+        if count > FRAME_EVENTS_MAX {
+            return Err(AppendError::TooLarge {
+                what: "number of events in a batch",
+                actual: count,
+                limit: FRAME_EVENTS_MAX,
+            });
+        }
+        let payload_bytes: usize =
+            batch.parts.iter().flat_map(|part| &part.events).map(|e| e.payload.len()).sum();
+        let mut bytes = AlignedVec::with_capacity((payload_bytes + count * 192).min(bytes_max));
+        let with_events = batch.parts.into_iter().filter(|part| !part.events.is_empty());
+        let parts = with_events
+            .map(|part| prepare_part(part, partitions, entropy, &mut bytes))
+            .collect::<Result<_, _>>()?;
+        if bytes.len() > bytes_max {
+            return Err(AppendError::TooLarge {
+                what: "size of a batch in bytes",
+                actual: bytes.len(),
+                limit: bytes_max,
+            });
+        }
+        Ok(Self { parts, bytes, reply })
+    }
+}
+
+fn prepare_part(
+    part: Part,
+    partitions: u32,
+    entropy: &dyn Entropy,
+    bytes: &mut AlignedVec,
+) -> Result<PreparedPart, AppendError> {
+    let key = part.entity.key();
+    let tenant = part.entity.tenant().as_str();
+    let mut events = SmallVec::with_capacity(part.events.len());
+    for event in &part.events {
+        let id = event.id.unwrap_or_else(|| entropy.uuid());
+        let tags: SmallVec<[&str; 4]> = event.tags.iter().map(|tag| tag.as_str()).collect();
+        let draft = Draft {
+            id: id.into_bytes(),
+            timestamp: event.timestamp.map(|timestamp| timestamp.micros()),
+            is_json: event.is_json,
+            tenant,
+            entity_id: part.entity.id().as_str(),
+            event_type: event.event_type.as_str(),
+            payload: &event.payload,
+            metadata: &event.metadata,
+            tags: &tags,
+        };
+        let start = bytes.len();
+        let crc_so_far = record::encode(&draft, bytes).map_err(|error| AppendError::TooLarge {
+            what: error.field,
+            actual: error.actual,
+            limit: error.limit,
+        })?;
+        events.push(PreparedEvent {
+            record: start..bytes.len(),
+            crc_so_far,
+            id,
+            id_hash: id_hash(tenant, id.as_bytes()),
+            is_id_given: event.id.is_some(),
+        });
+    }
+    let partition = partition::of_key(&key, partitions);
+    Ok(PreparedPart { key, partition, expected: part.expected, events, entity: part.entity })
+}

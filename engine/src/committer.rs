@@ -1,0 +1,170 @@
+//! The committer: the only path by which an event becomes true. Write, make durable, publish, answer.
+
+mod handoff;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::append::{Answer, Reply};
+use crate::batch::{Acknowledged, Commit};
+use crate::error::AppendError;
+use crate::journal::Spare;
+use crate::options::Durability;
+use crate::planted::{self, Bug};
+use crate::platform::sync::{AtomicU64, Ordering};
+use crate::platform::{Clock, Disk, DiskFile};
+use crate::sequencer::Round;
+use crate::tail::Tail;
+use crate::watermark::Watermark;
+
+pub(crate) use handoff::{Handoff, Taken};
+
+/// What the committer shows to the rest of the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Everything below this log offset is synced.
+    pub(crate) synced_through: AtomicU64,
+    /// Why nothing is written any more, once that is so.
+    fenced: Mutex<Option<String>>,
+    /// Rounds written, bytes written, microseconds spent in syncs.
+    pub(crate) rounds: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) sync_micros: AtomicU64,
+}
+
+impl Progress {
+    /// Why nothing is written any more, if that is so.
+    pub(crate) fn fenced(&self) -> Option<String> {
+        self.fenced.lock().clone()
+    }
+}
+
+/// Writes rounds to the journal, one after the other.
+pub(crate) struct Committer {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) spare: Arc<Spare>,
+    pub(crate) durability: Durability,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) watermark: Arc<Watermark>,
+    pub(crate) progress: Arc<Progress>,
+    /// When unsynced bytes were first written, and the log offset they reach to.
+    pub(crate) unsynced: Option<(Duration, u64)>,
+}
+
+impl Committer {
+    /// Makes a round true and answers for it; or, when the disk fails, fences the store and says that the
+    /// outcome is unknown.
+    pub(crate) fn commit(&mut self, mut round: Round) {
+        if planted::is(Bug::AckBeforeSync) {
+            answer_all(std::mem::take(&mut round.answers), self.acknowledgement());
+        }
+        if planted::is(Bug::VisibleBeforeDurable) {
+            self.publish(&round);
+        }
+        let outcome = match self.progress.fenced() {
+            Some(reason) => Err(reason),
+            None => self.write(&round).map_err(|error| self.fence(&error)),
+        };
+        match outcome {
+            Ok(()) => {
+                if !planted::is(Bug::VisibleBeforeDurable) {
+                    self.publish(&round);
+                }
+                answer_all(round.answers, self.acknowledgement());
+            }
+            Err(reason) => answer_unknown(round.answers, &reason),
+        }
+    }
+
+    fn write(&mut self, round: &Round) -> io::Result<()> {
+        if let Some(header) = &round.rotate_to {
+            self.sync_file()?;
+            self.file = self.spare.adopt(&*self.disk, header)?;
+        }
+        let bytes = round.bytes.bytes();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if round.is_mark {
+            self.sync_file()?;
+        }
+        self.file.write_at(bytes, round.file_offset)?;
+        self.progress.rounds.fetch_add(1, Ordering::Relaxed);
+        self.progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let since = self.unsynced.map_or_else(|| self.clock.monotonic(), |(since, _)| since);
+        self.unsynced = Some((since, round.log_end));
+        match self.durability {
+            Durability::Sync => self.sync_file(),
+            Durability::Interval(_) if round.is_mark => self.sync_file(),
+            Durability::Interval(interval) => self.sync_if_due(interval),
+            Durability::None => Ok(()),
+        }
+    }
+
+    /// Syncs what was written longer than the interval ago.
+    pub(crate) fn sync_if_due(&mut self, interval: Duration) -> io::Result<()> {
+        match self.unsynced {
+            Some((since, _)) if self.clock.monotonic() >= since + interval => self.sync_file(),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_file(&mut self) -> io::Result<()> {
+        let Some((_, log_end)) = self.unsynced else { return Ok(()) };
+        let start = self.clock.monotonic();
+        match self.file.sync() {
+            Err(_) if planted::is(Bug::RetryFailedSync) => self.file.sync()?,
+            result => result?,
+        }
+        let took = self.clock.monotonic().saturating_sub(start);
+        self.progress.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
+        self.progress.synced_through.store(log_end, Ordering::Release);
+        self.unsynced = None;
+        Ok(())
+    }
+
+    /// Syncs what an interval left behind; a failure fences.
+    pub(crate) fn settle(&mut self, interval: Duration) {
+        if self.progress.fenced().is_none()
+            && let Err(error) = self.sync_if_due(interval)
+        {
+            self.fence(&error);
+        }
+    }
+
+    /// For good: after a failed write or sync nobody knows what is on the disk.
+    fn fence(&self, error: &io::Error) -> String {
+        let reason = format!("writing the journal failed: {error}");
+        *self.progress.fenced.lock() = Some(reason.clone());
+        reason
+    }
+
+    fn publish(&self, round: &Round) {
+        if !round.records.is_empty() {
+            self.tail.insert(&round.block_for_readers(), &round.records);
+            self.watermark.publish(round.last_position);
+        }
+    }
+
+    fn acknowledgement(&self) -> Acknowledged {
+        if self.durability == Durability::Sync { Acknowledged::Synced } else { Acknowledged::Written }
+    }
+}
+
+/// Whoever has stopped waiting does not hear the answer; that is no error.
+fn answer_all(answers: Vec<(Reply, Answer)>, acknowledged: Acknowledged) {
+    for (reply, answer) in answers {
+        let _ = reply.send(answer.map(|commit| Commit { acknowledged, ..commit }));
+    }
+}
+
+fn answer_unknown(answers: Vec<(Reply, Answer)>, reason: &str) {
+    for (reply, _) in answers {
+        let _ = reply.send(Err(AppendError::Unknown(reason.to_owned())));
+    }
+}

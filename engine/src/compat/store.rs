@@ -1,0 +1,164 @@
+//! The store as AllSource 0.6 showed it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::Result;
+use super::event::Event;
+use super::projection::Projection;
+use crate::batch::Batch;
+use crate::engine::Engine;
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::event::{Entity, EntityId, EventType, Filter, InvalidEvent, NameError, NewEvent, TenantId};
+use crate::fold::AsOf;
+use crate::options::Options;
+use crate::platform::sim::SimDisk;
+use crate::platform::{SystemClock, SystemEntropy};
+use crate::query::Query;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The event breaks a rule.
+    #[error("Invalid event: {0}")]
+    InvalidEvent(#[from] InvalidEvent),
+    /// A name breaks a rule.
+    #[error("Invalid input: {0}")]
+    InvalidName(#[from] NameError),
+    /// It was not appended.
+    #[error("{0}")]
+    Append(#[from] AppendError),
+    /// It could not be read.
+    #[error("Storage error: {0}")]
+    Read(#[from] ReadError),
+    /// The store could not be opened.
+    #[error("Storage error: {0}")]
+    Open(#[from] OpenError),
+    /// The entity had no events at that time.
+    #[error("Entity not found: {0}")]
+    EntityNotFound(String),
+}
+
+/// Which events; every condition given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct QueryEventsRequest {
+    /// Of this entity.
+    pub entity_id: Option<String>,
+    /// Of this type.
+    pub event_type: Option<String>,
+    /// Of this tenant; otherwise of `default`.
+    pub tenant_id: Option<String>,
+    /// At or before this time.
+    pub as_of: Option<DateTime<Utc>>,
+    /// At or after this time.
+    pub since: Option<DateTime<Utc>>,
+    /// At or before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// The oldest so many.
+    pub limit: Option<usize>,
+}
+
+/// An event store: in memory, or in a folder.
+pub struct EventStore {
+    engine: Engine,
+}
+
+impl Default for EventStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EventStore {
+    /// A store in memory, gone when it is dropped.
+    pub fn new() -> Self {
+        let disk = Arc::new(SimDisk::new(0));
+        let options = Options { journal_file_bytes: 16 << 20, ..Options::default() };
+        let engine =
+            Engine::open_on(disk, Arc::new(SystemClock::default()), Arc::new(SystemEntropy), options);
+        #[expect(clippy::expect_used, reason = "memory without faults does not refuse")]
+        let engine = engine.expect("a store in memory opens");
+        Self { engine }
+    }
+
+    /// The store in a folder, created if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self { engine: Engine::open(path)? })
+    }
+
+    /// Appends an event and waits until it is durable.
+    ///
+    /// # Errors
+    /// When the event breaks a rule, or is not accepted.
+    pub fn ingest(&self, event: Event) -> Result<()> {
+        let entity = Entity::of(TenantId::new(event.tenant_id)?, EntityId::new(event.entity_id)?);
+        let mut new = NewEvent::json(event.event_type, event.payload.to_string())?;
+        if let Some(metadata) = event.metadata {
+            new = new.metadata(metadata.to_string())?;
+        }
+        if let Some(timestamp) = event.timestamp {
+            new = new.timestamp(timestamp.into());
+        }
+        if !event.id.is_nil() {
+            new = new.id(event.id);
+        }
+        self.engine.append(Batch::to(&entity).event(new)).wait()?;
+        Ok(())
+    }
+
+    /// The events that a request asks for, oldest first.
+    ///
+    /// # Errors
+    /// When a name breaks a rule, or the data is damaged.
+    pub fn query(&self, request: QueryEventsRequest) -> Result<Vec<Event>> {
+        let filter = Filter {
+            tenant: Some(request.tenant_id.map_or_else(|| Ok(TenantId::default()), TenantId::new)?),
+            entity_id: request.entity_id.map(EntityId::new).transpose()?,
+            event_type: request.event_type.map(EventType::new).transpose()?,
+            ..Filter::all()
+        };
+        let query = Query {
+            since: request.since.map(Into::into),
+            until: request.until.into_iter().chain(request.as_of).min().map(Into::into),
+            limit: request.limit,
+            ..Query::matching(filter)
+        };
+        self.engine.read(&query)?.map(|event| Ok(Event::from(&event?))).collect()
+    }
+
+    /// The state of an entity of the tenant `default`, now or as of a time.
+    ///
+    /// # Errors
+    /// When it had no events then, or the data is damaged.
+    pub fn reconstruct_state(&self, entity_id: &str, as_of: Option<DateTime<Utc>>) -> Result<Value> {
+        let moment = as_of.map_or(AsOf::Now, |time| AsOf::Time(time.into()));
+        let state = self.engine.fold(&Entity::new(entity_id)?, moment)?;
+        let state = state.ok_or_else(|| Error::EntityNotFound(entity_id.to_owned()))?;
+        Ok(json!({
+            "entity_id": entity_id,
+            "last_updated": state.last_updated().to_string(),
+            "event_count": state.event_count(),
+            "as_of": as_of.map(|time| crate::event::Timestamp::from(time).to_string()),
+            "current_state": serde_json::from_str::<Value>(&state.to_json()).unwrap_or_default(),
+        }))
+    }
+
+    /// Feeds every event to a projection, oldest first, after clearing it.
+    ///
+    /// # Errors
+    /// The projection's own, at the first event it refuses, or when the data is damaged.
+    pub fn project(&self, projection: &dyn Projection) -> Result<()> {
+        projection.clear();
+        for event in self.engine.read(&Query::all())? {
+            projection.process(&Event::from(&event?))?;
+        }
+        Ok(())
+    }
+}

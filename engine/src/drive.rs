@@ -1,0 +1,282 @@
+//! What makes the store go: three threads in production, single steps in a simulation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use allsource_format::manifest::Manifest;
+
+use crate::append::{Answer, Queue, Request};
+use crate::committer::{Committer, Handoff, Progress, Taken};
+use crate::error::{AppendError, OpenError};
+use crate::journal::{Reserved, Spare, round_bytes};
+use crate::options::{Durability, Options};
+use crate::planted::{self, Bug};
+use crate::platform::{Clock, Disk};
+use crate::sequencer::{Moment, Rotate, Round, Sequencer};
+use crate::tail::Tail;
+use crate::watermark::Watermark;
+
+/// How long to wait before asking a full disk for room again.
+const ROOM_RETRY: Duration = Duration::from_millis(250);
+
+/// One step of background work, for those who drive a store by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Decide what waits and build a round.
+    Sequence,
+    /// Write the round that was built, make it durable, answer.
+    Commit,
+    /// Build a mark.
+    Mark,
+    /// Make the next journal file.
+    Prepare,
+}
+
+/// What the store's threads share.
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    pub(crate) manifest: Manifest,
+    pub(crate) queue: Queue,
+    pub(crate) spare: Arc<Spare>,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) watermark: Arc<Watermark>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) tallies: Tallies,
+    handoff: Handoff<Round>,
+}
+
+/// Counts of outcomes since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    pub(crate) appends: AtomicU64,
+    pub(crate) events: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    pub(crate) replays: AtomicU64,
+    pub(crate) overloads: AtomicU64,
+}
+
+impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "the composition of the store, called once")]
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+        manifest: Manifest,
+        tail: Arc<Tail>,
+        watermark: Arc<Watermark>,
+        progress: Arc<Progress>,
+        spare: Arc<Spare>,
+    ) -> Self {
+        let queue = Queue::bounded(options.queue_bytes);
+        let (tallies, handoff) = (Tallies::default(), Handoff::default());
+        Self { disk, clock, options, manifest, queue, spare, tail, watermark, progress, tallies, handoff }
+    }
+}
+
+/// The sequencer with the requests it has taken and could not place yet.
+pub(crate) struct SequencerStep {
+    pub(crate) sequencer: Sequencer,
+    held: Vec<Request>,
+    held_bytes: usize,
+    /// Events were committed since the last mark.
+    is_mark_due: bool,
+}
+
+impl SequencerStep {
+    pub(crate) fn new(sequencer: Sequencer) -> Self {
+        Self { sequencer, held: Vec::new(), held_bytes: 0, is_mark_due: true }
+    }
+
+    /// Builds a round of what waits. `Err`: the next journal file must be made first.
+    fn sequence(&mut self, shared: &Shared) -> Result<Option<Round>, ()> {
+        if self.held.is_empty() {
+            self.held_bytes = shared.queue.drain(&mut self.held);
+        }
+        if self.held.is_empty() {
+            return Ok(None);
+        }
+        if let Some(reason) = shared.progress.fenced() {
+            refuse(&mut self.held, &AppendError::Fenced(reason));
+            return Ok(None);
+        }
+        let is_fitting = round_bytes(self.held_bytes) as u64 <= self.sequencer.cursor().room();
+        let rotate = match is_fitting.then_some(Reserved::Yes).unwrap_or_else(|| shared.spare.reserve()) {
+            Reserved::Yes if is_fitting => Rotate::No,
+            Reserved::Yes => Rotate::Yes,
+            Reserved::NotYet => return Err(()),
+            Reserved::NoRoom => {
+                refuse(&mut self.held, &AppendError::StorageFull);
+                return Ok(None);
+            }
+        };
+        let moment = Moment {
+            watermark: shared.watermark.position(),
+            now: shared.clock.now_micros(),
+            synced_through: synced_through(shared),
+            tail: &shared.tail,
+        };
+        let requests = std::mem::take(&mut self.held);
+        let mut round = self.sequencer.sequence(requests, self.held_bytes, rotate, &moment);
+        self.is_mark_due = true;
+        count(shared, &round);
+        if planted::is(Bug::RefuseEarly) {
+            let (refused, rest) = round.answers.into_iter().partition(|(_, answer)| answer.is_err());
+            round.answers = rest;
+            let refused: Vec<_> = refused;
+            refused.into_iter().for_each(|(reply, answer)| drop(reply.send(answer)));
+        }
+        Ok(Some(round))
+    }
+
+    /// Builds a mark, if there is anything that lacks its proof.
+    fn mark(&mut self) -> Option<Round> {
+        let round = self.sequencer.mark().filter(|_| self.is_mark_due);
+        self.is_mark_due = false;
+        round
+    }
+
+    /// Refuses what is left when the store stops.
+    fn abandon(&mut self) {
+        refuse(&mut self.held, &AppendError::Fenced("the store was closed".to_owned()));
+    }
+}
+
+fn refuse(requests: &mut Vec<Request>, error: &AppendError) {
+    for request in requests.drain(..) {
+        let _ = request.reply.send(Err(error.clone()));
+    }
+}
+
+fn synced_through(shared: &Shared) -> Option<u64> {
+    match shared.options.durability {
+        Durability::Sync => None,
+        Durability::Interval(_) | Durability::None => {
+            Some(shared.progress.synced_through.load(Ordering::Acquire))
+        }
+    }
+}
+
+fn count(shared: &Shared, round: &Round) {
+    let tallies = &shared.tallies;
+    for (_, answer) in &round.answers {
+        match answer as &Answer {
+            Ok(commit) => {
+                let replays = commit.events.iter().filter(|event| event.replayed).count() as u64;
+                tallies.appends.fetch_add(1, Ordering::Relaxed);
+                tallies.replays.fetch_add(replays, Ordering::Relaxed);
+            }
+            Err(AppendError::Conflict { .. }) => {
+                tallies.conflicts.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+    }
+    tallies.events.fetch_add(round.records.len() as u64, Ordering::Relaxed);
+}
+
+/// A store that somebody steps by hand.
+pub(crate) struct ByHand {
+    pub(crate) sequencer: SequencerStep,
+    pub(crate) committer: Committer,
+}
+
+impl ByHand {
+    /// Takes one step. False: there was nothing to do.
+    pub(crate) fn step(&mut self, shared: &Shared, step: Step) -> bool {
+        match step {
+            Step::Sequence | Step::Mark if !shared.handoff.is_free() => false,
+            Step::Sequence => {
+                let round = self.sequencer.sequence(shared).unwrap_or(None);
+                round.map(|round| shared.handoff.put(round)).is_some()
+            }
+            Step::Mark => self.sequencer.mark().map(|round| shared.handoff.put(round)).is_some(),
+            Step::Commit => shared.handoff.try_take().map(|round| self.committer.commit(round)).is_some(),
+            Step::Prepare => shared.spare.make(&*shared.disk, shared.manifest.journal_file_bytes).is_ok(),
+        }
+    }
+
+    /// Finishes what waits, as a close does.
+    pub(crate) fn finish(&mut self, shared: &Shared) {
+        loop {
+            self.step(shared, Step::Prepare);
+            let is_busy = self.step(shared, Step::Commit) | self.step(shared, Step::Sequence);
+            if !is_busy && shared.queue.is_empty() && shared.handoff.is_free() {
+                break;
+            }
+        }
+        self.sequencer.abandon();
+        self.step(shared, Step::Mark);
+        self.step(shared, Step::Commit);
+    }
+}
+
+/// Starts the threads of a store.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    sequencer: SequencerStep,
+    committer: Committer,
+) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let (one, two, three) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let thread = thread::Builder::new().name(format!("allsource-{name}")).spawn(run);
+        thread.map_err(|error| OpenError::io(format!("start the {name} thread"), error))
+    };
+    Ok(vec![
+        spawn("sequencer", Box::new(move || run_sequencer(&one, sequencer)))?,
+        spawn("committer", Box::new(move || run_committer(&two, committer)))?,
+        spawn("preparer", Box::new(move || run_preparer(&three)))?,
+    ])
+}
+
+fn run_sequencer(shared: &Shared, mut step: SequencerStep) {
+    loop {
+        let marks = step.is_mark_due && shared.options.durability != Durability::None;
+        if step.held.is_empty() && !shared.queue.wait(marks.then_some(shared.options.mark_after)) {
+            break;
+        }
+        let is_idle = step.held.is_empty() && shared.queue.is_empty();
+        let round = match step.sequence(shared) {
+            Ok(None) if is_idle => step.mark(),
+            Ok(round) => round,
+            Err(()) => {
+                shared.spare.wait_made();
+                None
+            }
+        };
+        if let Some(round) = round {
+            shared.handoff.put(round);
+        }
+    }
+    step.abandon();
+    if let Some(round) = step.mark() {
+        shared.handoff.put(round);
+    }
+    shared.handoff.close();
+}
+
+fn run_committer(shared: &Shared, mut committer: Committer) {
+    loop {
+        let interval = match shared.options.durability {
+            Durability::Interval(interval) => Some(interval),
+            Durability::Sync | Durability::None => None,
+        };
+        match shared.handoff.take(interval.filter(|_| committer.unsynced.is_some())) {
+            Taken::Value(round) => committer.commit(round),
+            Taken::Nothing => committer.settle(interval.unwrap_or_default()),
+            Taken::Closed => break,
+        }
+    }
+    committer.settle(Duration::ZERO);
+    shared.watermark.close();
+}
+
+fn run_preparer(shared: &Shared) {
+    while shared.spare.wait_needed(ROOM_RETRY) {
+        // Any failure is tried again; until then appends that need the file are refused as "storage full".
+        let _ = shared.spare.make(&*shared.disk, shared.manifest.journal_file_bytes);
+    }
+}

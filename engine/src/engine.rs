@@ -1,0 +1,324 @@
+//! The store as its users see it. It only routes; it owns the threads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use crate::append::{Append, Request};
+use crate::batch::Batch;
+use crate::committer::{Committer, Progress};
+use crate::drive::{self, ByHand, SequencerStep, Shared, Step};
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::event::{Entity, EventRef, Filter, TenantId};
+use crate::fold::{AsOf, State, fold};
+use crate::journal::{Spare, body_bytes_max};
+use crate::open::{Opened, open};
+use crate::options::Options;
+use crate::platform::{Clock, Disk, DiskLock, Entropy, LocalDisk, SystemClock, SystemEntropy};
+use crate::position::{Position, Version};
+use crate::query::Query;
+use crate::read::{self, Events};
+use crate::sequencer::Sequencer;
+use crate::subscribe::{Start, Subscription};
+use crate::view::View;
+use crate::watermark::Watermark;
+
+/// An open store. Share it between threads behind an [`Arc`]; dropping it closes it.
+pub struct Engine {
+    shared: Arc<Shared>,
+    entropy: Arc<dyn Entropy>,
+    body_bytes_max: usize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    by_hand: Option<Mutex<ByHand>>,
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+/// How much a store, or one of its tenants, holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Events.
+    pub events: u64,
+    /// Entities that have events.
+    pub entities: u64,
+    /// Different event types.
+    pub event_types: u64,
+}
+
+/// Whether a store does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All of it.
+    Serving,
+    /// It answers reads; appends are refused until the disk has room.
+    StorageFull,
+    /// It answers reads; a failed write or sync ended appends until it is opened again.
+    Fenced(String),
+}
+
+/// What happened since a store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events appended.
+    pub events_appended: u64,
+    /// Appends that succeeded.
+    pub appends: u64,
+    /// Appends refused over an expected version.
+    pub conflicts: u64,
+    /// Events that were there already.
+    pub replays: u64,
+    /// Appends refused because too much was waiting.
+    pub overloads: u64,
+    /// Group commits.
+    pub rounds: u64,
+    /// Bytes written to the journal.
+    pub journal_bytes: u64,
+    /// Microseconds spent waiting for syncs.
+    pub sync_micros: u64,
+    /// Bytes of appends that wait right now.
+    pub queue_bytes: u64,
+    /// The highest durable position, right now.
+    pub watermark: u64,
+}
+
+impl Engine {
+    /// Opens the store in a folder with the default options, creating it if there is none.
+    ///
+    /// # Errors
+    /// When it is in use, damaged, of a newer release, or the system refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(path, Options::default())
+    }
+
+    /// Opens the store in a folder, creating it if there is none.
+    ///
+    /// # Errors
+    /// As [`Engine::open`], and when an option is out of range.
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let disk = Arc::new(LocalDisk::new(&path));
+        let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
+        Self::start(Self::assemble(disk, path.as_ref(), clock, entropy, options)?)
+    }
+
+    /// Opens a store on any disk.
+    ///
+    /// # Errors
+    /// As [`Engine::open_with`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        Self::start(Self::assemble(disk, Path::new("store"), clock, entropy, options)?)
+    }
+
+    fn start((mut engine, by_hand): (Self, ByHand)) -> Result<Self, OpenError> {
+        engine.threads = Mutex::new(drive::start(&engine.shared, by_hand.sequencer, by_hand.committer)?);
+        Ok(engine)
+    }
+
+    /// Opens a store on any disk without starting a thread: nothing happens but by [`Engine::step`]. For
+    /// simulations.
+    ///
+    /// # Errors
+    /// As [`Engine::open_with`].
+    pub fn open_by_hand(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let (mut engine, by_hand) = Self::assemble(disk, Path::new("store"), clock, entropy, options)?;
+        engine.by_hand = Some(Mutex::new(by_hand));
+        Ok(engine)
+    }
+
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: Options,
+    ) -> Result<(Self, ByHand), OpenError> {
+        let Opened { lock, manifest, tail, last_recorded_at, cursor, file } =
+            open(&*disk, path, &*clock, &*entropy, &options)?;
+        let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::default()));
+        let (tail, spare) = (Arc::new(tail), Arc::new(Spare::default()));
+        watermark.publish(cursor.next_position - 1);
+        progress.synced_through.store(cursor.log_offset, Ordering::Release);
+        let last = cursor.next_position - 1;
+        let sequences =
+            (0..manifest.partitions).map(|partition| tail.sequence_through(partition, last)).collect();
+        let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
+        let committer = Committer {
+            disk: Arc::clone(&disk),
+            clock: Arc::clone(&clock),
+            file,
+            spare: Arc::clone(&spare),
+            durability: options.durability,
+            tail: Arc::clone(&tail),
+            watermark: Arc::clone(&watermark),
+            progress: Arc::clone(&progress),
+            unsynced: None,
+        };
+        let shared = Shared::new(disk, clock, options, manifest, tail, watermark, progress, spare);
+        let engine = Self {
+            body_bytes_max: body_bytes_max(manifest.journal_file_bytes),
+            shared: Arc::new(shared),
+            entropy,
+            threads: Mutex::default(),
+            by_hand: None,
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok((engine, ByHand { sequencer, committer }))
+    }
+
+    /// Appends a batch: all of its events, or none. It never blocks; the handle knows the outcome.
+    pub fn append(&self, batch: Batch) -> Append {
+        if let Some(reason) = self.shared.progress.fenced() {
+            return Append::refused(AppendError::Fenced(reason));
+        }
+        let (reply, receiver) = oneshot::channel();
+        let partitions = self.shared.manifest.partitions;
+        match Request::prepare(batch, partitions, self.body_bytes_max, &*self.entropy, reply) {
+            Err(error) => Append::refused(error),
+            Ok(request) => match self.shared.queue.push(request) {
+                Ok(()) => Append::waiting(receiver),
+                Err(error) => {
+                    let is_overload = u64::from(error == AppendError::Overloaded);
+                    self.shared.tallies.overloads.fetch_add(is_overload, Ordering::Relaxed);
+                    Append::refused(error)
+                }
+            },
+        }
+    }
+
+    fn view(&self) -> View {
+        View { watermark: self.shared.watermark.position(), tail: Arc::clone(&self.shared.tail) }
+    }
+
+    /// The events a query asks for, lazily, as of now: events appended later are not among them.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn read(&self, query: &Query) -> Result<Events, ReadError> {
+        Ok(Events::plan(self.view(), query))
+    }
+
+    /// The event of an id, if the tenant has it.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn event(&self, tenant: &TenantId, id: Uuid) -> Result<Option<EventRef>, ReadError> {
+        let filter = Filter { id: Some(id), ..Filter::tenant(tenant.clone()) };
+        self.read(&Query::matching(filter))?.next().transpose()
+    }
+
+    /// The version of an entity; `None`: it has no events.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn head(&self, entity: &Entity) -> Result<Option<Version>, ReadError> {
+        let newest = self.read(&Query::entity(entity).newest_first().limit(1))?.next().transpose()?;
+        Ok(newest.map(|event| event.version()))
+    }
+
+    /// How many events a query matches, limit aside, if an index knows; `None`: they would have to be read.
+    pub fn count(&self, query: &Query) -> Option<u64> {
+        read::count(&self.view(), query)
+    }
+
+    /// The state of an entity as of a moment; `None`: it had no events then.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, ReadError> {
+        fold(self.read(&as_of.query(entity))?)
+    }
+
+    /// Follows the log from a moment on: first what is stored, then what becomes durable.
+    pub fn subscribe(&self, start: Start, filter: Filter) -> Subscription {
+        let shared = &self.shared;
+        Subscription::new(Arc::clone(&shared.tail), Arc::clone(&shared.watermark), start, filter)
+    }
+
+    /// The highest durable position; `None`: the store is empty.
+    pub fn watermark(&self) -> Option<Position> {
+        Position::new(self.shared.watermark.position())
+    }
+
+    /// How much the store holds, or one tenant of it.
+    pub fn stats(&self, tenant: Option<&TenantId>) -> Stats {
+        let tally = self.shared.tail.tally(tenant);
+        Stats {
+            events: tally.events,
+            entities: tally.entities,
+            event_types: self.shared.tail.type_count(tenant),
+        }
+    }
+
+    /// Whether it does its work.
+    pub fn health(&self) -> Health {
+        match self.shared.progress.fenced() {
+            Some(reason) => Health::Fenced(reason),
+            None if self.shared.spare.is_full() => Health::StorageFull,
+            None => Health::Serving,
+        }
+    }
+
+    /// What happened since it was opened.
+    pub fn counters(&self) -> Counters {
+        let (tallies, progress) = (&self.shared.tallies, &self.shared.progress);
+        Counters {
+            events_appended: tallies.events.load(Ordering::Relaxed),
+            appends: tallies.appends.load(Ordering::Relaxed),
+            conflicts: tallies.conflicts.load(Ordering::Relaxed),
+            replays: tallies.replays.load(Ordering::Relaxed),
+            overloads: tallies.overloads.load(Ordering::Relaxed),
+            rounds: progress.rounds.load(Ordering::Relaxed),
+            journal_bytes: progress.bytes.load(Ordering::Relaxed),
+            sync_micros: progress.sync_micros.load(Ordering::Relaxed),
+            queue_bytes: self.shared.queue.bytes() as u64,
+            watermark: self.shared.watermark.position(),
+        }
+    }
+
+    /// How many partitions it has.
+    pub fn partitions(&self) -> u32 {
+        self.shared.manifest.partitions
+    }
+
+    /// Takes one step of a store opened with [`Engine::open_by_hand`]. False: there was nothing to do.
+    pub fn step(&self, step: Step) -> bool {
+        self.by_hand.as_ref().is_some_and(|by_hand| by_hand.lock().step(&self.shared, step))
+    }
+
+    /// Finishes the appends that wait, leaves a mark, and lets go of the folder. Subscriptions end.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        if let Some(by_hand) = &self.by_hand {
+            by_hand.lock().finish(&self.shared);
+            self.shared.watermark.close();
+        }
+        for thread in self.threads.lock().drain(..) {
+            if thread.thread().name() == Some("allsource-preparer") {
+                self.shared.spare.stop();
+            }
+            // A thread that panicked has said so; there is nothing left to do for it here.
+            let _ = thread.join();
+        }
+        *self.lock.lock() = None;
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.by_hand.is_none() {
+            self.close();
+        }
+    }
+}

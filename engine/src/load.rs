@@ -1,0 +1,73 @@
+//! Filling a tail from the journal at open.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use allsource_format::frame::Frame;
+use rkyv::util::AlignedVec;
+
+use crate::error::Damage;
+use crate::event::{Block, EntityKeyBuffer, key_of};
+use crate::tail::Tail;
+
+/// Frames are gathered to blocks of about this size.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Checks that what the journal holds follows the rules of the log, and puts it into a tail.
+pub(crate) struct Loader {
+    tail: Tail,
+    block: AlignedVec,
+    offsets: Vec<u32>,
+    /// Versions of entities in the block that is being gathered.
+    heads: HashMap<EntityKeyBuffer, u64>,
+    last_recorded_at: i64,
+}
+
+impl Loader {
+    /// A loader for an empty tail.
+    pub(crate) fn into_tail(tail: Tail) -> Self {
+        let (block, offsets) = (AlignedVec::new(), Vec::new());
+        Self { tail, block, offsets, heads: HashMap::new(), last_recorded_at: i64::MIN }
+    }
+
+    /// Adds the events of a frame of the file `path`.
+    pub(crate) fn add(&mut self, frame: &Frame<'_>, path: &str) -> Result<(), Damage> {
+        let start = self.block.len();
+        self.block.extend_from_slice(frame.as_bytes());
+        for item in frame.records() {
+            let damage = |problem: String| {
+                Damage::new(path, 0, format!("{problem}, after position {}", frame.header.first_position))
+            };
+            let (offset, record) = item.map_err(|problem| damage(problem.to_string()))?;
+            let key = key_of(record.tenant(), record.entity_id().as_bytes());
+            let head = self.heads.get(&key).copied().or_else(|| self.tail.head(&key)).unwrap_or(0);
+            if record.version() != head + 1 {
+                return Err(damage(format!("version {} of an entity follows {head}", record.version())));
+            }
+            if record.recorded_at() <= self.last_recorded_at {
+                return Err(damage("commit times do not increase".to_owned()));
+            }
+            self.last_recorded_at = record.recorded_at();
+            self.heads.insert(key, record.version());
+            self.offsets.push(u32::try_from(start + offset).unwrap_or(u32::MAX));
+        }
+        if self.block.len() >= BLOCK_BYTES {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        let mut bytes = std::mem::take(&mut self.block);
+        bytes.shrink_to_fit();
+        self.tail.insert(&Arc::new(Block::new(bytes)), &self.offsets);
+        self.offsets.clear();
+        self.heads.clear();
+    }
+
+    /// The tail, and the time of its last event.
+    pub(crate) fn finish(mut self) -> (Tail, i64) {
+        self.flush();
+        (self.tail, self.last_recorded_at)
+    }
+}

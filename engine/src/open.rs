@@ -1,0 +1,98 @@
+//! Opening a store: lock it, know it, recover it. Nothing is served before all of that has succeeded.
+
+use std::io;
+use std::path::Path;
+
+use allsource_format::manifest::Manifest;
+
+use crate::error::{Damage, OpenError};
+use crate::journal::{self, Cursor};
+use crate::load::Loader;
+use crate::manifest;
+use crate::options::Options;
+use crate::platform::{Clock, Disk, DiskFile, DiskLock, Entropy};
+use crate::tail::Tail;
+use std::sync::Arc;
+
+/// The file that keeps a second opener out.
+const LOCK: &str = "LOCK";
+
+/// A store that is ready to be written.
+pub(crate) struct Opened {
+    pub(crate) lock: Box<dyn DiskLock>,
+    pub(crate) manifest: Manifest,
+    pub(crate) tail: Tail,
+    pub(crate) last_recorded_at: i64,
+    pub(crate) cursor: Cursor,
+    pub(crate) file: Arc<dyn DiskFile>,
+}
+
+/// Opens the store on a disk, creating it if there is none.
+pub(crate) fn open(
+    disk: &dyn Disk,
+    path: &Path,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    options: &Options,
+) -> Result<Opened, OpenError> {
+    options.check()?;
+    disk.create_dir("").map_err(|error| OpenError::io("create the store's folder", error))?;
+    let lock = lock(disk, path)?;
+    let manifest = match manifest::read(disk)? {
+        Some(manifest) => manifest,
+        None => create(disk, path, clock, entropy, options)?,
+    };
+    let mut loader = Loader::into_tail(Tail::after(manifest.sealed_position, manifest.partitions));
+    let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
+    let (tail, last_recorded_at) = loader.finish();
+    let (cursor, file) = journal::recover(disk, &manifest, examined)?;
+    Ok(Opened { lock, manifest, tail, last_recorded_at, cursor, file })
+}
+
+/// Takes the lock of a store.
+pub(crate) fn lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskLock>, OpenError> {
+    disk.lock(LOCK).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::InUse(path.to_owned()),
+        _ => OpenError::io("lock the store", error),
+    })
+}
+
+fn create(
+    disk: &dyn Disk,
+    path: &Path,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    options: &Options,
+) -> Result<Manifest, OpenError> {
+    check_vacant(disk, path)?;
+    let failed = |error| OpenError::io("create the store", error);
+    journal::create_dirs(disk).map_err(failed)?;
+    let manifest = Manifest {
+        store: entropy.uuid().into_bytes(),
+        number: 1,
+        created_at: clock.now_micros(),
+        sealed_position: 0,
+        first_journal: 1,
+        journal_file_bytes: options.journal_file_bytes,
+        partitions: options.partitions,
+    };
+    manifest::publish(disk, &manifest).map_err(failed)?;
+    Ok(manifest)
+}
+
+/// A store is only ever created where nothing else is: not beside other files, and not over a journal whose
+/// manifest is gone.
+fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    let names = disk.list("").map_err(|error| OpenError::io("list the folder", error))?;
+    let own = [LOCK, "lost+found", manifest::DIR, journal::DIR, journal::QUARANTINE];
+    if let Some(stranger) = names.iter().find(|name| !own.contains(&name.as_str())) {
+        let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
+        return Err(OpenError::NotAStore { path: path.to_owned(), problem });
+    }
+    let journals = disk.list(journal::DIR).unwrap_or_default();
+    if journals.iter().any(|name| name.ends_with(".jnl")) {
+        let problem = "there are journal files but no manifest";
+        return Err(Damage::new(manifest::DIR, 0, problem).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The sequencer: decides, one append after the other, what becomes part of the log and where.
+//!
+//! It is a pure step: it reads what is durable through the [`Tail`] and what is in flight through its own
+//! notes, takes the time as an argument, and touches no disk.
+
+mod flight;
+mod admit;
+
+use std::sync::Arc;
+
+use allsource_format::frame::Kind;
+use allsource_format::journal::Header;
+use rkyv::util::AlignedVec;
+
+use crate::append::{Answer, Reply, Request};
+use crate::event::Block;
+use crate::journal::{Cursor, RoundBuilder};
+use crate::tail::Tail;
+
+use admit::Admission;
+use flight::{Flight, Notes};
+
+/// Whether a round starts the next journal file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rotate {
+    Yes,
+    No,
+}
+
+/// One group commit: what is to be written, and what is to be answered once it is durable.
+pub(crate) struct Round {
+    /// The spare file is to become this journal file first.
+    pub(crate) rotate_to: Option<Header>,
+    /// Where in the journal file the bytes go.
+    pub(crate) file_offset: u64,
+    /// Frames, filled up to whole blocks; empty: nothing to write.
+    pub(crate) bytes: Arc<Block>,
+    /// How many of the bytes are not filling.
+    pub(crate) used: usize,
+    /// Offsets of the records in the bytes.
+    pub(crate) records: Vec<u32>,
+    /// Log offset after the round.
+    pub(crate) log_end: u64,
+    /// Position of the last event in the log after the round; 0: none.
+    pub(crate) last_position: u64,
+    /// The round is a mark: all before it must be synced before it is written.
+    pub(crate) is_mark: bool,
+    /// Who is waiting for it, with what they will hear.
+    pub(crate) answers: Vec<(Reply, Answer)>,
+}
+
+impl Round {
+    /// The bytes that readers are to share: without the filling, where that is most of them.
+    pub(crate) fn block_for_readers(&self) -> Arc<Block> {
+        let bytes = self.bytes.bytes();
+        if self.used > bytes.len() / 2 {
+            return Arc::clone(&self.bytes);
+        }
+        let mut used = AlignedVec::with_capacity(self.used);
+        used.extend_from_slice(bytes.get(..self.used).unwrap_or(&[]));
+        Arc::new(Block::new(used))
+    }
+}
+
+/// What is known outside the sequencer when it decides.
+pub(crate) struct Moment<'a> {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) now: i64,
+    /// What is known durable when the round is written; `None`: everything before it will be.
+    pub(crate) synced_through: Option<u64>,
+    /// Everything visible, and perhaps more.
+    pub(crate) tail: &'a Tail,
+    /// The highest visible position, read before anything else.
+    pub(crate) watermark: u64,
+}
+
+/// What the sequencer knows.
+pub(crate) struct Sequencer {
+    cursor: Cursor,
+    partitions: u32,
+    last_recorded_at: i64,
+    /// Events in each partition, those in flight included.
+    sequences: Vec<u64>,
+    /// Rounds that are not visible yet.
+    flight: Flight,
+}
+
+impl Sequencer {
+    /// A sequencer that continues at the cursor, after an event recorded at `last_recorded_at`.
+    pub(crate) fn new(cursor: Cursor, last_recorded_at: i64, sequences: Vec<u64>) -> Self {
+        let partitions = u32::try_from(sequences.len()).unwrap_or(u32::MAX);
+        Self { cursor, partitions, last_recorded_at, sequences, flight: Flight::default() }
+    }
+
+    /// Where the next round goes.
+    pub(crate) fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Decides these requests, whose frames take at most `frame_bytes`. `rotate`: the round starts the next
+    /// journal file.
+    pub(crate) fn sequence(
+        &mut self,
+        requests: Vec<Request>,
+        frame_bytes: usize,
+        rotate: Rotate,
+        moment: &Moment<'_>,
+    ) -> Round {
+        self.flight.forget_through(moment.watermark);
+        let rotate_to = (rotate == Rotate::Yes).then(|| self.start_next_file());
+        let mut round = self.builder(moment.synced_through, frame_bytes);
+        let mut admission = Admission {
+            round: &mut round,
+            notes: Notes::default(),
+            records: Vec::with_capacity(requests.len()),
+            flight: &self.flight,
+            tail: moment.tail,
+            partitions: self.partitions,
+            sequences: &mut self.sequences,
+            last_recorded_at: &mut self.last_recorded_at,
+            now: moment.now,
+        };
+        let answers: Vec<_> = requests.into_iter().map(|request| admission.decide(request)).collect();
+        let Admission { notes, records, .. } = admission;
+        let round = self.complete(round, rotate_to, notes);
+        Round { records, answers, ..round }
+    }
+
+    /// A round without events that proves all before it durable; `None`: the file has no room for it, and the
+    /// header of the next one will prove the same.
+    pub(crate) fn mark(&mut self) -> Option<Round> {
+        if self.cursor.room() == 0 {
+            return None;
+        }
+        let mut round = self.builder(None, 0);
+        round.open_frame();
+        round.close_frame(Kind::Mark);
+        Some(Round { is_mark: true, ..self.complete(round, None, Notes::default()) })
+    }
+
+    fn start_next_file(&mut self) -> Header {
+        let header = self.cursor.next_header();
+        self.cursor = Cursor::at_start_of(header, self.cursor.file_bytes);
+        header
+    }
+
+    fn builder(&self, synced_through: Option<u64>, frame_bytes: usize) -> RoundBuilder {
+        RoundBuilder::at(&self.cursor, synced_through.unwrap_or(self.cursor.log_offset), frame_bytes)
+    }
+
+    fn complete(&mut self, round: RoundBuilder, rotate_to: Option<Header>, notes: Notes) -> Round {
+        let file_offset = self.cursor.file_offset();
+        let (bytes, used, cursor) = round.finish();
+        assert!(bytes.len() as u64 <= self.cursor.room(), "a round lies within its file");
+        self.cursor = cursor;
+        let bytes = Arc::new(Block::new(bytes));
+        let last_position = self.cursor.next_position - 1;
+        self.flight.add(last_position, notes, Arc::clone(&bytes));
+        Round {
+            rotate_to,
+            file_offset,
+            bytes,
+            used,
+            records: Vec::new(),
+            log_end: self.cursor.log_offset,
+            last_position,
+            is_mark: false,
+            answers: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Subscriptions: catch up from what is stored, then follow what becomes durable. A subscriber pulls at its own
+//! pace; there is no queue that could overflow, and one position is the whole cursor.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::error::ReadError;
+use crate::event::{EventRef, Filter};
+use crate::position::Position;
+use crate::query::Query;
+use crate::read::Events;
+use crate::tail::Tail;
+use crate::view::View;
+use crate::watermark::Watermark;
+
+/// Events are read in stretches of so many positions, so that a filter that matches nothing still moves on.
+const STRETCH: u64 = 65_536;
+/// Events fetched at a time.
+const FETCH: usize = 256;
+
+/// Where a subscription begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the first event of the store.
+    Beginning,
+    /// After this position: what a subscriber passes that has seen it.
+    After(Position),
+    /// After what is durable now.
+    Now,
+}
+
+/// What a subscription says.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// An event, in position order.
+    Event(EventRef),
+    /// All that was durable has been delivered, up to this position; what follows is live. Said once.
+    CaughtUp(Option<Position>),
+    /// Nothing more matches up to this position: a cursor may move there.
+    Progress(Position),
+}
+
+/// A live, gapless sequence of events.
+pub struct Subscription {
+    tail: Arc<Tail>,
+    watermark: Arc<Watermark>,
+    filter: Filter,
+    /// Everything up to here has been looked at.
+    seen: u64,
+    /// Everything up to here has been handed out.
+    delivered: u64,
+    ready: VecDeque<EventRef>,
+    is_caught_up: bool,
+    /// The position of the last event or progress that was said.
+    said: u64,
+}
+
+impl Subscription {
+    pub(crate) fn new(tail: Arc<Tail>, watermark: Arc<Watermark>, start: Start, filter: Filter) -> Self {
+        let seen = match start {
+            Start::Beginning => 0,
+            Start::After(position) => position.value(),
+            Start::Now => watermark.position(),
+        };
+        let ready = VecDeque::new();
+        Self { tail, watermark, filter, seen, delivered: seen, ready, is_caught_up: false, said: seen }
+    }
+
+    /// The cursor: a subscription from [`Start::After`] it continues where this one is.
+    pub fn position(&self) -> Option<Position> {
+        Position::new(self.delivered)
+    }
+
+    /// The next message if there is one already.
+    ///
+    /// # Errors
+    /// When the data it would come from is damaged.
+    pub fn try_next(&mut self) -> Option<Result<Message, ReadError>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.delivered = event.position().value();
+                self.said = self.delivered;
+                return Some(Ok(Message::Event(event)));
+            }
+            self.delivered = self.seen;
+            let watermark = self.watermark.position();
+            if self.seen >= watermark {
+                if !self.is_caught_up {
+                    self.is_caught_up = true;
+                    self.said = self.seen;
+                    return Some(Ok(Message::CaughtUp(self.position())));
+                }
+                return self.progress();
+            }
+            if let Err(error) = self.fetch(watermark) {
+                return Some(Err(error));
+            }
+            if self.ready.is_empty() && self.seen < watermark {
+                return self.progress();
+            }
+        }
+    }
+
+    fn progress(&mut self) -> Option<Result<Message, ReadError>> {
+        if self.said >= self.seen {
+            return None;
+        }
+        self.said = self.seen;
+        Position::new(self.seen).map(|position| Ok(Message::Progress(position)))
+    }
+
+    fn fetch(&mut self, watermark: u64) -> Result<(), ReadError> {
+        let top = watermark.min(self.seen.saturating_add(STRETCH));
+        let query = Query {
+            from: Position::new(self.seen.saturating_add(1)),
+            to: Position::new(top),
+            limit: Some(FETCH),
+            ..Query::matching(self.filter.clone())
+        };
+        for event in Events::plan(View { tail: Arc::clone(&self.tail), watermark }, &query) {
+            self.ready.push_back(event?);
+        }
+        self.seen = match self.ready.back() {
+            Some(last) if self.ready.len() == FETCH => last.position().value(),
+            _ => top,
+        };
+        Ok(())
+    }
+
+    /// The next message, waiting for it; `None` once the store is closed.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, ReadError>>> {
+        loop {
+            if let Some(message) = self.try_next() {
+                return Poll::Ready(Some(message));
+            }
+            if !self.watermark.poll_above(self.seen, context.waker()) {
+                return Poll::Pending;
+            }
+            if self.watermark.is_closed() && self.watermark.position() <= self.seen {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    /// The next message, waiting at most `timeout`; `None` when there is none by then, or the store is closed.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<Message, ReadError>> {
+        self.try_next().or_else(|| {
+            self.watermark.wait_above(self.seen, timeout);
+            self.try_next()
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! The tail: durable events that are not sealed yet, in memory, with an index over them.
+//!
+//! The committer alone inserts, after a round is durable and before the watermark rises; readers never look
+//! above the watermark. Events are numbered from 0 by their order in the tail: their ordinal.
+
+mod postings;
+mod names;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use allsource_format::partition;
+use allsource_format::record::Record;
+use dashmap::DashMap;
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+
+use crate::event::{Block, EntityKeyBuffer, EventRef, TenantId, key_of};
+
+pub(crate) use names::Names;
+pub(crate) use postings::Postings;
+
+/// Where an event's record is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    block: u32,
+    offset: u32,
+}
+
+/// How much a tenant has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) events: u64,
+    pub(crate) entities: u64,
+}
+
+/// Events in memory and the ways to find them.
+pub(crate) struct Tail {
+    /// Position of the event before the tail's first.
+    base: u64,
+    blocks: boxcar::Vec<Arc<Block>>,
+    places: boxcar::Vec<Place>,
+    entities: Names,
+    tags: Names,
+    /// By tenant and type, ordered, so that a prefix is a range.
+    types: RwLock<BTreeMap<EntityKeyBuffer, Arc<Postings>>>,
+    /// Hash of tenant and id to the ordinals that have it; the records decide.
+    ids: DashMap<u64, SmallVec<[u32; 2]>>,
+    partitions: Vec<Postings>,
+    tallies: RwLock<BTreeMap<Box<str>, Tally>>,
+}
+
+/// The hash by which an event id is found.
+pub(crate) fn id_hash(tenant: &str, id: &[u8; 16]) -> u64 {
+    partition::key_hash(&key_of(tenant, id))
+}
+
+impl Tail {
+    /// An empty tail after position `base`.
+    pub(crate) fn after(base: u64, partitions: u32) -> Self {
+        Self {
+            base,
+            blocks: boxcar::Vec::new(),
+            places: boxcar::Vec::new(),
+            entities: Names::default(),
+            tags: Names::default(),
+            types: RwLock::default(),
+            ids: DashMap::new(),
+            partitions: (0..partitions).map(|_| Postings::default()).collect(),
+            tallies: RwLock::default(),
+        }
+    }
+
+    /// Adds the events of a block, which lie at these offsets and follow the tail's last.
+    pub(crate) fn insert(&self, block: &Arc<Block>, offsets: &[u32]) {
+        let number = u32_of(self.blocks.push(Arc::clone(block)));
+        for &offset in offsets {
+            let event = EventRef::new(Arc::clone(block), offset);
+            let ordinal = u32_of(self.places.push(Place { block: number, offset }));
+            assert_eq!(
+                event.position().value(),
+                self.base + u64::from(ordinal) + 1,
+                "positions have no gaps"
+            );
+            self.index(&event.record(), ordinal);
+        }
+    }
+
+    fn index(&self, record: &Record<'_>, ordinal: u32) {
+        let tenant = record.tenant();
+        let key = key_of(tenant, record.entity_id().as_bytes());
+        let partition = partition::of_key(&key, u32_of(self.partitions.len())) as usize;
+        if let Some(postings) = self.partitions.get(partition) {
+            postings.push(ordinal);
+        }
+        self.entities.push(key, ordinal);
+        for tag in record.tags() {
+            self.tags.push(key_of(tenant, tag.as_bytes()), ordinal);
+        }
+        self.ids.entry(id_hash(tenant, &record.id())).or_default().push(ordinal);
+        self.push_type(key_of(tenant, record.event_type().as_bytes()), ordinal);
+        let mut tallies = self.tallies.write();
+        if !tallies.contains_key(tenant) {
+            tallies.insert(tenant.into(), Tally::default());
+        }
+        if let Some(tally) = tallies.get_mut(tenant) {
+            tally.events += 1;
+            tally.entities += u64::from(record.version() == 1);
+        }
+    }
+
+    fn push_type(&self, key: EntityKeyBuffer, ordinal: u32) {
+        if let Some(postings) = self.types.read().get(&key) {
+            return postings.push(ordinal);
+        }
+        self.types.write().entry(key).or_default().push(ordinal);
+    }
+
+    /// The event of this ordinal.
+    pub(crate) fn event(&self, ordinal: u32) -> Option<EventRef> {
+        let place = self.places.get(ordinal as usize)?;
+        Some(EventRef::new(Arc::clone(self.blocks.get(place.block as usize)?), place.offset))
+    }
+
+    /// How many of the tail's events lie at or below this position: also the ordinal after it.
+    pub(crate) fn ordinals_through(&self, position: u64) -> u32 {
+        u32::try_from(position.saturating_sub(self.base)).unwrap_or(u32::MAX)
+    }
+
+    /// The version of an entity's last event in the tail, visible or not.
+    pub(crate) fn head(&self, key: &[u8]) -> Option<u64> {
+        let last = self.entities.find(key)?.last()?;
+        self.event(last).map(|event| event.version().value())
+    }
+
+    /// The event of this id, visible or not.
+    pub(crate) fn find_id(&self, tenant: &str, id: &[u8; 16]) -> Option<EventRef> {
+        let candidates = self.ids.get(&id_hash(tenant, id))?.clone();
+        let mut events = candidates.iter().filter_map(|ordinal| self.event(*ordinal));
+        events.find(|event| event.record().id() == *id && event.tenant() == tenant)
+    }
+
+    /// The events of an entity.
+    pub(crate) fn entity(&self, key: &[u8]) -> Option<Arc<Postings>> {
+        self.entities.find(key)
+    }
+
+    /// The events of a tenant that carry a tag.
+    pub(crate) fn tag(&self, key: &[u8]) -> Option<Arc<Postings>> {
+        self.tags.find(key)
+    }
+
+    /// The events of one type of a tenant.
+    pub(crate) fn event_type(&self, key: &[u8]) -> Option<Arc<Postings>> {
+        self.types.read().get(key).cloned()
+    }
+
+    /// The events of every type whose key begins so, a list for each type.
+    pub(crate) fn types_from(&self, prefix: &[u8]) -> Vec<Arc<Postings>> {
+        let types = self.types.read();
+        let from = types.range(EntityKeyBuffer::from_slice(prefix)..);
+        from.take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(_, postings)| Arc::clone(postings))
+            .collect()
+    }
+
+    /// How many of a partition's events in the tail lie at or below this position.
+    pub(crate) fn sequence_through(&self, partition: u32, position: u64) -> u64 {
+        let through = self.ordinals_through(position);
+        self.partitions.get(partition as usize).map_or(0, |postings| postings.count_below(through) as u64)
+    }
+
+    /// What a tenant has in the tail; `None`: what all have.
+    pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Tally {
+        let tallies = self.tallies.read();
+        match tenant {
+            Some(tenant) => tallies.get(tenant.as_str()).copied().unwrap_or_default(),
+            None => tallies.values().fold(Tally::default(), |sum, tally| Tally {
+                events: sum.events + tally.events,
+                entities: sum.entities + tally.entities,
+            }),
+        }
+    }
+
+    /// How many types a tenant has; `None`: all have, a name that two tenants use counting once.
+    pub(crate) fn type_count(&self, tenant: Option<&TenantId>) -> u64 {
+        let types = self.types.read();
+        let names = types.keys().filter_map(|key| {
+            let separator = key.iter().position(|byte| *byte == partition::KEY_SEPARATOR)?;
+            Some((key.get(..separator)?, key.get(separator + 1..)?))
+        });
+        let wanted =
+            names.filter(|(owner, _)| tenant.is_none_or(|tenant| tenant.as_str().as_bytes() == *owner));
+        wanted.map(|(_, name)| name).collect::<std::collections::BTreeSet<_>>().len() as u64
+    }
+}
+
+fn u32_of(count: usize) -> u32 {
+    #[expect(clippy::expect_used, reason = "memory ends long before")]
+    u32::try_from(count).expect("a tail holds fewer than 2^32 events")
+}

@@ -1,0 +1,37 @@
+//! An ascending list of ordinals that grows at its end while others read it.
+
+use parking_lot::RwLock;
+
+/// The ordinals of the events that share something.
+#[derive(Debug, Default)]
+pub(crate) struct Postings {
+    ordinals: RwLock<Vec<u32>>,
+}
+
+impl Postings {
+    /// Adds an ordinal, higher than all before it.
+    pub(crate) fn push(&self, ordinal: u32) {
+        let mut ordinals = self.ordinals.write();
+        assert!(ordinals.last().is_none_or(|last| *last < ordinal), "ordinals ascend");
+        ordinals.push(ordinal);
+    }
+
+    /// The highest.
+    pub(crate) fn last(&self) -> Option<u32> {
+        self.ordinals.read().last().copied()
+    }
+
+    /// How many are below `ordinal`: also the index of the first that is not.
+    pub(crate) fn count_below(&self, ordinal: u32) -> usize {
+        let ordinals = self.ordinals.read();
+        match ordinals.last() {
+            Some(last) if *last < ordinal => ordinals.len(),
+            _ => ordinals.partition_point(|listed| *listed < ordinal),
+        }
+    }
+
+    /// Copies the ordinals of these indexes.
+    pub(crate) fn copy(&self, indexes: std::ops::Range<usize>, into: &mut Vec<u32>) {
+        into.extend_from_slice(self.ordinals.read().get(indexes).unwrap_or(&[]));
+    }
+}

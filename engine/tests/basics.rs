@@ -1,0 +1,250 @@
+//! The engine through its public interface, on a real disk.
+
+use std::time::Duration;
+
+use allsource_engine::event::{Entity, Filter, NewEvent, Tag, TenantId, Timestamp};
+use allsource_engine::{
+    AppendError, AsOf, Batch, Durability, Engine, ExpectedVersion, Message, OpenError, Options, Query, Start,
+};
+use uuid::Uuid;
+
+fn options() -> Options {
+    Options { journal_file_bytes: 256 << 10, mark_after: Duration::from_millis(5), ..Options::default() }
+}
+
+fn store() -> (tempfile::TempDir, Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open_with(folder.path(), options()).unwrap();
+    (folder, engine)
+}
+
+fn event(event_type: &str, payload: &str) -> NewEvent {
+    NewEvent::json(event_type, payload).unwrap()
+}
+
+fn entity(id: &str) -> Entity {
+    Entity::new(id).unwrap()
+}
+
+fn types(engine: &Engine, query: &Query) -> Vec<String> {
+    engine.read(query).unwrap().map(|event| event.unwrap().event_type().to_owned()).collect()
+}
+
+#[test]
+fn what_was_appended_is_there_after_reopening() {
+    let (folder, engine) = store();
+    for n in 0..100 {
+        let commit = engine
+            .append(Batch::to(&entity("a")).event(event("t", &format!("{{\"n\":{n}}}"))))
+            .wait()
+            .unwrap();
+        assert_eq!(commit.events[0].version.value(), n + 1);
+    }
+    drop(engine);
+    for round in 0..3 {
+        let engine = Engine::open_with(folder.path(), options()).unwrap();
+        assert_eq!(engine.stats(None).events, 100 + round);
+        let positions: Vec<u64> =
+            engine.read(&Query::all()).unwrap().map(|event| event.unwrap().position().value()).collect();
+        assert_eq!(positions, (1..=100 + round).collect::<Vec<_>>());
+        engine.append(Batch::to(&entity("a")).event(event("t", "{}"))).wait().unwrap();
+    }
+}
+
+#[test]
+fn expected_versions_are_checked_and_a_refused_batch_leaves_no_trace() {
+    let (_folder, engine) = store();
+    let (a, b) = (entity("a"), entity("b"));
+    let first = Batch::to(&a).expect(ExpectedVersion::Empty).event(event("t", "1"));
+    engine.append(first.clone()).wait().unwrap();
+    let error = engine.append(first).wait().unwrap_err();
+    assert_eq!(error.to_string(), "version conflict on default/a: expected 0, it is at 1");
+    let half = Batch::to(&b)
+        .event(event("t", "1"))
+        .and_to(&a)
+        .expect(ExpectedVersion::number(7))
+        .event(event("t", "1"));
+    assert!(matches!(engine.append(half).wait(), Err(AppendError::Conflict { .. })));
+    assert_eq!(engine.head(&b).unwrap(), None);
+    let exists = Batch::to(&b).expect(ExpectedVersion::Exists).event(event("t", "1"));
+    assert!(matches!(engine.append(exists).wait(), Err(AppendError::Conflict { .. })));
+    let both = Batch::to(&a).expect(ExpectedVersion::number(1)).event(event("t", "2"));
+    let both = both.and_to(&a).expect(ExpectedVersion::number(2)).event(event("t", "3"));
+    let commit = engine.append(both).wait().unwrap();
+    assert_eq!(commit.events.iter().map(|e| e.position.value()).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn the_same_id_appends_once_also_after_reopening() {
+    let (folder, engine) = store();
+    let id = Uuid::from_u128(77);
+    let batch = Batch::to(&entity("a")).expect(ExpectedVersion::Empty).event(event("t", "1").id(id));
+    let original = engine.append(batch.clone()).wait().unwrap();
+    drop(engine);
+    let engine = Engine::open_with(folder.path(), options()).unwrap();
+    let replayed = engine.append(batch).wait().unwrap();
+    assert!(replayed.events[0].replayed);
+    assert_eq!(replayed.events[0].position, original.events[0].position);
+    assert_eq!(replayed.events[0].sequence, original.events[0].sequence);
+    let other = Batch::to(&entity("a")).event(event("t", "2").id(id));
+    assert!(matches!(engine.append(other).wait(), Err(AppendError::Duplicate { .. })));
+    assert_eq!(engine.stats(None).events, 1);
+    let found = engine.event(&TenantId::default(), id).unwrap().unwrap();
+    assert_eq!(found.position().value(), 1);
+    assert!(engine.event(&TenantId::new("other").unwrap(), id).unwrap().is_none());
+}
+
+#[test]
+fn queries_find_by_everything_they_name_in_both_directions() {
+    let (_folder, engine) = store();
+    let acme = TenantId::new("acme").unwrap();
+    for (id, event_type, tag) in
+        [("a", "order.placed", "x"), ("b", "order.paid", "y"), ("a", "user.seen", "x")]
+    {
+        engine
+            .append(Batch::to(&entity(id)).event(event(event_type, "{}").tag(tag).unwrap()))
+            .wait()
+            .unwrap();
+    }
+    let foreign = Entity::of(acme.clone(), allsource_engine::event::EntityId::new("a").unwrap());
+    engine.append(Batch::to(&foreign).event(event("order.foreign", "{}"))).wait().unwrap();
+    let own = || Filter::tenant(TenantId::default());
+    let check = |query: Query, expected: &[&str]| {
+        assert_eq!(types(&engine, &query), expected, "{query:?}");
+        let mut reversed = types(&engine, &query.clone().newest_first());
+        reversed.reverse();
+        assert_eq!(reversed, expected, "newest first: {query:?}");
+    };
+    check(Query::all(), &["order.placed", "order.paid", "user.seen", "order.foreign"]);
+    check(Query::matching(own()), &["order.placed", "order.paid", "user.seen"]);
+    check(Query::entity(&entity("a")), &["order.placed", "user.seen"]);
+    check(Query::entity(&foreign), &["order.foreign"]);
+    check(
+        Query::matching(Filter { type_prefix: Some("order.".into()), ..own() }),
+        &["order.placed", "order.paid"],
+    );
+    check(
+        Query::matching(Filter { tag: Some(Tag::new("x").unwrap()), ..own() }),
+        &["order.placed", "user.seen"],
+    );
+    check(Query { from: engine.watermark(), ..Query::all() }, &["order.foreign"]);
+    let second = Query { from_version: allsource_engine::Version::new(2), ..Query::entity(&entity("a")) };
+    check(second, &["user.seen"]);
+    assert_eq!(types(&engine, &Query::all().newest_first().limit(1)), ["order.foreign"]);
+    assert_eq!(engine.count(&Query::matching(own())), Some(3));
+    assert_eq!(engine.stats(Some(&acme)).entities, 1);
+    assert_eq!(engine.stats(None).event_types, 4);
+}
+
+#[test]
+fn state_is_folded_as_of_any_moment_with_members_untouched() {
+    let (_folder, engine) = store();
+    let a = entity("a");
+    let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+    for (n, payload) in
+        [r#"{"x": 1.50,"y":[1, 2]}"#, "[1]", r#"{"y":null,"z":100000000000000000000}"#].iter().enumerate()
+    {
+        let new = event("t", payload).timestamp(at(10 * (n as i64 + 1)));
+        engine.append(Batch::to(&a).event(new)).wait().unwrap();
+    }
+    let state = |as_of| engine.fold(&a, as_of).unwrap().unwrap();
+    assert_eq!(state(AsOf::Now).to_json(), r#"{"x":1.50,"y":null,"z":100000000000000000000}"#);
+    assert_eq!(state(AsOf::Time(at(29))).to_json(), r#"{"x":1.50,"y":[1, 2]}"#);
+    assert_eq!(state(AsOf::Time(at(30))).event_count(), 3);
+    assert_eq!(state(AsOf::Version(allsource_engine::Version::FIRST)).version().value(), 1);
+    assert_eq!(state(AsOf::Position(allsource_engine::Position::FIRST)).event_count(), 1);
+    assert!(engine.fold(&a, AsOf::Time(at(9))).unwrap().is_none());
+}
+
+#[test]
+fn a_subscription_catches_up_follows_and_says_where_it_is() {
+    let (_folder, engine) = store();
+    let a = entity("a");
+    engine.append(Batch::to(&a).event(event("wanted", "1")).event(event("other", "2"))).wait().unwrap();
+    let filter = Filter {
+        event_type: Some(allsource_engine::event::EventType::new("wanted").unwrap()),
+        ..Filter::all()
+    };
+    let mut live = engine.subscribe(Start::Beginning, filter);
+    let mut next = || live.next_timeout(Duration::from_secs(5)).unwrap().unwrap();
+    assert!(matches!(next(), Message::Event(event) if event.position().value() == 1));
+    assert!(matches!(next(), Message::CaughtUp(Some(position)) if position.value() == 2));
+    engine.append(Batch::to(&a).event(event("other", "3"))).wait().unwrap();
+    assert!(matches!(next(), Message::Progress(position) if position.value() == 3));
+    engine.append(Batch::to(&a).event(event("wanted", "4"))).wait().unwrap();
+    assert!(matches!(next(), Message::Event(event) if event.version().value() == 4));
+    engine.close();
+    assert!(live.next_timeout(Duration::from_secs(5)).is_none());
+}
+
+#[test]
+fn many_threads_append_without_gaps() {
+    let (_folder, engine) = store();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let engine = &engine;
+            scope.spawn(move || {
+                for n in 0..200 {
+                    let target = entity(&format!("e{}", (thread + n) % 5));
+                    engine.append(Batch::to(&target).event(event("t", "{}"))).wait().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(engine.stats(None).events, 1600);
+    for id in 0..5 {
+        let events = engine.read(&Query::entity(&entity(&format!("e{id}")))).unwrap();
+        let versions: Vec<u64> = events.map(|event| event.unwrap().version().value()).collect();
+        assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_append_can_be_awaited() {
+    let (_folder, engine) = store();
+    let append = engine.append(Batch::to(&entity("a")).event(event("t", "1"))).into_future();
+    let mut append = std::pin::pin!(append);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let commit = loop {
+        if let std::task::Poll::Ready(answer) = append.as_mut().poll(&mut context) {
+            break answer.unwrap();
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(commit.events.len(), 1);
+}
+
+#[test]
+fn a_weaker_durability_says_so() {
+    for durability in [Durability::Interval(Duration::from_millis(2)), Durability::None] {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::open_with(folder.path(), Options { durability, ..options() }).unwrap();
+        for _ in 0..50 {
+            let commit = engine.append(Batch::to(&entity("a")).event(event("t", "1"))).wait().unwrap();
+            assert_eq!(commit.acknowledged, allsource_engine::Acknowledged::Written);
+        }
+        drop(engine);
+        assert_eq!(Engine::open(folder.path()).unwrap().stats(None).events, 50);
+    }
+}
+
+#[test]
+fn a_second_opener_and_a_foreign_folder_are_refused() {
+    let (folder, _engine) = store();
+    assert!(matches!(Engine::open(folder.path()), Err(OpenError::InUse(_))));
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("photo.jpg"), b"x").unwrap();
+    let Err(error) = Engine::open(other.path()) else { panic!("opened over somebody's photo") };
+    assert!(error.to_string().contains("photo.jpg"), "{error}");
+}
+
+#[test]
+fn what_is_too_large_or_empty_is_refused() {
+    let (_folder, engine) = store();
+    assert_eq!(engine.append(Batch::to(&entity("a"))).wait(), Err(AppendError::Empty));
+    let large = event("t", &format!("\"{}\"", "x".repeat(300 << 10)));
+    assert!(matches!(
+        engine.append(Batch::to(&entity("a")).event(large)).wait(),
+        Err(AppendError::TooLarge { .. })
+    ));
+}
