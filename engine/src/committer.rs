@@ -6,12 +6,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use allsource_format::manifest::Manifest;
 use parking_lot::Mutex;
 
 use crate::append::{Answer, Reply};
 use crate::batch::{Acknowledged, Commit};
 use crate::error::AppendError;
 use crate::journal::Spare;
+use crate::manifest;
 use crate::options::Durability;
 use crate::planted::{self, Bug};
 use crate::platform::sync::{AtomicU64, Ordering};
@@ -48,6 +50,7 @@ pub(crate) struct Committer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) spare: Arc<Spare>,
+    pub(crate) manifest: Manifest,
     pub(crate) durability: Durability,
     pub(crate) tail: Arc<Tail>,
     pub(crate) watermark: Arc<Watermark>,
@@ -85,6 +88,7 @@ impl Committer {
         if let Some(header) = &round.rotate_to {
             self.sync_file()?;
             self.file = self.spare.adopt(&*self.disk, header)?;
+            manifest::note_journal(&*self.disk, &mut self.manifest, header.number)?;
         }
         let bytes = round.bytes.bytes();
         if bytes.is_empty() {

@@ -104,7 +104,7 @@ impl SequencerStep {
             return Ok(None);
         }
         let is_fitting = round_bytes(self.held_bytes) as u64 <= self.sequencer.cursor().room();
-        let rotate = match is_fitting.then_some(Reserved::Yes).unwrap_or_else(|| shared.spare.reserve()) {
+        let rotate = match if is_fitting { Reserved::Yes } else { shared.spare.reserve() } {
             Reserved::Yes if is_fitting => Rotate::No,
             Reserved::Yes => Rotate::Yes,
             Reserved::NotYet => return Err(()),
@@ -134,9 +134,8 @@ impl SequencerStep {
 
     /// Builds a mark, if there is anything that lacks its proof.
     fn mark(&mut self) -> Option<Round> {
-        let round = self.sequencer.mark().filter(|_| self.is_mark_due);
-        self.is_mark_due = false;
-        round
+        // Asking the sequencer takes a place in the log: it is asked only for a mark that will be written.
+        std::mem::take(&mut self.is_mark_due).then(|| self.sequencer.mark()).flatten()
     }
 
     /// Refuses what is left when the store stops.

@@ -159,6 +159,7 @@ impl Engine {
             clock: Arc::clone(&clock),
             file,
             spare: Arc::clone(&spare),
+            manifest,
             durability: options.durability,
             tail: Arc::clone(&tail),
             watermark: Arc::clone(&watermark),

@@ -23,13 +23,13 @@
 //!
 //! The order of the modules below is the order of dependency and of reading: a module uses only those above it.
 
+pub mod planted;
 pub mod position;
 pub mod event;
 pub mod batch;
 pub mod query;
 pub mod error;
 pub mod options;
-pub mod planted;
 pub mod platform;
 mod manifest;
 mod journal;

@@ -57,3 +57,17 @@ pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
     disk.rename(UNNAMED, &path_of(manifest.number))?;
     disk.sync_dir(DIR)
 }
+
+/// Notes in a new manifest that the journal reaches to the file of this number, so that its loss is noticed.
+/// The manifest before it is kept, older ones are not.
+pub(crate) fn note_journal(disk: &dyn Disk, manifest: &mut Manifest, last_journal: u64) -> io::Result<()> {
+    if manifest.last_journal >= last_journal {
+        return Ok(());
+    }
+    *manifest = Manifest { number: manifest.number + 1, last_journal, ..*manifest };
+    publish(disk, manifest)?;
+    match disk.remove(&path_of(manifest.number.saturating_sub(2))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

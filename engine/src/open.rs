@@ -38,7 +38,7 @@ pub(crate) fn open(
     options.check()?;
     disk.create_dir("").map_err(|error| OpenError::io("create the store's folder", error))?;
     let lock = lock(disk, path)?;
-    let manifest = match manifest::read(disk)? {
+    let mut manifest = match manifest::read(disk)? {
         Some(manifest) => manifest,
         None => create(disk, path, clock, entropy, options)?,
     };
@@ -46,6 +46,8 @@ pub(crate) fn open(
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
     let (tail, last_recorded_at) = loader.finish();
     let (cursor, file) = journal::recover(disk, &manifest, examined)?;
+    manifest::note_journal(disk, &mut manifest, cursor.header.number)
+        .map_err(|error| OpenError::io("write a manifest", error))?;
     Ok(Opened { lock, manifest, tail, last_recorded_at, cursor, file })
 }
 
@@ -73,6 +75,7 @@ fn create(
         created_at: clock.now_micros(),
         sealed_position: 0,
         first_journal: 1,
+        last_journal: 0,
         journal_file_bytes: options.journal_file_bytes,
         partitions: options.partitions,
     };

@@ -21,7 +21,8 @@ const FIRST_JOURNAL: usize = 56;
 const JOURNAL_FILE_BYTES: usize = 64;
 const PARTITIONS: usize = 72;
 const FILES: usize = 76;
-const RESERVED: usize = 80;
+const LAST_JOURNAL: usize = 80;
+const RESERVED: usize = 88;
 
 /// What a manifest says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct Manifest {
     pub sealed_position: u64,
     /// Number of the first journal file that still belongs to the store.
     pub first_journal: u64,
+    /// Number of the last journal file when this manifest was written, 0 before there was one: every file from
+    /// the first to this one exists.
+    pub last_journal: u64,
     /// Length of a new journal file, in bytes: a multiple of 4096.
     pub journal_file_bytes: u64,
     /// Number of partitions: a power of two in 1..=1024, fixed for ever.
@@ -54,6 +58,7 @@ impl Manifest {
         put(&mut out, CREATED_AT, &self.created_at.to_le_bytes());
         put(&mut out, SEALED_POSITION, &self.sealed_position.to_le_bytes());
         put(&mut out, FIRST_JOURNAL, &self.first_journal.to_le_bytes());
+        put(&mut out, LAST_JOURNAL, &self.last_journal.to_le_bytes());
         put(&mut out, JOURNAL_FILE_BYTES, &self.journal_file_bytes.to_le_bytes());
         put(&mut out, PARTITIONS, &self.partitions.to_le_bytes());
         put(&mut out, FILES, &0_u32.to_le_bytes());
@@ -90,6 +95,7 @@ impl Manifest {
             created_at: i64_at(bytes, CREATED_AT)?,
             sealed_position: u64_at(bytes, SEALED_POSITION)?,
             first_journal: u64_at(bytes, FIRST_JOURNAL)?,
+            last_journal: u64_at(bytes, LAST_JOURNAL)?,
             journal_file_bytes: u64_at(bytes, JOURNAL_FILE_BYTES)?,
             partitions: u32_at(bytes, PARTITIONS)?,
         };
@@ -120,6 +126,7 @@ mod tests {
             created_at: 1_700_000_000_000_000,
             sealed_position: 0,
             first_journal: 1,
+            last_journal: 3,
             journal_file_bytes: 64 << 20,
             partitions: 32,
         };

@@ -1,1 +1,8 @@
-//! Under construction.
+//! What the test suite is made of: an oracle, a world that can crash, workloads, and ways to damage a store.
+
+pub mod oracle;
+pub mod world;
+pub mod workloads;
+pub mod crash_points;
+pub mod simulation;
+pub mod corruption;

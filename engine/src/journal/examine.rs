@@ -25,8 +25,8 @@ pub(crate) struct Examined {
     pub(crate) proven_at: Option<Cursor>,
     /// Frames with events at or above `proven`, as they are in the file.
     pub(crate) unproven: Vec<AlignedVec>,
-    /// Log offset of the mark that ends the last file, when nothing at all comes after it.
-    pub(crate) final_mark: Option<u64>,
+    /// The round with the mark that ends the last file, when nothing at all comes after it.
+    pub(crate) final_mark: Option<Vec<u8>>,
     /// Bytes after the end of the last file that are not zero: what was being written when it stopped.
     pub(crate) torn: Vec<u8>,
     /// Journal files read.
@@ -66,6 +66,9 @@ pub(crate) fn examine(
         let mut cursor = Cursor::at_start_of(*header, image.len() as u64);
         match headers.get(index + 1) {
             Some(next) => walk_inner(&image, &mut cursor, next, &path, each)?,
+            None if (image.len() as u64) < manifest.journal_file_bytes => {
+                return Err(Damage::new(path, image.len() as u64, "the last journal file is too short").into());
+            }
             None => {
                 walk_last(&image, &mut cursor, &path, each, &mut examined)?;
                 if !examined.torn.is_empty() {
@@ -95,6 +98,10 @@ fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, Ope
             return Err(Damage::new(path_of(expected), 0, "the file is missing").into());
         }
         headers.push(read_header(disk, manifest, number)?);
+    }
+    let found = manifest.first_journal + headers.len() as u64 - 1;
+    if found < manifest.last_journal {
+        return Err(Damage::new(path_of(found + 1), 0, "the file is missing").into());
     }
     Ok(headers)
 }
@@ -199,7 +206,11 @@ fn walk_last(
     examined.proven = walked.proven.min(cursor.log_offset);
     frames.retain(|(at, _)| at.log_offset >= examined.proven);
     examined.proven_at = Some(frames.first().map_or_else(|| cursor.clone(), |(at, _)| at.clone()));
-    examined.final_mark = walked.final_mark.filter(|_| examined.torn.is_empty());
+    let mark = walked.final_mark.filter(|_| examined.torn.is_empty());
+    examined.final_mark = mark.map(|mark| {
+        let length = usize::try_from(cursor.log_offset - mark).unwrap_or(usize::MAX);
+        image.get(end.saturating_sub(length)..end).unwrap_or(&[]).to_vec()
+    });
     let with_events = frames.into_iter().map(|(_, bytes)| bytes);
     examined.unproven = with_events
         .filter(|bytes| Frame::check(bytes, start.header.seed()).is_ok_and(|f| f.header.kind == Kind::Append))

@@ -30,7 +30,7 @@ pub(crate) fn recover(
         let file = disk.open(&path_of(end.header.number)).map_err(failed)?;
         return Ok((end, file));
     }
-    match examined.final_mark {
+    match &examined.final_mark {
         Some(mark) if examined.unproven.is_empty() => continue_file(disk, end, mark).map_err(failed),
         _ => new_epoch(disk, manifest, &examined, &end).map_err(failed),
     }
@@ -53,12 +53,9 @@ fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<d
 
 /// The last round is a mark, but nothing proves that it is durable itself: it is written once more, the same
 /// bytes in the same place, before anything comes after it.
-fn continue_file(disk: &dyn Disk, end: Cursor, mark: u64) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
     let file = disk.open(&path_of(end.header.number))?;
-    let mut block = vec![0; usize::try_from(end.log_offset - mark).unwrap_or(BLOCK_BYTES)];
-    let offset = HEADER_BYTES as u64 + (mark - end.header.log_offset);
-    file.read_at(&mut block, offset)?;
-    file.write_at(&block, offset)?;
+    file.write_at(mark, end.file_offset() - mark.len() as u64)?;
     file.sync()?;
     Ok((end, file))
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::disk::{Disk, DiskFile, DiskLock};
 
 /// Zeros are written in pieces of this size.
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A store's folder in the file system.
 #[derive(Debug)]

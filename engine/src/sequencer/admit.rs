@@ -81,7 +81,7 @@ impl Admission<'_> {
                 continue;
             }
             if !is_checked {
-                check_version(part, before)?;
+                self.check_version(part, before, undo)?;
                 is_checked = true;
             }
             head += 1;
@@ -96,9 +96,12 @@ impl Admission<'_> {
 
     /// The version of an entity, appends in flight and earlier ones of this round included.
     fn head(&self, key: &[u8]) -> Option<u64> {
-        let noted = self.notes.heads.get(key).copied();
-        let in_flight = || if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(key) };
-        noted.or_else(in_flight).or_else(|| self.tail.head(key))
+        self.notes.heads.get(key).copied().or_else(|| self.head_before_round(key))
+    }
+
+    fn head_before_round(&self, key: &[u8]) -> Option<u64> {
+        let in_flight = if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(key) };
+        in_flight.or_else(|| self.tail.head(key))
     }
 
     /// The same event from an earlier append, if its id is known.
@@ -120,6 +123,18 @@ impl Admission<'_> {
         let partition = stored.partition(self.partitions);
         let sequence = self.tail.sequence_through(partition, stored.position().value() + 1);
         compare(&stored.record(), encoded, event.id, sequence).map(Some)
+    }
+
+    /// Checks what the caller expects against the version that the batch's own earlier parts lead to. What a
+    /// refusal names is the version without them: they are not going to be.
+    fn check_version(&self, part: &PreparedPart, head: Option<u64>, undo: &Undo) -> Result<(), AppendError> {
+        if part.expected == ExpectedVersion::Any || part.expected.admits(head.and_then(Version::new)) {
+            return Ok(());
+        }
+        let changed = undo.heads.iter().find(|(key, _)| *key == part.key);
+        let actual = changed.map_or(head, |(_, previous)| previous.or_else(|| self.head_before_round(&part.key)));
+        let actual = actual.and_then(Version::new);
+        Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual })
     }
 
     /// Gives an event its place.
@@ -171,14 +186,6 @@ impl Admission<'_> {
             };
         }
     }
-}
-
-fn check_version(part: &PreparedPart, head: Option<u64>) -> Result<(), AppendError> {
-    let actual = head.and_then(Version::new);
-    if part.expected == ExpectedVersion::Any || part.expected.admits(actual) {
-        return Ok(());
-    }
-    Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual })
 }
 
 /// The earlier result, if `encoded` is the same event as the `existing` one.

@@ -75,6 +75,11 @@ impl SimDisk {
         self.state.lock().faults = faults;
     }
 
+    /// The faults that happen now.
+    pub fn faults(&self) -> Faults {
+        self.state.lock().faults
+    }
+
     /// How many operations there have been.
     pub fn ops(&self) -> u64 {
         self.state.lock().ops

@@ -1,0 +1,72 @@
+//! Long campaigns: `simulate seeds 1000000 100000` or `simulate crash-points 4096`.
+
+use std::process::ExitCode;
+
+use allsource_tests::crash_points::{Effort, explore};
+use allsource_tests::{simulation, workloads};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    campaign: Campaign,
+}
+
+#[derive(Subcommand)]
+enum Campaign {
+    /// Runs so many seeds from the first on.
+    Seeds {
+        /// The first seed.
+        first: u64,
+        /// How many.
+        count: u64,
+        /// Actions in each run.
+        #[arg(long, default_value_t = 400)]
+        actions: u64,
+    },
+    /// Crashes at every operation of every workload.
+    CrashPoints {
+        /// Images per crash point when there are too many to try all.
+        samples: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let failed = match Args::parse().campaign {
+        Campaign::Seeds { first, count, actions } => seeds(first, count, actions),
+        Campaign::CrashPoints { samples } => crash_points(samples),
+    };
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn seeds(first: u64, count: u64, actions: u64) -> bool {
+    let (mut acknowledged, mut crashes) = (0, 0);
+    for seed in first..first + count {
+        match simulation::run(seed, actions) {
+            Ok(ran) => {
+                acknowledged += ran.acknowledged;
+                crashes += ran.crashes;
+            }
+            Err(broken) => {
+                println!("FAILED {broken}");
+                println!("fails with {} actions", simulation::shrink(seed, actions));
+                return true;
+            }
+        }
+    }
+    println!("{count} seeds from {first}: {acknowledged} events acknowledged, {crashes} crashes, 0 broken promises");
+    false
+}
+
+fn crash_points(samples: u64) -> bool {
+    for workload in workloads::all() {
+        match explore(&workload, Effort { samples, exhaustive_up_to: 12 }) {
+            Ok(tried) => println!("{}: {tried:?}", workload.name),
+            Err(broken) => {
+                println!("FAILED {broken}");
+                return true;
+            }
+        }
+    }
+    false
+}

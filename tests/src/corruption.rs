@@ -1,0 +1,97 @@
+//! Damaging every byte of a store: it must answer the same, or say which file is damaged.
+
+use allsource_engine::platform::sim::SimDisk;
+
+use crate::oracle::Broken;
+use crate::world::World;
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tried {
+    /// Damaged stores opened.
+    pub mutations: u64,
+    /// Of them, how many were refused with a typed error.
+    pub refused: u64,
+}
+
+/// Damages one file of the world's disk in every way and checks each result. `stride`: look at every so many
+/// bytes only.
+pub fn sweep(world: &World, path: &str, stride: usize) -> Result<Tried, Broken> {
+    let original = world.disk.contents(path).ok_or_else(|| format!("{path} is not there"))?;
+    let used = original.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let mut tried = Tried::default();
+    for offset in (0..used + 512).step_by(stride) {
+        let Some(byte) = original.get(offset) else { break };
+        let values = (0..8).map(|bit| byte ^ (1 << bit)).chain([0, 0xff, byte.wrapping_mul(31).wrapping_add(7)]);
+        for value in values.filter(|value| value != byte) {
+            let mut bytes = original.clone();
+            bytes[offset] = value;
+            judge(world, path, bytes, &format!("byte {offset} set to {value:#04x}"), &mut tried)?;
+        }
+    }
+    for length in (0..original.len()).step_by(stride * 16) {
+        judge(world, path, original[..length].to_vec(), &format!("cut to {length} bytes"), &mut tried)?;
+    }
+    for sector in 0..used.div_ceil(512) {
+        let mut zeroed = original.clone();
+        let end = (sector * 512 + 512).min(zeroed.len());
+        zeroed[sector * 512..end].fill(0);
+        judge(world, path, zeroed, &format!("sector {sector} zeroed"), &mut tried)?;
+        if end + 512 <= original.len() {
+            let mut swapped = original.clone();
+            let (one, two) = swapped[sector * 512..].split_at_mut(512);
+            one.swap_with_slice(&mut two[..512]);
+            judge(world, path, swapped, &format!("sectors {sector} and {} swapped", sector + 1), &mut tried)?;
+            let mut doubled = original.clone();
+            doubled.copy_within(sector * 512..end, end);
+            judge(world, path, doubled, &format!("sector {sector} written twice"), &mut tried)?;
+        }
+    }
+    Ok(tried)
+}
+
+/// Loses a file altogether, and puts other files in its place.
+pub fn lose(world: &World, path: &str, siblings: &[String]) -> Result<Tried, Broken> {
+    let mut tried = Tried::default();
+    let lost = world.fork();
+    lost.disk.lose(path);
+    check(lost, path, "lost", &mut tried)?;
+    for sibling in siblings.iter().filter(|sibling| *sibling != path) {
+        let bytes = world.disk.contents(sibling).unwrap_or_default();
+        judge(world, path, bytes, &format!("replaced by {sibling}"), &mut tried)?;
+    }
+    judge(world, path, Vec::new(), "emptied", &mut tried)?;
+    Ok(tried)
+}
+
+fn judge(world: &World, path: &str, bytes: Vec<u8>, how: &str, tried: &mut Tried) -> Result<(), Broken> {
+    let fork = world.fork();
+    fork.disk.damage(path, bytes);
+    check(fork, path, how, tried)
+}
+
+/// The same answers, or a refusal that names a file, from the store and from the verifier alike.
+fn check(mut world: World, path: &str, how: &str, tried: &mut Tried) -> Result<(), Broken> {
+    tried.mutations += 1;
+    let verdict = verify(&world.disk);
+    match world.open() {
+        Ok(()) => world.check().map_err(|broken| format!("{path}, {how}: {broken}"))?,
+        Err(error) => {
+            tried.refused += 1;
+            let text = error.to_string();
+            if !text.contains("journal") && !text.contains("manifest") {
+                return Err(format!("{path}, {how}: refused without naming a file: {text}"));
+            }
+            if verdict.is_ok_and(|is_clean| is_clean) {
+                return Err(format!("{path}, {how}: refused ({text}), but verify finds nothing"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the verifier finds the store clean; `Err`: it cannot read it.
+fn verify(disk: &SimDisk) -> Result<bool, String> {
+    let report = allsource_engine::inspect::verify_disk(disk, std::path::Path::new("store"));
+    report.map(|report| report.damage.is_empty()).map_err(|error| error.to_string())
+}

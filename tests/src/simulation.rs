@@ -1,0 +1,195 @@
+//! Seeded simulation: random appends, steps, faults, crashes, with every promise checked after each restart.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use allsource_engine::event::{Entity, Filter, TenantId};
+use allsource_engine::platform::sim::{Faults, Seeded};
+use allsource_engine::{ExpectedVersion, Query, Step};
+
+use crate::oracle::Broken;
+use crate::world::{World, entity};
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Events acknowledged.
+    pub acknowledged: usize,
+    /// Crashes and kills.
+    pub crashes: u64,
+    /// Faults of the disk that were switched on.
+    pub faults: u64,
+    /// A hash over every disk operation: equal for equal seeds.
+    pub trace: u64,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, actions: u64) -> Result<Ran, Broken> {
+    let mut simulation =
+        Simulation { world: World::new(seed), random: Seeded::new(seed), ran: Ran::default(), sent: Vec::new() };
+    simulation.world.disk.trace();
+    let outcome = simulation.run(actions);
+    let mut hasher = DefaultHasher::new();
+    simulation.world.disk.trace().hash(&mut hasher);
+    let ran = Ran {
+        acknowledged: simulation.world.oracle.acknowledged(),
+        trace: hasher.finish(),
+        ..simulation.ran
+    };
+    outcome.map(|()| ran).map_err(|broken| format!("seed {seed}, {actions} actions: {broken}"))
+}
+
+/// The fewest actions with which a failing seed still fails.
+pub fn shrink(seed: u64, actions: u64) -> u64 {
+    let (mut passes, mut fails) = (0, actions);
+    while fails - passes > 1 {
+        let middle = passes + (fails - passes) / 2;
+        if run(seed, middle).is_err() { fails = middle } else { passes = middle }
+    }
+    fails
+}
+
+struct Simulation {
+    world: World,
+    random: Seeded,
+    ran: Ran,
+    sent: Vec<(Entity, u64)>,
+}
+
+impl Simulation {
+    fn run(&mut self, actions: u64) -> Result<(), Broken> {
+        self.reopen()?;
+        for _ in 0..actions {
+            self.act()?;
+        }
+        self.crash()?;
+        self.world.settle()?;
+        self.world.check()
+    }
+
+    fn act(&mut self) -> Result<(), Broken> {
+        match self.random.below(100) {
+            0..25 => self.append(),
+            25..30 => self.append_again(),
+            30..55 => self.world.step(Step::Sequence).map(drop),
+            55..80 => self.world.step(Step::Commit).map(drop),
+            80..85 => self.world.step(Step::Prepare).map(drop),
+            85..88 => self.world.step(Step::Mark).map(drop),
+            88..91 => {
+                self.world.clock.advance(i64::try_from(self.random.below(2000)).unwrap_or(0) - 500);
+                Ok(())
+            }
+            91..95 => self.check_reads(),
+            95..97 => self.break_disk(),
+            97 => {
+                self.world.close()?;
+                self.world.kill();
+                self.reopen()
+            }
+            98 => {
+                self.ran.crashes += 1;
+                self.world.kill();
+                self.reopen()
+            }
+            _ => self.crash(),
+        }
+    }
+
+    fn entity(&mut self) -> Entity {
+        let tenant = if self.random.chance(300) { "acme" } else { "default" };
+        entity(tenant, ["a", "b", "c"][self.random.below(3) as usize])
+    }
+
+    fn append(&mut self) -> Result<(), Broken> {
+        let count = 1 + self.random.below(3);
+        let mut wanted = Vec::new();
+        for _ in 0..count {
+            let entity = self.entity();
+            let expected = match self.random.below(6) {
+                0 => ExpectedVersion::Empty,
+                1 => ExpectedVersion::number(self.random.below(8)),
+                2 => ExpectedVersion::Exists,
+                _ => ExpectedVersion::Any,
+            };
+            wanted.push((entity, expected, self.random.chance(600)));
+        }
+        let numbers = self.world.send(&wanted)?;
+        if wanted.len() == 1 && wanted[0].2 {
+            self.sent.push((wanted[0].0.clone(), numbers[0]));
+        }
+        Ok(())
+    }
+
+    /// A client that is not sure sends the same event once more.
+    fn append_again(&mut self) -> Result<(), Broken> {
+        let chosen = self.random.below(self.sent.len() as u64) as usize;
+        match self.sent.get(chosen).cloned() {
+            Some((entity, number)) => self.world.send_again(&entity, number),
+            None => Ok(()),
+        }
+    }
+
+    /// Readers see what is promised, and a tenant sees its own.
+    fn check_reads(&mut self) -> Result<(), Broken> {
+        self.world.check()?;
+        let Some(engine) = &self.world.engine else { return Ok(()) };
+        let mut sum = 0;
+        for tenant in ["default", "acme"] {
+            let tenant = TenantId::new(tenant).expect("a good name");
+            let query = Query::matching(Filter::tenant(tenant.clone()));
+            let events: Vec<_> = engine
+                .read(&query)
+                .and_then(Iterator::collect)
+                .map_err(|error: allsource_engine::ReadError| error.to_string())?;
+            if events.iter().any(|event| event.tenant() != tenant.as_str()) {
+                return Err(format!("{tenant} sees another tenant's events"));
+            }
+            sum += events.len() as u64;
+        }
+        let watermark = engine.watermark().map_or(0, |position| position.value());
+        if sum == watermark { Ok(()) } else { Err(format!("tenants see {sum} of {watermark} events")) }
+    }
+
+    fn break_disk(&mut self) -> Result<(), Broken> {
+        self.ran.faults += 1;
+        let faults = match self.random.below(5) {
+            0 => Faults { write_error: 200, ..Faults::default() },
+            1 => Faults { sync_error: 300, ..Faults::default() },
+            2 => Faults { room: Some(self.random.below(200 << 10)), ..Faults::default() },
+            3 => Faults { power_cut_at: Some(self.world.disk.ops() + self.random.below(12)), ..Faults::default() },
+            _ => Faults::default(),
+        };
+        self.world.disk.set_faults(faults);
+        Ok(())
+    }
+
+    fn crash(&mut self) -> Result<(), Broken> {
+        self.ran.crashes += 1;
+        let rate = self.random.below(1001) as u32;
+        let random = &mut self.random;
+        self.world.crash(&mut || random.chance(rate));
+        self.reopen()
+    }
+
+    /// Opens, sometimes with more faults on the way: then it may refuse, but the next opening succeeds.
+    fn reopen(&mut self) -> Result<(), Broken> {
+        for _ in 0..self.random.below(3) {
+            let faults = match self.random.below(4) {
+                0 => Faults { power_cut_at: Some(self.world.disk.ops() + self.random.below(30)), ..Faults::default() },
+                1 => Faults { read_error: 100, ..Faults::default() },
+                2 => Faults { read_flip: 200, ..Faults::default() },
+                _ => Faults { sync_error: 200, write_error: 100, ..Faults::default() },
+            };
+            self.world.disk.set_faults(faults);
+            if self.world.open().is_ok() {
+                self.world.check()?;
+            }
+            let rate = self.random.below(1001) as u32;
+            let random = &mut self.random;
+            self.world.crash(&mut || random.chance(rate));
+        }
+        self.world.disk.set_faults(Faults::default());
+        self.world.open().map_err(|error| format!("does not open: {error}"))?;
+        self.world.check()
+    }
+}

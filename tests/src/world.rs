@@ -1,0 +1,176 @@
+//! A store on a simulated machine, driven step by step, with an oracle beside it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allsource_engine::event::{Entity, EntityId, TenantId};
+use allsource_engine::platform::sim::{Faults, SimClock, SimDisk, SimEntropy};
+use allsource_engine::{Append, Durability, Engine, ExpectedVersion, OpenError, Options, Step};
+
+use crate::oracle::{Broken, Oracle, batch_of};
+
+/// A machine, the store on it, and what was promised.
+pub struct World {
+    /// The disk.
+    pub disk: SimDisk,
+    /// The clock.
+    pub clock: Arc<SimClock>,
+    /// The store, while it is open.
+    pub engine: Option<Engine>,
+    /// What was promised.
+    pub oracle: Oracle,
+    /// How the store is opened.
+    pub options: Options,
+    waiting: VecDeque<(usize, Append)>,
+    next_number: u64,
+    opened: u64,
+    seed: u64,
+}
+
+/// One event to append: entity, expectation, whether its id is given.
+pub type Wanted = (Entity, ExpectedVersion, bool);
+
+/// The entity of this id in one of two tenants.
+pub fn entity(tenant: &str, id: &str) -> Entity {
+    Entity::of(TenantId::new(tenant).expect("a good name"), EntityId::new(id).expect("a good name"))
+}
+
+impl World {
+    /// An empty machine.
+    pub fn new(seed: u64) -> Self {
+        let options = Options {
+            durability: Durability::Sync,
+            partitions: 4,
+            journal_file_bytes: 64 << 10,
+            queue_bytes: 1 << 20,
+            mark_after: Duration::from_millis(75),
+        };
+        Self {
+            disk: SimDisk::new(seed),
+            clock: Arc::new(SimClock::at(1_700_000_000_000_000)),
+            engine: None,
+            oracle: Oracle::default(),
+            options,
+            waiting: VecDeque::new(),
+            next_number: 1,
+            opened: 0,
+            seed,
+        }
+    }
+
+    /// The same machine as it would be if it went another way from here; the store is closed there.
+    pub fn fork(&self) -> Self {
+        Self {
+            disk: self.disk.fork(),
+            clock: Arc::clone(&self.clock),
+            engine: None,
+            oracle: self.oracle.clone(),
+            options: self.options.clone(),
+            waiting: VecDeque::new(),
+            next_number: self.next_number,
+            opened: self.opened,
+            seed: self.seed,
+        }
+    }
+
+    /// Opens the store.
+    pub fn open(&mut self) -> Result<(), OpenError> {
+        self.opened += 1;
+        let entropy = SimEntropy::seeded(self.seed ^ (self.opened << 32));
+        let disk = Arc::new(self.disk.clone());
+        let clock = Arc::clone(&self.clock) as Arc<_>;
+        self.engine = Some(Engine::open_by_hand(disk, clock, Arc::new(entropy), self.options.clone())?);
+        Ok(())
+    }
+
+    fn engine(&self) -> Result<&Engine, Broken> {
+        self.engine.as_ref().ok_or_else(|| "the store is not open".to_owned())
+    }
+
+    /// Sends a batch; the answer is heard by [`World::hear`]. Returns the numbers of its events.
+    pub fn send(&mut self, wanted: &[Wanted]) -> Result<Vec<u64>, Broken> {
+        let first = self.next_number;
+        self.next_number += wanted.len() as u64;
+        let numbers: Vec<u64> = (first..self.next_number).collect();
+        let events: Vec<_> = wanted.iter().zip(&numbers).map(|((e, x, g), n)| (e.clone(), *x, *n, *g)).collect();
+        let (sent, batch) = batch_of(&events);
+        let append = self.engine()?.append(batch);
+        self.waiting.push_back((self.oracle.sent(sent), append));
+        Ok(numbers)
+    }
+
+    /// Sends an event of this number and a given id once more, as a client does that heard no answer.
+    pub fn send_again(&mut self, entity: &Entity, number: u64) -> Result<(), Broken> {
+        let (sent, batch) = batch_of(&[(entity.clone(), ExpectedVersion::Any, number, true)]);
+        let append = self.engine()?.append(batch);
+        self.waiting.push_back((self.oracle.sent(sent), append));
+        Ok(())
+    }
+
+    /// Takes a step, then hears the answers that it brought.
+    pub fn step(&mut self, step: Step) -> Result<bool, Broken> {
+        let did = self.engine()?.step(step);
+        self.hear()?;
+        Ok(did)
+    }
+
+    /// Hears the answers that are there.
+    pub fn hear(&mut self) -> Result<(), Broken> {
+        for (attempt, append) in std::mem::take(&mut self.waiting) {
+            match append.try_wait() {
+                Ok(answer) => self.oracle.answered(attempt, &answer)?,
+                Err(append) => self.waiting.push_back((attempt, append)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything that waits durable, or refused.
+    pub fn settle(&mut self) -> Result<(), Broken> {
+        for _ in 0..100 {
+            self.step(Step::Prepare)?;
+            let busy = self.step(Step::Sequence)? | self.step(Step::Commit)?;
+            if !busy && self.waiting.is_empty() {
+                return Ok(());
+            }
+        }
+        Err("appends are never answered".to_owned())
+    }
+
+    /// Checks all promises against the open store.
+    pub fn check(&mut self) -> Result<(), Broken> {
+        let engine = self.engine.as_ref().ok_or("the store is not open")?;
+        self.oracle.check(engine)
+    }
+
+    /// Closes the store cleanly.
+    pub fn close(&mut self) -> Result<(), Broken> {
+        if let Some(engine) = &self.engine {
+            engine.close();
+        }
+        self.hear()?;
+        self.engine = None;
+        Ok(())
+    }
+
+    /// The process dies; what it wrote stays in the cache.
+    pub fn kill(&mut self) {
+        self.engine = None;
+        self.waiting.clear();
+        self.oracle.forget_waiting();
+        self.disk.kill();
+    }
+
+    /// The power fails; `keep` decides what of the undecided is left.
+    pub fn crash(&mut self, keep: &mut dyn FnMut() -> bool) {
+        self.kill();
+        self.disk.crash(keep);
+    }
+
+    /// From the next operation on, or after so many more, the power is gone.
+    pub fn cut_power_after(&self, operations: u64) {
+        let cut = Some(self.disk.ops() + operations);
+        self.disk.set_faults(Faults { power_cut_at: cut, ..Faults::default() });
+    }
+}

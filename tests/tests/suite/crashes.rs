@@ -1,0 +1,37 @@
+//! Crashes at every point of small workloads, and seeded simulation.
+
+use allsource_tests::crash_points::{Effort, explore};
+use allsource_tests::{simulation, workloads};
+
+#[test]
+fn a_crash_at_any_operation_of_any_workload_loses_nothing() {
+    let effort = Effort { samples: 24, exhaustive_up_to: 6 };
+    let (mut points, mut images, mut nested) = (0, 0, 0);
+    for workload in workloads::all() {
+        let tried = explore(&workload, effort).unwrap();
+        points += tried.crash_points;
+        images += tried.images;
+        nested += tried.nested;
+    }
+    println!("{points} crash points, {images} images, {nested} with crashes inside recovery");
+    assert!(points > 500 && nested > 500, "the workloads reach the disk");
+}
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    let (mut acknowledged, mut crashes) = (0, 0);
+    for seed in 0..400 {
+        let ran = simulation::run(seed, 300).unwrap();
+        acknowledged += ran.acknowledged;
+        crashes += ran.crashes;
+    }
+    println!("{acknowledged} events acknowledged over {crashes} crashes");
+    assert!(acknowledged > 4000 && crashes > 1000, "the simulation appends and crashes");
+}
+
+#[test]
+fn the_same_seed_runs_the_same() {
+    for seed in 0..20 {
+        assert_eq!(simulation::run(seed, 200), simulation::run(seed, 200));
+    }
+}

@@ -1,0 +1,46 @@
+//! Damage of any byte in any file is noticed before data is served.
+
+use allsource_engine::ExpectedVersion::Any;
+use allsource_engine::Step;
+use allsource_tests::corruption::{lose, sweep};
+use allsource_tests::world::{World, entity};
+
+/// A store of two journal files whose last round is proven by a mark, closed.
+pub(crate) fn store() -> World {
+    let mut world = World::new(3);
+    world.open().unwrap();
+    for n in 0..17 {
+        world.send(&[(entity("default", "a"), Any, true), (entity("acme", "b"), Any, n % 2 == 0)]).unwrap();
+        world.settle().unwrap();
+    }
+    world.step(Step::Mark).unwrap();
+    world.step(Step::Commit).unwrap();
+    world.check().unwrap();
+    world.close().unwrap();
+    world
+}
+
+fn sweep_all(prefix: &str, stride: usize) {
+    let world = store();
+    let paths = world.disk.paths();
+    let files: Vec<&String> = paths.iter().filter(|path| path.starts_with(prefix) && !path.ends_with("tmp")).collect();
+    assert!(!files.is_empty());
+    for path in files {
+        let swept = sweep(&world, path, stride).unwrap();
+        let lost = lose(&world, path, &paths).unwrap();
+        println!("{path}: {swept:?}, {lost:?}");
+        let is_superseded = path.ends_with("1") && prefix == "manifest/";
+        let least = if is_superseded { 0 } else { swept.mutations / 20 };
+        assert!(swept.mutations > 100 && swept.refused >= least, "{path}: {swept:?}");
+    }
+}
+
+#[test]
+fn every_damaged_byte_of_a_manifest_is_noticed() {
+    sweep_all("manifest/", 1);
+}
+
+#[test]
+fn damage_anywhere_in_the_journal_is_noticed() {
+    sweep_all("journal/", 13);
+}

@@ -1,0 +1,7 @@
+//! The test suite: everything that needs more than one room of the house.
+
+mod engine;
+mod crashes;
+mod damage;
+#[cfg(feature = "planted")]
+mod planted;

@@ -1,0 +1,58 @@
+//! Known mistakes, planted one at a time: the suite must catch every one of them.
+
+use std::panic::catch_unwind;
+
+use allsource_engine::planted::{Bug, plant};
+use allsource_tests::crash_points::{Effort, explore};
+use allsource_tests::{corruption, simulation, workloads};
+
+const BUGS: [Bug; 12] = [
+    Bug::AckBeforeSync,
+    Bug::SkipDirectorySync,
+    Bug::RetryFailedSync,
+    Bug::TruncateAtFirstBadFrame,
+    Bug::KeepEpoch,
+    Bug::TrustUnprovenTail,
+    Bug::VisibleBeforeDurable,
+    Bug::ForgetFlight,
+    Bug::RefuseEarly,
+    Bug::ForgetIds,
+    Bug::DropTenantFilter,
+    Bug::KeepRefusedHeads,
+];
+
+/// How a bug was caught, if it was.
+fn hunt(bug: Bug) -> Option<String> {
+    plant(Some(bug));
+    let found = (0..3000_u64).find_map(|seed| {
+        let outcome = catch_unwind(|| simulation::run(seed, 300));
+        let is_caught = !matches!(outcome, Ok(Ok(_)));
+        is_caught.then(|| format!("seed {seed}: {:?}", outcome.map(|run| run.err())))
+    });
+    let found = found.or_else(|| {
+        let effort = Effort { samples: 24, exhaustive_up_to: 8 };
+        workloads::all().iter().find_map(|workload| explore(workload, effort).err())
+    });
+    let found = found.or_else(|| {
+        plant(None);
+        let world = crate::damage::store();
+        plant(Some(bug));
+        let paths = world.disk.paths();
+        paths.iter().find_map(|path| corruption::sweep(&world, path, 97).err())
+    });
+    plant(None);
+    found
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    let missed: Vec<Bug> = BUGS
+        .into_iter()
+        .filter(|bug| {
+            let found = hunt(*bug);
+            println!("{bug:?}: {}", found.as_deref().unwrap_or("MISSED"));
+            found.is_none()
+        })
+        .collect();
+    assert!(missed.is_empty(), "not caught: {missed:?}");
+}
