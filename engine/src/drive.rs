@@ -181,11 +181,16 @@ fn count(shared: &Shared, round: &Round) {
 pub(crate) struct ByHand {
     pub(crate) sequencer: SequencerStep,
     pub(crate) committer: Committer,
+    /// The round that the committer has taken and not written yet.
+    pub(crate) taken: Option<Round>,
 }
 
 impl ByHand {
     /// Takes one step. False: there was nothing to do.
     pub(crate) fn step(&mut self, shared: &Shared, step: Step) -> bool {
+        if self.taken.is_none() && step != Step::Commit {
+            self.taken = shared.handoff.try_take();
+        }
         match step {
             Step::Sequence | Step::Mark if !shared.handoff.is_free() => false,
             Step::Sequence => {
@@ -193,7 +198,10 @@ impl ByHand {
                 round.map(|round| shared.handoff.put(round)).is_some()
             }
             Step::Mark => self.sequencer.mark().map(|round| shared.handoff.put(round)).is_some(),
-            Step::Commit => shared.handoff.try_take().map(|round| self.committer.commit(round)).is_some(),
+            Step::Commit => {
+                let round = self.taken.take().or_else(|| shared.handoff.try_take());
+                round.map(|round| self.committer.commit(round)).is_some()
+            }
             Step::Prepare => shared.spare.make(&*shared.disk, shared.manifest.journal_file_bytes).is_ok(),
         }
     }
@@ -203,7 +211,7 @@ impl ByHand {
         loop {
             self.step(shared, Step::Prepare);
             let is_busy = self.step(shared, Step::Commit) | self.step(shared, Step::Sequence);
-            if !is_busy && shared.queue.is_empty() && shared.handoff.is_free() {
+            if !is_busy && shared.queue.is_empty() {
                 break;
             }
         }

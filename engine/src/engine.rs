@@ -175,7 +175,7 @@ impl Engine {
             by_hand: None,
             lock: Mutex::new(Some(lock)),
         };
-        Ok((engine, ByHand { sequencer, committer }))
+        Ok((engine, ByHand { sequencer, committer, taken: None }))
     }
 
     /// Appends a batch: all of its events, or none. It never blocks; the handle knows the outcome.

@@ -72,8 +72,14 @@ fn examine(disk: &dyn Disk, path: &Path) -> Result<(Report, Option<Tail>), OpenE
         Err(error) => return Err(error),
     };
     let _lock = lock(disk, path)?;
-    report.files += 1;
-    report.bytes += allsource_format::manifest::BYTES as u64;
+    match manifest::check_all(disk) {
+        Ok(count) => {
+            report.files += count;
+            report.bytes += count * allsource_format::manifest::BYTES as u64;
+        }
+        Err(OpenError::Damaged(damage)) => report.damage.push(damage),
+        Err(error) => return Err(error),
+    }
     let tail = read_journal(disk, &manifest, &mut report)?;
     Ok((report, Some(tail)))
 }

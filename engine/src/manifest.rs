@@ -37,6 +37,18 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
     }
 }
 
+/// Checks the manifests that are kept beside the one that counts; returns how many there are in all.
+pub(crate) fn check_all(disk: &dyn Disk) -> Result<u64, OpenError> {
+    let names = disk.list(DIR).map_err(|error| OpenError::io("list manifests", error))?;
+    let named: Vec<String> = names.into_iter().filter(|name| name.len() == 20).collect();
+    for name in &named {
+        let path = format!("{DIR}/{name}");
+        let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
+        Manifest::decode(&bytes).map_err(|problem| Damage::new(path, 0, problem))?;
+    }
+    Ok(named.len() as u64)
+}
+
 fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     let file = disk.open_read_only(path)?;
     let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(BYTES + 1);

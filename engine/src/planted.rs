@@ -12,8 +12,6 @@ pub enum Bug {
     RetryFailedSync,
     /// Recovery cuts at the first bad frame without looking for evidence behind it.
     TruncateAtFirstBadFrame,
-    /// Recovery goes on in the same epoch, so that old frames validate again.
-    KeepEpoch,
     /// Recovery trusts the page cache and serves an unproven tail without writing it anew.
     TrustUnprovenTail,
     /// Readers see a round before it is durable.

@@ -22,7 +22,8 @@ pub fn sweep(world: &World, path: &str, stride: usize) -> Result<Tried, Broken> 
     let mut tried = Tried::default();
     for offset in (0..used + 512).step_by(stride) {
         let Some(byte) = original.get(offset) else { break };
-        let values = (0..8).map(|bit| byte ^ (1 << bit)).chain([0, 0xff, byte.wrapping_mul(31).wrapping_add(7)]);
+        let values =
+            (0..8).map(|bit| byte ^ (1 << bit)).chain([0, 0xff, byte.wrapping_mul(31).wrapping_add(7)]);
         for value in values.filter(|value| value != byte) {
             let mut bytes = original.clone();
             bytes[offset] = value;

@@ -96,7 +96,11 @@ fn reopen(world: &mut World) -> Result<(), Broken> {
     for _ in 0..2 {
         world.open().map_err(|error| format!("does not open: {error}"))?;
         world.check()?;
-        world.send(&[(crate::world::entity("default", "a"), allsource_engine::ExpectedVersion::Any, true)])?;
+        world.send(&[(
+            crate::world::entity("default", "a"),
+            allsource_engine::ExpectedVersion::Any,
+            true,
+        )])?;
         world.settle()?;
         world.check()?;
         world.kill();

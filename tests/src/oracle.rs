@@ -107,7 +107,10 @@ impl Oracle {
         let shown = check_numbering(&events)?;
         for (position, number) in self.seen.iter().filter(|_| !self.is_weak) {
             if shown.get(position) != Some(number) {
-                return Err(format!("position {position} showed event {number} and now {:?}", shown.get(position)));
+                return Err(format!(
+                    "position {position} showed event {number} and now {:?}",
+                    shown.get(position)
+                ));
             }
         }
         self.check_attempts(&shown)?;

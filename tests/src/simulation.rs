@@ -25,8 +25,12 @@ pub struct Ran {
 
 /// Runs one seed.
 pub fn run(seed: u64, actions: u64) -> Result<Ran, Broken> {
-    let mut simulation =
-        Simulation { world: World::new(seed), random: Seeded::new(seed), ran: Ran::default(), sent: Vec::new() };
+    let mut simulation = Simulation {
+        world: World::new(seed),
+        random: Seeded::new(seed),
+        ran: Ran::default(),
+        sent: Vec::new(),
+    };
     simulation.world.disk.trace();
     let outcome = simulation.run(actions);
     let mut hasher = DefaultHasher::new();
@@ -156,7 +160,10 @@ impl Simulation {
             0 => Faults { write_error: 200, ..Faults::default() },
             1 => Faults { sync_error: 300, ..Faults::default() },
             2 => Faults { room: Some(self.random.below(200 << 10)), ..Faults::default() },
-            3 => Faults { power_cut_at: Some(self.world.disk.ops() + self.random.below(12)), ..Faults::default() },
+            3 => Faults {
+                power_cut_at: Some(self.world.disk.ops() + self.random.below(12)),
+                ..Faults::default()
+            },
             _ => Faults::default(),
         };
         self.world.disk.set_faults(faults);
@@ -175,7 +182,10 @@ impl Simulation {
     fn reopen(&mut self) -> Result<(), Broken> {
         for _ in 0..self.random.below(3) {
             let faults = match self.random.below(4) {
-                0 => Faults { power_cut_at: Some(self.world.disk.ops() + self.random.below(30)), ..Faults::default() },
+                0 => Faults {
+                    power_cut_at: Some(self.world.disk.ops() + self.random.below(30)),
+                    ..Faults::default()
+                },
                 1 => Faults { read_error: 100, ..Faults::default() },
                 2 => Faults { read_flip: 200, ..Faults::default() },
                 _ => Faults { sync_error: 200, write_error: 100, ..Faults::default() },

@@ -93,7 +93,8 @@ impl World {
         let first = self.next_number;
         self.next_number += wanted.len() as u64;
         let numbers: Vec<u64> = (first..self.next_number).collect();
-        let events: Vec<_> = wanted.iter().zip(&numbers).map(|((e, x, g), n)| (e.clone(), *x, *n, *g)).collect();
+        let events: Vec<_> =
+            wanted.iter().zip(&numbers).map(|((e, x, g), n)| (e.clone(), *x, *n, *g)).collect();
         let (sent, batch) = batch_of(&events);
         let append = self.engine()?.append(batch);
         self.waiting.push_back((self.oracle.sent(sent), append));

@@ -50,7 +50,9 @@ impl Filter {
     /// Whether every condition holds for this event.
     pub fn matches(&self, event: &EventRef) -> bool {
         let record = event.record();
-        self.tenant.as_ref().is_none_or(|t| t.as_str() == record.tenant() || planted::is(Bug::DropTenantFilter))
+        self.tenant
+            .as_ref()
+            .is_none_or(|t| t.as_str() == record.tenant() || planted::is(Bug::DropTenantFilter))
             && self.entity_id.as_ref().is_none_or(|e| e.as_str() == record.entity_id())
             && self.event_type.as_ref().is_none_or(|t| t.as_str() == record.event_type())
             && self.type_prefix.as_ref().is_none_or(|p| record.event_type().starts_with(p.as_str()))

@@ -67,7 +67,9 @@ pub(crate) fn examine(
         match headers.get(index + 1) {
             Some(next) => walk_inner(&image, &mut cursor, next, &path, each)?,
             None if (image.len() as u64) < manifest.journal_file_bytes => {
-                return Err(Damage::new(path, image.len() as u64, "the last journal file is too short").into());
+                return Err(
+                    Damage::new(path, image.len() as u64, "the last journal file is too short").into()
+                );
             }
             None => {
                 walk_last(&image, &mut cursor, &path, each, &mut examined)?;

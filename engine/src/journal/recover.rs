@@ -70,8 +70,7 @@ fn new_epoch(
 ) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
     keep_torn_bytes(disk, end, &examined.torn)?;
     let cut = examined.proven_at.as_ref().unwrap_or(end);
-    let epoch = if planted::is(Bug::KeepEpoch) { end.header.epoch } else { end.header.epoch + 1 };
-    let mut header = Header { epoch, ..cut.next_header() };
+    let mut header = Header { epoch: end.header.epoch + 1, ..cut.next_header() };
     let frame_bytes: usize = examined.unproven.iter().map(|frame| frame.len()).sum();
     let needed = HEADER_BYTES + frame_bytes.next_multiple_of(BLOCK_BYTES);
     let file_bytes = manifest.journal_file_bytes.max(needed as u64);

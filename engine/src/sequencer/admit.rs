@@ -132,7 +132,8 @@ impl Admission<'_> {
             return Ok(());
         }
         let changed = undo.heads.iter().find(|(key, _)| *key == part.key);
-        let actual = changed.map_or(head, |(_, previous)| previous.or_else(|| self.head_before_round(&part.key)));
+        let actual =
+            changed.map_or(head, |(_, previous)| previous.or_else(|| self.head_before_round(&part.key)));
         let actual = actual.and_then(Version::new);
         Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual })
     }

@@ -54,7 +54,9 @@ fn seeds(first: u64, count: u64, actions: u64) -> bool {
             }
         }
     }
-    println!("{count} seeds from {first}: {acknowledged} events acknowledged, {crashes} crashes, 0 broken promises");
+    println!(
+        "{count} seeds from {first}: {acknowledged} events acknowledged, {crashes} crashes, 0 broken promises"
+    );
     false
 }
 

@@ -6,12 +6,11 @@ use allsource_engine::planted::{Bug, plant};
 use allsource_tests::crash_points::{Effort, explore};
 use allsource_tests::{corruption, simulation, workloads};
 
-const BUGS: [Bug; 12] = [
+const BUGS: [Bug; 11] = [
     Bug::AckBeforeSync,
     Bug::SkipDirectorySync,
     Bug::RetryFailedSync,
     Bug::TruncateAtFirstBadFrame,
-    Bug::KeepEpoch,
     Bug::TrustUnprovenTail,
     Bug::VisibleBeforeDurable,
     Bug::ForgetFlight,
