@@ -74,8 +74,9 @@ impl Query {
             && self.filter.matches(event)
     }
 
-    /// Whether nothing but the filter restricts the result.
-    pub(crate) fn is_unbounded(&self) -> bool {
-        *self == Self { filter: self.filter.clone(), order: self.order, limit: self.limit, ..Self::default() }
+    /// Whether nothing but the filter and a highest position restricts the result.
+    pub(crate) fn is_bounded_by_top_only(&self) -> bool {
+        let Self { filter, to, order, limit, .. } = self.clone();
+        *self == Self { filter, to, order, limit, ..Self::default() }
     }
 }

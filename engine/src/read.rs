@@ -3,6 +3,8 @@
 mod plan;
 mod walk;
 
+use std::sync::Arc;
+
 use crate::error::ReadError;
 use crate::event::EventRef;
 use crate::query::{Order, Query};
@@ -48,8 +50,10 @@ impl Iterator for Events {
 
 /// How many events match, when an index knows it without reading them.
 pub(crate) fn count(view: &View, query: &Query) -> Option<u64> {
-    if !query.is_unbounded() {
+    if !query.is_bounded_by_top_only() {
         return None;
     }
-    Source::choose(view, &query.filter).count(view, &query.filter)
+    let top = query.to.map_or(u64::MAX, |to| to.value());
+    let view = View { watermark: view.watermark.min(top), tail: Arc::clone(&view.tail) };
+    Source::choose(&view, &query.filter).count(&view, &query.filter)
 }

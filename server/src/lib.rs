@@ -1,1 +1,12 @@
-//! Under construction.
+//! The AllSource server: the engine over REST, WebSocket and server-sent events, and the command line of both.
+//!
+//! The order of the modules below is the order of dependency and of reading: a module uses only those above it.
+
+pub mod problem;
+pub mod wire;
+pub mod admission;
+pub mod config;
+pub mod metrics;
+pub mod app;
+pub mod http;
+pub mod cli;

@@ -1,0 +1,54 @@
+//! The composition root: what every route may use.
+
+use std::sync::Arc;
+
+use allsource_engine::Engine;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+
+/// The server's parts, built once.
+pub struct App {
+    engine: Arc<Engine>,
+    metrics: Metrics,
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Puts a server together over an open store.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        let metrics = Metrics::new(&engine);
+        Self { engine, metrics, stopping: watch::Sender::new(false) }
+    }
+
+    /// The store.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Turns true when the server stops; whoever holds it is waited for.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Asks everything long-lived to end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until everything long-lived has ended.
+    pub async fn stopped(&self) {
+        self.stopping.closed().await;
+    }
+}
+
+/// Waits until the server stops. The receiver's lock is let go of before anything else is waited for.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone already.
+    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+}

@@ -1,0 +1,139 @@
+//! `allsource demo`: the events of an invented ordering business, the same for the same seed.
+
+mod catalog;
+mod journey;
+mod business;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::process::ExitCode;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use clap::Args;
+use serde_json::value::RawValue;
+
+use super::client::{Client, Parameter};
+use super::failure::{Failure, Outcome};
+use super::import::{Chunks, End, Lines, Progress, Tally, Total, Upload, post};
+use super::interrupt::{self, Interrupt};
+use super::terminal::{self, Output};
+use super::{Server, machine};
+use business::Business;
+
+const CHUNK_LINES: u32 = 5_000;
+
+/// Appends the events of an invented ordering business over the last 90 days: customers, carts, orders, payments,
+/// shipments, returns.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How many events
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
+    events: u64,
+    /// Which business: the same number always invents the same one
+    #[arg(long, value_name = "S", default_value = "1")]
+    seed: u64,
+    /// When the last event happened, if not now; with the same time and seed nothing is appended twice
+    #[arg(long, value_name = "TIME")]
+    ending: Option<DateTime<Utc>>,
+    /// Print the events, as `allsource import` takes them, and send them nowhere
+    #[arg(long)]
+    print: bool,
+    /// How to print the summary
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Outcome {
+        let ending = self.ending.unwrap_or_else(|| machine::today().trunc_subsecs(0));
+        let mut events = DemoLines { business: Business::new(self.seed, self.events, ending), done: 0 };
+        if self.print {
+            let mut line = Vec::new();
+            while events.next_line(&mut line)? {
+                terminal::say(&String::from_utf8_lossy(&line))?;
+                line.clear();
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let client = self.server.connect();
+        if self.ending.is_none() {
+            self.refuse_to_mix(&client)?;
+        }
+        let (interrupt, progress) = (Interrupt::watch(), Progress::start(Total::Events(self.events)));
+        let started = machine::now();
+        let mut tally = Tally::default();
+        let chunks = Chunks::new(events, &format!("demo-{}", self.seed), 1, CHUNK_LINES);
+        let mut upload = Upload {
+            interrupt: &interrupt,
+            progress: &progress,
+            label: "demo".to_owned(),
+            tally: &mut tally,
+        };
+        let end = upload.run(chunks, &mut |body| post(&client, body));
+        progress.finish();
+        tally.report(started.elapsed(), self.output)?;
+        match end {
+            End::Stopped(stopped) => Err(self.explain(stopped.because, ending)),
+            End::Complete => {
+                self.say_what_next();
+                Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+        }
+    }
+
+    /// A business that is there already would go through everything a second time.
+    fn refuse_to_mix(&self, client: &Client) -> Result<(), Failure> {
+        #[derive(serde::Deserialize)]
+        struct Found {
+            events: Vec<Box<RawValue>>,
+        }
+        let first = business::first_customer(self.seed);
+        let query = [Parameter("entity_id", Some(first.clone())), Parameter("limit", Some("1".to_owned()))];
+        let found: Found = client.ask("/api/v1/events/query", &query)?;
+        if found.events.is_empty() {
+            return Ok(());
+        }
+        let advice = format!("invent another one: --seed {}", self.seed.wrapping_add(1));
+        Err(Failure::new(format!("the business of seed {} is there already ({first})", self.seed))
+            .advise(advice))
+    }
+
+    fn explain(&self, because: Option<Failure>, ending: DateTime<Utc>) -> Failure {
+        let again = format!("--events {} --seed {} --ending {}", self.events, self.seed, ending.to_rfc3339());
+        let interrupted = || Failure::new("interrupted").with_code(interrupt::EXIT_CODE);
+        because.unwrap_or_else(interrupted).advise(format!("the rest: allsource demo {again}"))
+    }
+
+    fn say_what_next(&self) {
+        let order = business::first_order(self.seed);
+        let lines = [
+            "try:",
+            &format!("  allsource read {order}"),
+            &format!("  allsource state {order}"),
+            "  allsource stats",
+        ];
+        lines.iter().for_each(|line| terminal::complain(line));
+    }
+}
+
+/// The events of a business as lines to import.
+struct DemoLines {
+    business: Business,
+    done: u64,
+}
+
+impl Lines for DemoLines {
+    fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+        let Some(event) = self.business.next() else { return Ok(false) };
+        self.done += 1;
+        serde_json::to_writer(line, &event)?;
+        Ok(true)
+    }
+
+    fn done(&self) -> u64 {
+        self.done
+    }
+}

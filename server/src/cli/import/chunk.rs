@@ -1,0 +1,109 @@
+//! Lines, gathered into requests.
+
+use std::io;
+
+use super::line::{self, Identity};
+
+/// A request is sent when it is this long, however few lines it holds.
+const CHUNK_BYTES_MAX: usize = 4 << 20;
+
+/// Where lines come from.
+pub(in crate::cli) trait Lines: Send {
+    /// Puts the next line, without its end, into `line`, which is empty; false when there is none.
+    fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool>;
+
+    /// How much of the whole has been read, in the unit of the progress.
+    fn done(&self) -> u64;
+}
+
+/// A line that is not going to be appended.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Refusal {
+    pub(super) line: u64,
+    pub(super) reason: String,
+}
+
+/// Lines that travel together.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Chunk {
+    /// The lines to send.
+    pub(super) body: Vec<u8>,
+    /// The number in the source of each line of the body.
+    pub(super) numbers: Vec<u64>,
+    /// Lines that are not worth sending.
+    pub(super) refused: Vec<Refusal>,
+    /// The last line of the source that the chunk stands for.
+    pub(super) last_line: u64,
+    /// How much of the source has been read after it.
+    pub(super) done: u64,
+}
+
+/// The chunks of a source, in order.
+pub(in crate::cli) struct Chunks<L> {
+    lines: L,
+    identity: Identity,
+    first_line: u64,
+    number: u64,
+    chunk_lines: usize,
+    line: Vec<u8>,
+    is_over: bool,
+}
+
+impl<L: Lines> Chunks<L> {
+    /// Chunks of at most `chunk_lines` lines, from line `first_line` on, with ids in the name of `name`.
+    pub(in crate::cli) fn new(lines: L, name: &str, first_line: u64, chunk_lines: u32) -> Self {
+        Self {
+            lines,
+            identity: Identity::new(name),
+            first_line,
+            number: 0,
+            chunk_lines: chunk_lines as usize,
+            line: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Reads on until a chunk is full or the source is at its end.
+    fn fill(&mut self, chunk: &mut Chunk) -> io::Result<()> {
+        while chunk.numbers.len() < self.chunk_lines && chunk.body.len() < CHUNK_BYTES_MAX {
+            self.line.clear();
+            if !self.lines.next_line(&mut self.line)? {
+                self.is_over = true;
+                break;
+            }
+            self.number += 1;
+            chunk.last_line = self.number;
+            let text = self.line.trim_ascii();
+            let text =
+                if self.number == 1 { text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text) } else { text };
+            if self.number < self.first_line || text.is_empty() {
+                continue;
+            }
+            match line::write(&mut chunk.body, &mut self.identity, self.number, text) {
+                Ok(()) => chunk.numbers.push(self.number),
+                Err(reason) => chunk.refused.push(Refusal { line: self.number, reason }),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<L: Lines> Iterator for Chunks<L> {
+    type Item = io::Result<Chunk>;
+
+    /// What was read before an error is handed out before the error.
+    fn next(&mut self) -> Option<io::Result<Chunk>> {
+        if self.is_over {
+            return None;
+        }
+        let mut chunk =
+            Chunk { body: Vec::with_capacity(CHUNK_BYTES_MAX), last_line: self.number, ..Chunk::default() };
+        if let Err(error) = self.fill(&mut chunk) {
+            self.is_over = true;
+            let line = self.number + 1;
+            return Some(Err(io::Error::new(error.kind(), format!("line {line} cannot be read: {error}"))));
+        }
+        chunk.done = self.lines.done();
+        Some(Ok(chunk))
+    }
+}

@@ -1,0 +1,64 @@
+//! How far an upload is, shown while somebody watches.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::{machine, terminal};
+
+/// How much there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Total {
+    /// Bytes of a file.
+    Bytes(u64),
+    /// Events.
+    Events(u64),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A bar on standard error, with events a second and the time left.
+pub(in crate::cli) struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl Progress {
+    pub(in crate::cli) fn start(total: Total) -> Self {
+        let (length, template) = match total {
+            Total::Bytes(bytes) => (Some(bytes), "{bar:32} {percent:>3}%  {msg}  {eta} left"),
+            Total::Events(events) => (Some(events), "{bar:32} {percent:>3}%  {msg}  {eta} left"),
+            Total::Unknown => (None, "{spinner} {msg}  {elapsed}"),
+        };
+        let target =
+            if terminal::is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(length, target);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, started: machine::now() }
+    }
+
+    /// So much of the source is done, and so many events with it.
+    pub(super) fn advance(&self, done: u64, events: u64) {
+        self.bar.set_position(done);
+        let rate = per_second(events, self.started.elapsed());
+        self.bar.set_message(format!("{} events  {}/s", terminal::grouped(events), terminal::grouped(rate)));
+    }
+
+    /// Prints a line above the bar.
+    pub(super) fn complain(&self, line: &str) {
+        self.bar.suspend(|| terminal::complain(line));
+    }
+
+    pub(in crate::cli) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Events a second, to the nearest whole.
+pub(super) fn per_second(events: u64, elapsed: Duration) -> u64 {
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
+    u64::try_from(u128::from(events) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,192 @@
+//! Chunks on their way to the server: strictly in order, so that the events of an entity stay in theirs.
+
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::chunk::{Chunk, Chunks, Lines};
+use super::progress::{Progress, per_second};
+use crate::cli::client::{Client, NoAnswer};
+use crate::cli::failure::Failure;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::terminal::{self, Output, grouped};
+
+/// Chunks that are made ready while one is under way.
+const CHUNKS_AHEAD: usize = 2;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often a command that waits looks whether it should end.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// How long a server that does not answer is waited for: long enough to be started again and recover.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the server says about a chunk.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Reply {
+    ingested: u64,
+    #[serde(default)]
+    replayed: u64,
+    #[serde(default)]
+    refused: Vec<RefusedLine>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RefusedLine {
+    line: usize,
+    error: String,
+}
+
+/// What became of the lines so far.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) struct Tally {
+    /// Events appended.
+    pub(in crate::cli) appended: u64,
+    /// Events that were there already.
+    pub(in crate::cli) replayed: u64,
+    /// Lines that are no events, or that the server would not take.
+    pub(in crate::cli) refused: u64,
+}
+
+/// How an upload ended.
+#[derive(Debug)]
+pub(in crate::cli) enum End {
+    /// Every line was dealt with.
+    Complete,
+    /// Some were not.
+    Stopped(Stopped),
+}
+
+/// An upload that did not get to the end.
+#[derive(Debug)]
+pub(in crate::cli) struct Stopped {
+    /// Every line up to this one was dealt with.
+    pub(in crate::cli) reached: u64,
+    /// What stopped it; `None`: the user.
+    pub(in crate::cli) because: Option<Failure>,
+}
+
+/// Appends one chunk; what is not answered is sent again.
+pub(in crate::cli) fn post(client: &Client, body: &[u8]) -> Result<Reply, NoAnswer> {
+    client.send("/api/v1/events/batch", "application/x-ndjson", body)
+}
+
+/// An upload of one source.
+pub(in crate::cli) struct Upload<'a> {
+    pub(in crate::cli) interrupt: &'a Interrupt,
+    pub(in crate::cli) progress: &'a Progress,
+    /// What the source is called in messages.
+    pub(in crate::cli) label: String,
+    pub(in crate::cli) tally: &'a mut Tally,
+}
+
+impl Upload<'_> {
+    /// Makes chunks ready on a thread of their own and sends them with `send`.
+    pub(in crate::cli) fn run<L: Lines + 'static>(
+        &mut self,
+        chunks: Chunks<L>,
+        send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
+    ) -> End {
+        let (ready, next) = sync_channel(CHUNKS_AHEAD);
+        // Nobody waits for it: it may be reading from a terminal at which nobody types.
+        thread::spawn(move || chunks.map(|chunk| ready.send(chunk)).all(|sent| sent.is_ok()));
+        let mut reached = 0;
+        loop {
+            let because = match next.recv_timeout(GLANCE) {
+                _ if self.interrupt.is_requested() => None,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return End::Complete,
+                Ok(Err(error)) => Some(Failure::new(format!("{}: {error}", self.label))),
+                Ok(Ok(chunk)) => match self.settle(&chunk, send) {
+                    Ok(()) => {
+                        reached = chunk.last_line;
+                        continue;
+                    }
+                    Err(because) => because,
+                },
+            };
+            return End::Stopped(Stopped { reached, because });
+        }
+    }
+
+    fn settle(
+        &mut self,
+        chunk: &Chunk,
+        send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
+    ) -> Result<(), Option<Failure>> {
+        if !chunk.numbers.is_empty() {
+            let reply = self.insist(&chunk.body, send)?;
+            self.tally.appended += reply.ingested.saturating_sub(reply.replayed);
+            self.tally.replayed += reply.replayed;
+            for refused in &reply.refused {
+                let number = refused.line.checked_sub(1).and_then(|index| chunk.numbers.get(index));
+                self.refuse(number.copied().unwrap_or(chunk.last_line), &refused.error);
+            }
+        }
+        for refused in &chunk.refused {
+            self.refuse(refused.line, &refused.reason);
+        }
+        self.progress.advance(chunk.done, self.tally.appended + self.tally.replayed);
+        Ok(())
+    }
+
+    fn refuse(&mut self, line: u64, reason: &str) {
+        self.tally.refused += 1;
+        self.progress.complain(&format!("{}:{line}: {reason}", self.label));
+    }
+
+    /// Sends until there is an answer, or hope is lost. The ids in the body make sending twice harmless.
+    fn insist(
+        &self,
+        body: &[u8],
+        send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
+    ) -> Result<Reply, Option<Failure>> {
+        let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
+        loop {
+            let failure = match send(body) {
+                Ok(reply) => return Ok(reply),
+                Err(NoAnswer::Refused(failure)) => return Err(Some(failure)),
+                Err(NoAnswer::Later(failure)) => failure,
+            };
+            if self.interrupt.is_requested() {
+                return Err(None);
+            }
+            if waited >= PATIENCE {
+                return Err(Some(failure));
+            }
+            thread::sleep(pause);
+            waited += pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl Tally {
+    /// Prints the summary.
+    pub(in crate::cli) fn report(&self, elapsed: Duration, output: Output) -> io::Result<()> {
+        let events = self.appended + self.replayed;
+        let rate = per_second(events, elapsed);
+        if output != Output::Table {
+            let summary = json!({
+                "appended": self.appended, "replayed": self.replayed, "refused": self.refused,
+                "seconds": elapsed.as_secs_f64(), "events_per_second": rate,
+            });
+            return terminal::say(&summary.to_string());
+        }
+        terminal::say(&format!(
+            "{} events in {:.1} s ({}/s): {} appended, {} there already; {} lines refused",
+            grouped(events),
+            elapsed.as_secs_f64(),
+            grouped(rate),
+            grouped(self.appended),
+            grouped(self.replayed),
+            grouped(self.refused),
+        ))
+    }
+}

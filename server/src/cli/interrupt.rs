@@ -1,0 +1,51 @@
+//! Notices that the user wants the command to end, so that it can say how far it got.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit code of a command that was interrupted, as shells expect it.
+pub(super) const EXIT_CODE: u8 = 130;
+
+/// Whether the user has asked for the end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Watches for SIGINT and SIGTERM from now on; a second one ends the process at once.
+    pub(super) fn watch() -> Self {
+        let interrupt = Self::default();
+        let noticed = interrupt.clone();
+        std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                return;
+            };
+            runtime.block_on(async {
+                requested().await;
+                noticed.0.store(true, Ordering::Relaxed);
+                requested().await;
+                std::process::exit(i32::from(EXIT_CODE));
+            });
+        });
+        interrupt
+    }
+
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends when the process is asked to end.
+pub(super) async fn requested() {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+    }
+}

@@ -1,0 +1,119 @@
+//! `allsource serve`: the server, from opening the store to closing it.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use allsource_engine::{Engine, OpenError};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::failure::{Failure, Outcome};
+use super::{interrupt, terminal};
+use crate::config::{Config, LogFormat, Settings};
+
+/// Serves until the process is asked to end.
+pub(super) fn run(flags: Settings) -> Outcome {
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = Config::resolve(flags, &variable).map_err(|error| Failure::new(error.to_string()))?;
+    start_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The port is taken before the store is opened: recovery of a large one is not for nothing.
+    let listener =
+        runtime.block_on(TcpListener::bind(config.listen)).map_err(|error| cannot_listen(&config, &error))?;
+    let engine = Engine::open_with(&config.data, config.options.clone())
+        .map_err(|error| cannot_open(&config, &error))?;
+    let engine = Arc::new(engine);
+    let stats = engine.stats(None);
+    let address = listener.local_addr()?;
+    tracing::info!(
+        %address, data = %config.data.display(), events = stats.events, entities = stats.entities,
+        durability = ?config.options.durability, "serving"
+    );
+    if terminal::is_watched() {
+        terminal::complain(&welcome(&address.to_string(), stats.events == 0));
+    }
+    let served = runtime.block_on(serve(listener, Arc::clone(&engine)));
+    tracing::info!("closing the store");
+    engine.close();
+    // What is left runs on blocking threads of readers that went away.
+    runtime.shutdown_background();
+    tracing::info!("stopped");
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(listener: TcpListener, engine: Arc<Engine>) -> io::Result<()> {
+    let app = Arc::new(crate::app::App::new(engine));
+    crate::http::serve(listener, app, interrupt::requested()).await
+}
+
+fn start_log(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
+        Failure::new(format!("log level {:?}: {error}", config.log_level))
+            .advise("error, warn, info, debug or trace; or directives like info,allsource_server=debug")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = match config.log_format {
+        LogFormat::Text => log.with_ansi(terminal::is_watched()).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failure::new(format!("cannot start the log: {error}")))
+}
+
+fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
+    let failure = Failure::new(format!("cannot listen on {}: {error}", config.listen));
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            failure.advise("another server is using it; give this one another: --listen 127.0.0.1:8081")
+        }
+        io::ErrorKind::PermissionDenied => {
+            failure.advise("ports below 1024 are for root; choose a higher one")
+        }
+        _ => failure,
+    }
+}
+
+fn cannot_open(config: &Config, error: &OpenError) -> Failure {
+    let data = config.data.display();
+    let failure = Failure::new(format!("cannot open the store: {error}"));
+    match error {
+        OpenError::InUse(_) => failure.advise("another server has it open; stop that one, or give this one another --data"),
+        OpenError::Damaged(_) => failure.advise(format!(
+            "nothing was changed. `allsource verify {data}` lists all damage, `allsource dump {data}` prints what is \
+             readable; restore a backup, or import the dump into a new store"
+        )),
+        OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that one"),
+        OpenError::NotAStore { .. } => failure.advise("give --data an empty folder, or one that does not exist yet"),
+        OpenError::Option { .. } => failure.advise("partitions and journal file size are fixed when a store is made"),
+        _ => failure,
+    }
+}
+
+/// What somebody who just started the server may want to do next.
+fn welcome(address: &str, is_empty: bool) -> String {
+    let url = format!("http://{address}");
+    let here = if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
+    let filling = if is_empty {
+        "\n  Fill it with an invented business, or your own events:"
+    } else {
+        "\n  More events:"
+    };
+    format!(
+        r#"
+AllSource is serving {url}; Ctrl-C stops it. In another terminal:
+
+  Append an event, and read it again:
+    curl -X POST {url}/api/v1/events -H 'Content-Type: application/json' \
+      -d '{{"entity_id":"user-1","event_type":"user.created","payload":{{"name":"Ada"}}}}'
+    curl '{url}/api/v1/events/query?entity_id=user-1'
+    curl {url}/api/v1/entities/user-1/state
+{filling}
+    allsource demo --events 10000{here}
+    allsource import events.ndjson{here}
+    allsource tail --from beginning{here}
+
+  All of it: docs/guide.md and docs/operating.md, or allsource --help
+"#
+    )
+}

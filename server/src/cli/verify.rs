@@ -1,0 +1,89 @@
+//! `allsource verify`: checks every byte of a store.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use allsource_engine::OpenError;
+use allsource_engine::inspect::{self, Report};
+use clap::Args;
+use serde_json::json;
+
+use super::failure::{Failure, Outcome};
+use super::terminal::{self, Format, Output, grouped};
+
+/// The exit code for damage.
+const DAMAGED: u8 = 1;
+
+/// The exit code when the store could not be looked at.
+const COULD_NOT_LOOK: u8 = 2;
+
+/// Checks every byte of a store that no server has open, and changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The folder of the store
+    dir: PathBuf,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Outcome {
+        let report = inspect::verify(&self.dir).map_err(|error| cannot_look(&self.dir, &error))?;
+        match self.format.output {
+            Output::Json | Output::Ndjson => terminal::say(&json(&report).to_string())?,
+            Output::Table => terminal::say(&text(&report))?,
+        }
+        Ok(exit_code(&report))
+    }
+}
+
+pub(super) fn cannot_look(dir: &Path, error: &OpenError) -> Failure {
+    let failure = Failure::new(error.to_string()).with_code(COULD_NOT_LOOK);
+    match error {
+        OpenError::InUse(_) => failure.advise("stop the server first, or look at a copy of the folder"),
+        OpenError::NotAStore { .. } => {
+            failure.advise(format!("is {} the folder given to --data?", dir.display()))
+        }
+        OpenError::Newer { .. } => failure.advise("use the release that wrote it, or a later one"),
+        _ => failure,
+    }
+}
+
+pub(super) fn exit_code(report: &Report) -> ExitCode {
+    if report.damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
+}
+
+fn json(report: &Report) -> serde_json::Value {
+    let damage = report
+        .damage
+        .iter()
+        .map(|damage| json!({ "file": damage.file, "offset": damage.offset, "problem": damage.problem }));
+    json!({
+        "clean": report.damage.is_empty(), "files": report.files, "bytes": report.bytes, "events": report.events,
+        "torn_bytes": report.torn_bytes, "damage": damage.collect::<Vec<_>>(),
+    })
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!(
+        "{} files, {} bytes, {} events",
+        grouped(report.files),
+        grouped(report.bytes),
+        grouped(report.events)
+    );
+    if report.torn_bytes > 0 {
+        let torn = grouped(report.torn_bytes);
+        text.push_str(&format!(
+            "\n{torn} bytes of an append that a crash cut short: never acknowledged, no damage"
+        ));
+    }
+    for damage in &report.damage {
+        text.push_str(&format!("\nDAMAGE {damage}"));
+    }
+    text.push_str(if report.damage.is_empty() {
+        "\nclean"
+    } else {
+        "\ndamaged: restore a backup; `allsource dump` saves what is readable"
+    });
+    text
+}

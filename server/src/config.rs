@@ -1,0 +1,145 @@
+//! What the server is told about itself: flags win over the environment, the environment over a TOML file.
+
+mod settings;
+mod environment;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use allsource_engine::{Durability, Options};
+
+pub use settings::{DurabilityName, LogFormat, Settings};
+
+/// Where the server listens unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// Where the store is unless told otherwise.
+pub const DEFAULT_DATA: &str = "data";
+
+const DEFAULT_SYNC_INTERVAL_MS: u64 = 10;
+
+/// What the server runs with, every question answered.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The folder of the store.
+    pub data: PathBuf,
+    /// How the store is opened.
+    pub options: Options,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which log lines are written: a level, or directives such as `info,allsource_server::http=debug`.
+    pub log_level: String,
+}
+
+/// Why the server does not know what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("cannot read the configuration file {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("configuration file {}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        problem: String,
+    },
+    /// A setting has a value that it cannot have.
+    #[error("{setting}: {problem}")]
+    Value {
+        /// The setting, as it was given.
+        setting: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The address can be reached from other machines, and nobody said that this is meant.
+    #[error(
+        "{0} can be reached from other machines, and this server does not ask who is calling. \
+         Listen on 127.0.0.1, or say what protects it: --behind-proxy (a proxy or firewall that \
+         authenticates stands before it) or --insecure (nothing does)"
+    )]
+    Exposed(SocketAddr),
+}
+
+impl ConfigError {
+    fn value(setting: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Value { setting: setting.into(), problem: problem.to_string() }
+    }
+}
+
+impl Config {
+    /// Joins `flags`, the environment that `variable` looks up, and the configuration file if either names one.
+    ///
+    /// # Errors
+    /// When a source cannot be read, says something unknown or impossible, or exposes the server unsaid.
+    pub fn resolve(flags: Settings, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut settings = flags.or(environment::read(variable)?);
+        if let Some(path) = settings.config.take() {
+            settings = settings.or(file::read(&path)?);
+        }
+        Self::from_settings(settings)
+    }
+
+    fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
+        let listen = address(settings.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?;
+        let is_exposure_meant = settings.insecure == Some(true) || settings.behind_proxy == Some(true);
+        if !listen.ip().is_loopback() && !is_exposure_meant {
+            return Err(ConfigError::Exposed(listen));
+        }
+        let options = options(&settings)?;
+        Ok(Self {
+            listen,
+            data: settings.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
+            options,
+            log_format: settings.log_format.unwrap_or_default(),
+            log_level: settings.log_level.unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+fn options(settings: &Settings) -> Result<Options, ConfigError> {
+    let durability = settings.durability.unwrap_or_default();
+    let interval_ms = settings.sync_interval_ms.unwrap_or(DEFAULT_SYNC_INTERVAL_MS);
+    if settings.sync_interval_ms.is_some() && settings.durability.is_none() {
+        let problem = "has a meaning only with durability interval, and no durability is set";
+        return Err(ConfigError::value("sync_interval_ms", problem));
+    }
+    if interval_ms == 0 {
+        return Err(ConfigError::value("sync_interval_ms", "must be at least 1"));
+    }
+    let defaults = Options::default();
+    Ok(Options {
+        durability: match durability {
+            DurabilityName::Sync => Durability::Sync,
+            DurabilityName::Interval => Durability::Interval(Duration::from_millis(interval_ms)),
+            DurabilityName::None => Durability::None,
+        },
+        partitions: settings.partitions.unwrap_or(defaults.partitions),
+        journal_file_bytes: settings.journal_file_bytes.unwrap_or(defaults.journal_file_bytes),
+        queue_bytes: settings.queue_bytes.unwrap_or(defaults.queue_bytes),
+        ..defaults
+    })
+}
+
+fn address(text: &str) -> Result<SocketAddr, ConfigError> {
+    let problem = |error: std::io::Error| {
+        ConfigError::value(
+            format!("listen address {text:?}"),
+            format!("{error}; write it like {DEFAULT_LISTEN}"),
+        )
+    };
+    let mut addresses = text.to_socket_addrs().map_err(problem)?;
+    addresses.next().ok_or_else(|| ConfigError::value(format!("listen address {text:?}"), "names no address"))
+}

@@ -1,0 +1,36 @@
+//! Settings from a TOML file.
+
+use std::path::Path;
+
+use super::{ConfigError, Settings};
+
+/// Names further apart than this share of their letters are not offered as a correction.
+const LEAST_SIMILARITY: f64 = 0.6;
+
+pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
+    #[expect(clippy::disallowed_methods, reason = "a configuration file is not part of a store")]
+    let bytes =
+        std::fs::read(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    let problem = |problem: String| ConfigError::File { path: path.to_owned(), problem };
+    let text = String::from_utf8(bytes).map_err(|_| problem("is not UTF-8 text".to_owned()))?;
+    parse(&text).map_err(problem)
+}
+
+/// Reads settings from TOML text; a key that means nothing is an error that names the nearest one that does.
+pub(super) fn parse(text: &str) -> Result<Settings, String> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(key) = table.keys().find(|key| !Settings::KEYS.contains(&key.as_str())) {
+        return Err(unknown(key));
+    }
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn unknown(key: &str) -> String {
+    let written = key.replace('-', "_").to_lowercase();
+    let similarity = |name: &str| strsim::jaro_winkler(name, &written);
+    let nearest = Settings::KEYS.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match nearest.filter(|name| similarity(name) >= LEAST_SIMILARITY) {
+        Some(name) => format!("unknown key {key:?}; did you mean {name:?}?"),
+        None => format!("unknown key {key:?}; the keys are {}", Settings::KEYS.join(", ")),
+    }
+}

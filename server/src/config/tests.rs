@@ -1,0 +1,122 @@
+//! Which source of a setting wins, and what is refused.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use allsource_engine::Durability;
+
+use super::{Config, ConfigError, DurabilityName, LogFormat, Settings, file};
+
+fn resolve(flags: Settings, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    Config::resolve(flags, &|name| variables.get(name).map(|value| (*value).to_owned()))
+}
+
+fn refusal(flags: Settings, variables: &[(&str, &str)]) -> String {
+    resolve(flags, variables).unwrap_err().to_string()
+}
+
+fn listening_on(address: &str) -> Settings {
+    Settings { listen: Some(address.to_owned()), ..Settings::default() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a configuration file is not part of a store")]
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn with_nothing_said_the_server_is_local_and_durable() {
+    let config = resolve(Settings::default(), &[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.data, Path::new("data"));
+    assert_eq!(config.options.durability, Durability::Sync);
+    assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("allsource.toml");
+    write(
+        &path,
+        "listen = \"127.0.0.1:1\"\ndata = \"from-file\"\npartitions = 8\ndurability = \"interval\"\nsync_interval_ms = 25\n",
+    );
+    let flags = Settings { config: Some(path.clone()), ..listening_on("127.0.0.1:3") };
+    let environment = [("ALLSOURCE_LISTEN", "127.0.0.1:2"), ("ALLSOURCE_DATA", "from-environment")];
+    let config = resolve(flags, &environment).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.data, Path::new("from-environment"));
+    assert_eq!(config.options.partitions, 8);
+    assert_eq!(config.options.durability, Durability::Interval(Duration::from_millis(25)));
+
+    let config = resolve(Settings::default(), &[("ALLSOURCE_CONFIG", path.to_str().unwrap())]).unwrap();
+    assert_eq!((config.listen.port(), config.data.as_path()), (1, Path::new("from-file")));
+}
+
+#[test]
+fn the_older_variables_still_work_and_lose_to_the_newer() {
+    let older = [("ALLSOURCE_PORT", "9000"), ("ALLSOURCE_DATA_DIR", "older")];
+    let config = resolve(Settings::default(), &older).unwrap();
+    assert_eq!(
+        (config.listen.to_string().as_str(), config.data.as_path()),
+        ("127.0.0.1:9000", Path::new("older"))
+    );
+    let both = [older[0], older[1], ("ALLSOURCE_LISTEN", "[::1]:7"), ("ALLSOURCE_DATA", "newer")];
+    let config = resolve(Settings::default(), &both).unwrap();
+    assert_eq!((config.listen.to_string().as_str(), config.data.as_path()), ("[::1]:7", Path::new("newer")));
+    let v6 = resolve(Settings::default(), &[("ALLSOURCE_HOST", "::1"), ("ALLSOURCE_PORT", "5")]).unwrap();
+    assert_eq!(v6.listen.to_string(), "[::1]:5");
+}
+
+#[test]
+fn a_key_that_means_nothing_is_refused_with_the_nearest_that_does() {
+    let check = |text: &str, expected: &str| {
+        let problem = file::parse(text).unwrap_err();
+        assert!(problem.contains(expected), "{text}: {problem}");
+    };
+    check("lisen = \"127.0.0.1:1\"", "unknown key \"lisen\"; did you mean \"listen\"?");
+    check("journal-file-bytes = 1", "did you mean \"journal_file_bytes\"?");
+    check("zzz = 1", "the keys are listen, data, ");
+    check("[server]\nport = 1", "unknown key \"server\"");
+    check("durability = \"often\"", "unknown variant `often`");
+    check("partitions = \"many\"", "expected u32");
+    check("partitions = ", "line 1");
+}
+
+#[test]
+fn every_key_of_the_list_is_read_by_the_file() {
+    let text = "listen=\"a\"\ndata=\"b\"\ndurability=\"none\"\nsync_interval_ms=1\njournal_file_bytes=2\npartitions=3\n\
+                queue_bytes=4\nlog_format=\"json\"\nlog_level=\"debug\"\ninsecure=true\nbehind_proxy=false";
+    let settings = file::parse(text).unwrap();
+    assert_eq!(text.lines().count(), Settings::KEYS.len());
+    assert_eq!(settings.durability, Some(DurabilityName::None));
+    assert_eq!((settings.insecure, settings.behind_proxy), (Some(true), Some(false)));
+    assert_eq!(settings.log_level.as_deref(), Some("debug"));
+    assert_eq!(Settings { config: None, ..Settings::default() }.or(settings.clone()), settings);
+}
+
+#[test]
+fn other_machines_are_served_only_when_that_is_said() {
+    let open = || listening_on("0.0.0.0:8080");
+    assert!(refusal(open(), &[]).contains("0.0.0.0:8080 can be reached from other machines"));
+    assert!(refusal(open(), &[("ALLSOURCE_INSECURE", "false")]).contains("--behind-proxy"));
+    assert!(resolve(Settings { insecure: Some(true), ..open() }, &[]).is_ok());
+    assert!(resolve(open(), &[("ALLSOURCE_BEHIND_PROXY", "true")]).is_ok());
+    assert!(resolve(listening_on("[::1]:0"), &[]).is_ok());
+}
+
+#[test]
+fn impossible_values_name_their_setting() {
+    let none = Settings::default;
+    let check = |variable: (&str, &str), expected: &str| {
+        let problem = refusal(none(), &[variable]);
+        assert!(problem.contains(expected), "{variable:?}: {problem}");
+    };
+    check(("ALLSOURCE_PARTITIONS", "many"), "ALLSOURCE_PARTITIONS=many: invalid digit");
+    check(("ALLSOURCE_DURABILITY", "often"), "must be one of sync, interval, none");
+    check(("ALLSOURCE_LISTEN", "nowhere"), "write it like 127.0.0.1:8080");
+    check(("ALLSOURCE_SYNC_INTERVAL_MS", "5"), "only with durability interval");
+    check(("ALLSOURCE_CONFIG", "no-such-file.toml"), "cannot read the configuration file no-such-file.toml");
+}

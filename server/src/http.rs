@@ -1,0 +1,14 @@
+//! HTTP: the only room that knows axum. Routes are thin; what they do is done below.
+
+mod reply;
+mod params;
+mod tenant;
+mod body;
+mod chunks;
+mod blocking;
+mod middleware;
+mod routes;
+mod serve;
+
+pub use routes::router;
+pub use serve::serve;

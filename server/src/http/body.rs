@@ -1,0 +1,61 @@
+//! Bodies of requests: of the right type, and never larger than the limit in memory.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use crate::problem::{Kind, Problem};
+
+/// Most bytes of a body that is held in memory as a whole.
+pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// The media type of a body, without its parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim()
+}
+
+/// Whether a media type is JSON.
+pub(super) fn is_json(media_type: &str) -> bool {
+    media_type.eq_ignore_ascii_case("application/json") || media_type.ends_with("+json")
+}
+
+/// Whether a media type is one JSON text a line.
+pub(super) fn is_ndjson(media_type: &str) -> bool {
+    let names = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
+    names.iter().any(|name| media_type.eq_ignore_ascii_case(name))
+}
+
+/// The problem of a body of another type than the path takes.
+pub(super) fn unsupported(headers: &HeaderMap, expected: &str) -> Problem {
+    let detail = match media_type(headers) {
+        "" => format!("the request has no Content-Type; it must be {expected}"),
+        other => format!("the Content-Type is {other}; it must be {expected}"),
+    };
+    Problem::new(Kind::UNSUPPORTED_TYPE, detail)
+}
+
+/// Reads a body as a whole.
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: usize| bytes > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
+        Err(error) => Err(broken_off(&error)),
+    }
+}
+
+/// The problem of a body that ended before it was complete.
+pub(super) fn broken_off(error: &impl std::fmt::Display) -> Problem {
+    Problem::new(Kind::INVALID_BODY, format!("the body could not be read to its end: {error}"))
+}
+
+fn too_large() -> Problem {
+    let detail =
+        format!("the body is larger than {BODY_BYTES_MAX} bytes; send NDJSON to the batch path instead");
+    Problem::new(Kind::TOO_LARGE, detail).with("limit", BODY_BYTES_MAX)
+}

@@ -1,0 +1,93 @@
+//! Query strings: every parameter is known, given once, and of its type, or the request is refused.
+
+use std::str::FromStr;
+
+use allsource_engine::Position;
+use allsource_engine::event::Timestamp;
+use axum::extract::Query;
+use axum::http::Uri;
+
+use crate::problem::{Kind, Problem, nearest};
+
+/// The parameters of a request.
+#[derive(Debug)]
+pub(super) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads a query string that may have the `known` parameters.
+    pub(super) fn of(uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
+        if uri.query().is_none_or(str::is_empty) {
+            return Ok(Self(Vec::new()));
+        }
+        let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|error| Problem::new(Kind::INVALID_PARAMETER, error.to_string()))?;
+        for (place, (name, _)) in given.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return Err(unknown(name, known));
+            }
+            if given.iter().take(place).any(|(earlier, _)| earlier == name) {
+                return Err(invalid(name, "is given twice"));
+            }
+        }
+        Ok(Self(given))
+    }
+
+    /// Whether none was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text of a parameter; an empty one counts as absent.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter as something that has a text form.
+    pub(super) fn parsed<T: FromStr>(&self, name: &str, form: &str) -> Result<Option<T>, Problem> {
+        let parse =
+            |text: &str| text.parse().map_err(|_| invalid(name, &format!("must be {form}, `{text}` is not")));
+        self.text(name).map(parse).transpose()
+    }
+
+    /// A moment.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let form = "RFC 3339, like 2026-01-31T12:00:00Z (a `+` must be written %2B)";
+        self.parsed(name, form)
+    }
+
+    /// A position.
+    pub(super) fn position(&self, name: &str) -> Result<Option<Position>, Problem> {
+        let number: Option<u64> = self.parsed(name, "a position: a whole number from 1")?;
+        let position = |number| Position::new(number).ok_or_else(|| invalid(name, "must be at least 1"));
+        number.map(position).transpose()
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.parsed(name, "true or false")
+    }
+
+    /// Everything but some parameters, in one text: the same for the same question.
+    pub(super) fn fingerprint(&self, except: &[&str]) -> String {
+        let mut kept: Vec<_> = self.0.iter().filter(|(name, _)| !except.contains(&name.as_str())).collect();
+        kept.sort();
+        format!("{kept:?}")
+    }
+}
+
+/// A parameter has a value it cannot have.
+pub(super) fn invalid(name: &str, problem: &str) -> Problem {
+    Problem::new(Kind::INVALID_PARAMETER, format!("{name} {problem}")).with("parameter", name)
+}
+
+fn unknown(name: &str, known: &[&str]) -> Problem {
+    let suggestion = nearest(name, known);
+    let detail = match suggestion {
+        Some(near) => format!("unknown parameter `{name}`; did you mean `{near}`?"),
+        None if known.is_empty() => format!("unknown parameter `{name}`; this path takes none"),
+        None => format!("unknown parameter `{name}`; known are {}", known.join(", ")),
+    };
+    let problem = Problem::new(Kind::UNKNOWN_PARAMETER, detail).with("parameter", name);
+    problem.with("nearest", suggestion.map_or(serde_json::Value::Null, serde_json::Value::from))
+}

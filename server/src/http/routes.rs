@@ -1,0 +1,70 @@
+//! Every path, one file per resource.
+
+mod health;
+mod stats;
+mod metrics;
+mod append;
+mod batch;
+mod events;
+mod page;
+mod query;
+mod entities;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::middleware;
+use crate::app::App;
+use crate::problem::{Kind, Problem};
+
+/// Paths, as they are named in metrics.
+pub(super) const PATHS: [&str; 12] = [
+    "/api/v1/events",
+    "/api/v1/events/batch",
+    "/api/v1/events/query",
+    "/api/v1/events/stream",
+    "/api/v1/events/{id}",
+    "/api/v1/entities/{id}/state",
+    "/api/v1/entities/{id}/snapshot",
+    "/api/v1/stats",
+    "/health",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
+
+/// Everything the server answers.
+pub fn router(app: Arc<App>) -> Router {
+    let [append, batch, query, stream, event, state, snapshot, stats, health, live, ready, metrics] = PATHS;
+    Router::new()
+        .route(append, post(append::append))
+        .route(batch, post(batch::append))
+        .route(query, get(query::query))
+        .route(stream, get(stream::stream))
+        .route(event, get(events::event))
+        .route(state, get(entities::state))
+        .route(snapshot, get(entities::snapshot))
+        .route(stats, get(stats::stats))
+        .route(health, get(health::health))
+        .route(live, get(health::live))
+        .route(ready, get(health::ready))
+        .route(metrics, get(metrics::metrics))
+        .fallback(no_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::observe))
+        .with_state(app)
+}
+
+async fn no_route(uri: Uri) -> Problem {
+    Problem::new(Kind::NO_ROUTE, format!("there is nothing at {}", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Result<Response, Problem> {
+    let detail = format!("{} does not take {method}; the Allow header says what it takes", uri.path());
+    Err(Problem::new(Kind::METHOD_NOT_ALLOWED, detail))
+}

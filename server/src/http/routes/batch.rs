@@ -1,0 +1,41 @@
+//! Appending many events: a JSON body in one piece, or any number of lines.
+
+mod json;
+mod lines;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
+
+use super::append::{Terms, invalid_header};
+use crate::app::App;
+use crate::http::body;
+use crate::http::reply::Reply;
+
+/// `POST /api/v1/events/batch`.
+pub(super) async fn append(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
+    let outcome = append_events(&app, &uri, &headers, body).await;
+    if outcome.is_err() {
+        app.metrics().ingestion_error();
+    }
+    outcome
+}
+
+async fn append_events(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Reply {
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+        if headers.contains_key(&name) {
+            return Err(invalid_header(name.as_str(), "is for one event; give each event expected_version"));
+        }
+    }
+    let terms = Terms::of(uri, headers)?;
+    let media_type = body::media_type(headers);
+    if body::is_ndjson(media_type) {
+        lines::append(app, &terms, body).await
+    } else if body::is_json(media_type) {
+        json::append(app, &terms, &body::read(headers, body).await?).await
+    } else {
+        Err(body::unsupported(headers, "application/json or application/x-ndjson"))
+    }
+}

@@ -1,0 +1,111 @@
+//! Lines out of pieces of any size, none of them longer in memory than the limit.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::problem::{Kind, Problem};
+
+/// Longest line, in bytes.
+const LINE_BYTES_MAX: usize = 9 << 20;
+
+/// A line without its end.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// Its text.
+    Text(Bytes),
+    /// It was longer than the limit and was passed over.
+    TooLong(Problem),
+}
+
+/// Pieces on one side, lines on the other.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    piece: Bytes,
+    begun: BytesMut,
+    is_too_long: bool,
+}
+
+impl Lines {
+    /// Takes the next piece, once the lines of the last one were taken.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        self.piece = piece;
+    }
+
+    /// The next line that is complete.
+    pub(super) fn next(&mut self) -> Option<Line> {
+        match self.piece.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                let mut text = self.piece.split_to(end + 1);
+                text.truncate(end);
+                if self.begun.is_empty() && !self.is_too_long && end <= LINE_BYTES_MAX {
+                    return Some(Line::Text(text));
+                }
+                self.extend(&text);
+                Some(self.end())
+            }
+            None => {
+                let rest = std::mem::take(&mut self.piece);
+                self.extend(&rest);
+                None
+            }
+        }
+    }
+
+    /// The last line, if it had no end.
+    pub(super) fn finish(&mut self) -> Option<Line> {
+        (self.is_too_long || !self.begun.is_empty()).then(|| self.end())
+    }
+
+    fn extend(&mut self, text: &[u8]) {
+        if self.begun.len() + text.len() > LINE_BYTES_MAX {
+            self.is_too_long = true;
+            self.begun = BytesMut::new();
+        }
+        if !self.is_too_long {
+            self.begun.extend_from_slice(text);
+        }
+    }
+
+    fn end(&mut self) -> Line {
+        let text = std::mem::take(&mut self.begun).freeze();
+        if std::mem::take(&mut self.is_too_long) {
+            let detail = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+            return Line::TooLong(Problem::new(Kind::TOO_LARGE, detail));
+        }
+        Line::Text(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut lines, mut found) = (Lines::default(), Vec::new());
+        let text = |line| match line {
+            Line::Text(text) => String::from_utf8_lossy(&text).into_owned(),
+            Line::TooLong(_) => "too long".to_owned(),
+        };
+        for piece in pieces {
+            lines.push(Bytes::copy_from_slice(piece));
+            while let Some(line) = lines.next() {
+                found.push(text(line));
+            }
+        }
+        found.extend(lines.finish().map(text));
+        found
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_where_pieces_end() {
+        let expected = ["one", "two", "", "three"];
+        assert_eq!(split(&[b"one\ntwo\n\nthree"]), expected);
+        assert_eq!(split(&[b"o", b"ne", b"\nt", b"wo\n", b"\n", b"three\n"]), expected);
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_passed_over_and_the_next_is_whole() {
+        let long = vec![b'x'; LINE_BYTES_MAX];
+        assert_eq!(split(&[&long, b"x", b"x\nnext\n"]), ["too long", "next"]);
+        assert_eq!(split(&[&long, b"\nnext"])[1], "next");
+    }
+}

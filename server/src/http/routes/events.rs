@@ -1,0 +1,35 @@
+//! One event.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::http::blocking::blocking;
+use crate::http::params::{Params, invalid};
+use crate::http::reply::{Reply, json};
+use crate::http::tenant;
+use crate::problem::{Kind, Problem};
+use crate::wire::write_event;
+
+/// `GET /api/v1/events/{id}`.
+pub(super) async fn event(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Reply {
+    let params = Params::of(&uri, &["tenant_id"])?;
+    let tenant = tenant::of_read(&params, &headers)?;
+    let id: Uuid = id.parse().map_err(|_| invalid("id", &format!("must be a UUID, `{id}` is not")))?;
+    let answering = Arc::clone(&app);
+    let found = blocking(move || answering.engine().event(&tenant, id)).await?;
+    let event =
+        found.ok_or_else(|| Problem::new(Kind::EVENT_NOT_FOUND, format!("no event has the id {id}")))?;
+    let mut body = b"{\"event\":".to_vec();
+    write_event(&mut body, &event, app.engine().partitions());
+    body.extend_from_slice(b",\"found\":true}");
+    Ok(json(body))
+}

@@ -1,0 +1,40 @@
+//! Whether the server is there, and whether it does its work.
+
+use std::sync::Arc;
+
+use allsource_engine::Health;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::app::App;
+use crate::http::reply::json_value;
+
+/// `GET /health`: in the form of old servers.
+pub(super) async fn health() -> Response {
+    let version = env!("CARGO_PKG_VERSION");
+    json_value(&json!({"status": "healthy", "service": "allsource-core", "version": version}))
+}
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn live() -> Response {
+    json_value(&json!({"status": "ok"}))
+}
+
+/// `GET /readyz`: events are accepted.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let (status, reason) = match app.engine().health() {
+        Health::Serving if *app.stopping().borrow() => {
+            ("stopping", Some("the server is stopping".to_owned()))
+        }
+        Health::Serving => ("ready", None),
+        Health::StorageFull => ("storage_full", Some("the disk is full".to_owned())),
+        Health::Fenced(reason) => ("fenced", Some(reason)),
+    };
+    let mut response = json_value(&json!({"status": status, "reason": reason}));
+    if status != "ready" {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}

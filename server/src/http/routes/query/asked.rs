@@ -1,0 +1,162 @@
+//! What a query asks, read from its parameters.
+
+use allsource_engine::error::ReadError;
+use allsource_engine::event::{Entity, EntityId, EventRef, EventType, Filter, Tag, Timestamp};
+use allsource_engine::{Engine, Order, Position, Query, Version};
+use axum::http::{HeaderMap, Uri};
+use uuid::Uuid;
+
+use super::payload::Conditions;
+use super::top;
+use crate::http::params::{Params, invalid};
+use crate::http::routes::page::{Cursor, question};
+use crate::http::tenant;
+use crate::problem::Problem;
+
+/// The default and the largest number of events of a page.
+const PAGE_EVENTS: usize = 10_000;
+const KNOWN: &[&str] = &[
+    "entity_id",
+    "event_type",
+    "event_type_prefix",
+    "exclude_event_type_prefix",
+    "tag",
+    "payload_filter",
+    "tenant_id",
+    "as_of",
+    "since",
+    "until",
+    "from",
+    "to",
+    "order",
+    "limit",
+    "offset",
+    "cursor",
+];
+
+/// A question, and where its answer goes on.
+pub(super) struct Asked {
+    pub(super) query: Query,
+    /// Highest position of the log that the question is about.
+    pub(super) top: u64,
+    pub(super) question: Uuid,
+    pub(super) limit: usize,
+    /// Matching events to pass over first.
+    pub(super) skip: u64,
+    pub(super) payload: Option<Conditions>,
+    pub(super) exclude: Option<Vec<String>>,
+    /// The question as first asked, to count what answers it.
+    whole: Query,
+}
+
+impl Asked {
+    pub(super) fn of(
+        uri: &Uri,
+        headers: &HeaderMap,
+        engine: &Engine,
+        is_unlimited: bool,
+    ) -> Result<Self, Problem> {
+        let params = Params::of(uri, KNOWN)?;
+        let tenant = tenant::of_read(&params, headers)?;
+        let question = question(&params, tenant.as_str());
+        let cursor = Cursor::among(&params, question)?;
+        let whole = whole(&params, Filter { tenant: Some(tenant), ..filter(&params)? })?;
+        let asked_to = whole.to.map_or(u64::MAX, Position::value);
+        let top = cursor.map_or_else(|| top(engine).min(asked_to), |cursor| cursor.top);
+        let whole = Query { to: Position::new(top), ..whole };
+        let mut query = whole.clone();
+        let next = cursor.and_then(|cursor| Position::new(cursor.next));
+        match query.order {
+            Order::Ascending => query.from = next.or(query.from),
+            Order::Descending => query.to = next.or(query.to),
+        }
+        let skip = match cursor {
+            Some(cursor) => cursor.skip,
+            None => params.parsed("offset", "a whole number")?.unwrap_or(0),
+        };
+        let (payload, exclude) = (Conditions::among(&params)?, excluded(&params));
+        Ok(Self { query, top, question, limit: limit(&params, is_unlimited)?, skip, payload, exclude, whole })
+    }
+
+    /// What the events are looked up by, as it is named in metrics.
+    pub(super) fn kind(&self) -> &'static str {
+        let filter = &self.query.filter;
+        if filter.entity_id.is_some() {
+            "entity"
+        } else if filter.event_type.is_some() || filter.type_prefix.is_some() {
+            "type"
+        } else if filter.tag.is_some() {
+            "tag"
+        } else {
+            "full_scan"
+        }
+    }
+
+    /// The version of the entity that is asked about.
+    pub(super) fn entity_version(&self, engine: &Engine) -> Result<Option<Version>, ReadError> {
+        match (&self.query.filter.tenant, &self.query.filter.entity_id) {
+            (Some(tenant), Some(id)) => engine.head(&Entity::of(tenant.clone(), id.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    /// How many events answer the question, pages aside, if that is cheap to know.
+    pub(super) fn total(&self, engine: &Engine) -> Option<u64> {
+        let is_exact = self.payload.is_none() && self.exclude.is_none();
+        is_exact.then(|| engine.count(&self.whole)).flatten()
+    }
+
+    /// Whether an event that the engine found is part of the answer.
+    pub(super) fn keeps(&self, event: &EventRef) -> bool {
+        keeps(event, self.payload.as_ref(), self.exclude.as_deref())
+    }
+}
+
+pub(super) fn keeps(event: &EventRef, payload: Option<&Conditions>, exclude: Option<&[String]>) -> bool {
+    let is_excluded = |prefix: &String| event.event_type().starts_with(prefix.as_str());
+    !exclude.is_some_and(|prefixes| prefixes.iter().any(is_excluded))
+        && payload.is_none_or(|conditions| conditions.hold(event))
+}
+
+fn filter(params: &Params) -> Result<Filter, Problem> {
+    Ok(Filter {
+        entity_id: params.text("entity_id").map(EntityId::new).transpose()?,
+        event_type: params.text("event_type").map(EventType::new).transpose()?,
+        type_prefix: params.text("event_type_prefix").map(str::to_owned),
+        tag: params.text("tag").map(Tag::new).transpose()?,
+        ..Filter::all()
+    })
+}
+
+fn whole(params: &Params, filter: Filter) -> Result<Query, Problem> {
+    let until: [Option<Timestamp>; 2] = [params.time("until")?, params.time("as_of")?];
+    let order = match params.text("order") {
+        None | Some("asc") => Order::Ascending,
+        Some("desc") => Order::Descending,
+        Some(other) => return Err(invalid("order", &format!("must be asc or desc, `{other}` is neither"))),
+    };
+    Ok(Query {
+        from: params.position("from")?,
+        to: params.position("to")?,
+        since: params.time("since")?,
+        until: until.into_iter().flatten().min(),
+        order,
+        ..Query::matching(filter)
+    })
+}
+
+fn limit(params: &Params, is_unlimited: bool) -> Result<usize, Problem> {
+    let most = if is_unlimited { usize::MAX } else { PAGE_EVENTS };
+    let limit = params.parsed("limit", "a whole number")?.unwrap_or(most);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    let more =
+        "the next page is behind next_cursor, and `Accept: application/x-ndjson` streams without a limit";
+    Err(invalid("limit", &format!("must be from 1 to {PAGE_EVENTS}, {limit} is not; {more}")))
+}
+
+fn excluded(params: &Params) -> Option<Vec<String>> {
+    let text = params.text("exclude_event_type_prefix")?;
+    Some(text.split(',').map(|prefix| prefix.trim().to_owned()).filter(|prefix| !prefix.is_empty()).collect())
+}

@@ -1,0 +1,51 @@
+//! Following the log: server-sent events and WebSocket on one path. A slow reader misses nothing: it is given what
+//! is next for it in the log, whenever it takes it.
+
+mod asked;
+mod sse;
+mod websocket;
+
+use std::sync::Arc;
+
+use allsource_engine::error::ReadError;
+use allsource_engine::{Message, Subscription};
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::http::reply;
+use crate::problem::{Kind, Problem};
+use asked::Asked;
+
+/// `GET /api/v1/events/stream`.
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let asked = match Asked::of(&uri, &headers, app.engine()) {
+        Ok(asked) => asked,
+        Err(problem) => return problem.into_response(),
+    };
+    match upgrade {
+        Ok(upgrade) => websocket::serve(upgrade, app, asked),
+        Err(_) if reply::accepts(&headers, "text/event-stream") => sse::serve(app, asked),
+        Err(rejection) => {
+            let detail =
+                "connect with a WebSocket, or ask for server-sent events with `Accept: text/event-stream`";
+            let problem = Problem::new(Kind::UPGRADE_REQUIRED, format!("{detail} ({rejection})"));
+            let mut response = problem.into_response();
+            response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            response
+        }
+    }
+}
+
+/// The next message, waiting for it; `None` once the store is closed.
+async fn next(subscription: &mut Subscription) -> Option<Result<Message, ReadError>> {
+    std::future::poll_fn(|context| subscription.poll_next(context)).await
+}

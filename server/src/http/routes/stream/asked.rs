@@ -1,0 +1,71 @@
+//! What a stream is asked for.
+
+use allsource_engine::event::{EntityId, EventType, Filter, TenantId};
+use allsource_engine::{Engine, Position, Start};
+use axum::http::{HeaderMap, Uri};
+
+use crate::http::params::{Params, invalid};
+use crate::http::routes::append::invalid_header;
+use crate::http::tenant;
+use crate::problem::Problem;
+
+const KNOWN: &[&str] = &["from", "entity_id", "event_type", "event_type_prefix", "tenant_id"];
+
+/// Where a stream begins and what it carries.
+pub(super) struct Asked {
+    pub(super) tenant: TenantId,
+    pub(super) start: Start,
+    pub(super) filter: Filter,
+    /// No parameter was given: a client of old servers, which expects bare events.
+    pub(super) is_bare: bool,
+}
+
+impl Asked {
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap, engine: &Engine) -> Result<Self, Problem> {
+        let params = Params::of(uri, KNOWN)?;
+        let tenant = tenant::of_read(&params, headers)?;
+        let filter = Filter {
+            entity_id: params.text("entity_id").map(EntityId::new).transpose()?,
+            event_type: params.text("event_type").map(EventType::new).transpose()?,
+            type_prefix: params.text("event_type_prefix").map(str::to_owned),
+            ..Filter::tenant(tenant.clone())
+        };
+        let start = match last_seen(headers)? {
+            Some(position) => {
+                after(position, engine).map_err(|problem| invalid_header("Last-Event-ID", &problem))?
+            }
+            None => from(&params, engine)?,
+        };
+        Ok(Self { tenant, start, filter, is_bare: params.is_empty() })
+    }
+}
+
+fn from(params: &Params, engine: &Engine) -> Result<Start, Problem> {
+    match params.text("from") {
+        None | Some("now") => Ok(Start::Now),
+        Some("beginning") => Ok(Start::Beginning),
+        Some(_) => {
+            let first: Option<u64> = params.parsed("from", "a position, `beginning` or `now`")?;
+            let seen = first.unwrap_or(0).saturating_sub(1);
+            after(seen, engine).map_err(|problem| invalid("from", &problem))
+        }
+    }
+}
+
+/// What a client that lost its connection has seen last.
+fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let problem = || invalid_header("Last-Event-ID", "must be the id of an event of this stream: a position");
+    position.map(Some).ok_or_else(problem)
+}
+
+/// A cursor beyond the end was not made by this log; waiting there would pass over events in silence.
+fn after(seen: u64, engine: &Engine) -> Result<Start, String> {
+    let last = engine.watermark().map_or(0, Position::value);
+    match Position::new(seen) {
+        None => Ok(Start::Beginning),
+        Some(position) if seen <= last => Ok(Start::After(position)),
+        Some(_) => Err(format!("is beyond the end of the log: its last position is {last}")),
+    }
+}

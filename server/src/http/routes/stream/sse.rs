@@ -1,0 +1,105 @@
+//! Server-sent events: `id` is the position, so `Last-Event-ID` goes on where a broken connection ended.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allsource_engine::error::ReadError;
+use allsource_engine::{Message, Subscription};
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::asked::Asked;
+use super::next;
+use crate::app::{App, stopped};
+use crate::http::reply::of_type;
+use crate::metrics::InFlight;
+use crate::problem::Problem;
+use crate::wire::write_event_line;
+
+/// Silence longer than this makes proxies end connections.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What is ready is sent together, up to so many bytes.
+const PIECE_BYTES: usize = 64 << 10;
+
+struct Follower {
+    app: Arc<App>,
+    subscription: Subscription,
+    stopping: watch::Receiver<bool>,
+    is_over: bool,
+    _open: InFlight,
+}
+
+pub(super) fn serve(app: Arc<App>, asked: Asked) -> Response {
+    let follower = Follower {
+        subscription: app.engine().subscribe(asked.start, asked.filter),
+        stopping: app.stopping(),
+        is_over: false,
+        _open: app.metrics().stream("sse"),
+        app,
+    };
+    let body = Body::from_stream(stream::unfold(follower, |mut follower| async {
+        let piece = follower.piece().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(piece)), follower))
+    }));
+    let mut response = of_type("text/event-stream", body);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+impl Follower {
+    /// What is to be sent next; `None` at the end.
+    async fn piece(&mut self) -> Option<Vec<u8>> {
+        if self.is_over {
+            return None;
+        }
+        let mut piece = Vec::new();
+        let first = tokio::select! {
+            () = stopped(&mut self.stopping) => return None,
+            first = timeout(HEARTBEAT, next(&mut self.subscription)) => first,
+        };
+        match first {
+            Err(_) => piece.extend_from_slice(b": heartbeat\n\n"),
+            Ok(None) => return None,
+            Ok(Some(message)) => self.write(&mut piece, message),
+        }
+        while piece.len() < PIECE_BYTES && !self.is_over {
+            let Some(message) = self.subscription.try_next() else { break };
+            self.write(&mut piece, message);
+        }
+        Some(piece)
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, ReadError>) {
+        match message {
+            Ok(Message::Event(event)) => {
+                out.extend_from_slice(format!("id: {}\ndata: ", event.position()).as_bytes());
+                write_event_line(out, &event, self.app.engine().partitions());
+                self.app.metrics().streamed(1);
+            }
+            Ok(Message::CaughtUp(position)) => {
+                let position = position.map_or(0, |position| position.value());
+                write_mark(out, "caught_up", position);
+            }
+            Ok(Message::Progress(position)) => write_mark(out, "progress", position.value()),
+            Err(error) => {
+                let problem = Problem::from(error).to_value();
+                out.extend_from_slice(format!("event: error\ndata: {problem}").as_bytes());
+                self.is_over = true;
+            }
+        }
+        out.extend_from_slice(b"\n\n");
+    }
+}
+
+fn write_mark(out: &mut Vec<u8>, kind: &str, position: u64) {
+    let text = format!("event: {kind}\nid: {position}\ndata: {{\"position\":{position}}}");
+    out.extend_from_slice(text.as_bytes());
+}

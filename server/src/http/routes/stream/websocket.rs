@@ -1,0 +1,181 @@
+//! WebSocket: one text frame a message. A client that gave no parameter gets bare events, as old servers sent them,
+//! and may set a filter with a frame of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use allsource_engine::error::ReadError;
+use allsource_engine::event::{EntityId, EventType, Filter};
+use allsource_engine::{Message, Start, Subscription};
+use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use serde::Deserialize;
+use tokio::time::{Instant, interval_at, timeout};
+
+use super::asked::Asked;
+use super::next;
+use crate::app::{App, stopped};
+use crate::problem::{Kind, Problem};
+use crate::wire::write_event;
+
+/// A silent connection is asked whether it is still there so often.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// A client that takes nothing for so long is gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest frame of a client: all it sends is a filter.
+const FRAME_BYTES_MAX: usize = 16 << 10;
+const FILTER_FIELDS: &[&str] = &["entity_id", "event_type", "event_type_prefix"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilterFrame {
+    entity_id: Option<String>,
+    event_type: Option<String>,
+    event_type_prefix: Option<String>,
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client went away, or takes nothing.
+    Gone,
+    /// With these words to the client.
+    Close(u16, String),
+}
+
+pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Response {
+    let subscription = app.engine().subscribe(asked.start, asked.filter.clone());
+    let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
+    upgrade.on_upgrade(|socket| Connection { app, asked, subscription, socket, is_answering: true }.run())
+}
+
+struct Connection {
+    app: Arc<App>,
+    asked: Asked,
+    subscription: Subscription,
+    socket: WebSocket,
+    /// Whether the client was heard since it was last asked.
+    is_answering: bool,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let _open = self.app.metrics().stream("websocket");
+        if let End::Close(code, reason) = self.follow().await {
+            let frame = CloseFrame { code, reason: reason.into() };
+            // Whoever is gone already needs no farewell.
+            let _ = timeout(Duration::from_secs(1), self.socket.send(Frame::Close(Some(frame)))).await;
+        }
+    }
+
+    async fn follow(&mut self) -> End {
+        let mut stopping = self.app.stopping();
+        let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        loop {
+            let outcome = tokio::select! {
+                () = stopped(&mut stopping) => {
+                    return End::Close(close_code::AWAY, "the server is stopping".to_owned());
+                }
+                frame = self.socket.recv() => match frame {
+                    Some(Ok(frame)) => self.hear(frame).await,
+                    Some(Err(_)) | None => return End::Gone,
+                },
+                message = next(&mut self.subscription) => match message {
+                    Some(message) => self.tell(message).await,
+                    None => return End::Close(close_code::AWAY, "the store is closed".to_owned()),
+                },
+                _ = heartbeat.tick() => self.ask().await,
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(), End> {
+        if !std::mem::take(&mut self.is_answering) {
+            return Err(End::Gone);
+        }
+        self.send(Frame::Ping(Default::default())).await
+    }
+
+    async fn tell(&mut self, message: Result<Message, ReadError>) -> Result<(), End> {
+        match message {
+            Ok(Message::Event(event)) => {
+                let mut out = Vec::with_capacity(512);
+                if !self.asked.is_bare {
+                    let head = format!("{{\"type\":\"event\",\"position\":{},\"event\":", event.position());
+                    out.extend_from_slice(head.as_bytes());
+                }
+                write_event(&mut out, &event, self.app.engine().partitions());
+                if !self.asked.is_bare {
+                    out.push(b'}');
+                }
+                self.app.metrics().streamed(1);
+                self.send_text(out).await
+            }
+            Ok(_) if self.asked.is_bare => Ok(()),
+            Ok(Message::CaughtUp(position)) => {
+                self.mark("caught_up", position.map_or(0, |position| position.value())).await
+            }
+            Ok(Message::Progress(position)) => self.mark("progress", position.value()).await,
+            Err(error) => {
+                self.complain(error.into()).await?;
+                Err(End::Close(close_code::ERROR, "stored data is damaged".to_owned()))
+            }
+        }
+    }
+
+    async fn hear(&mut self, frame: Frame) -> Result<(), End> {
+        self.is_answering = true;
+        match frame {
+            Frame::Text(text) => match self.filter(&text) {
+                Ok(filter) => {
+                    let seen = self.subscription.position().map_or(Start::Beginning, Start::After);
+                    self.subscription = self.app.engine().subscribe(seen, filter);
+                    Ok(())
+                }
+                Err(problem) => self.complain(problem).await,
+            },
+            Frame::Binary(_) => {
+                let detail = "a filter is a text frame like {\"event_type\":\"order.placed\"}";
+                self.complain(Problem::new(Kind::INVALID_BODY, detail)).await
+            }
+            Frame::Close(_) => Err(End::Gone),
+            Frame::Ping(_) | Frame::Pong(_) => Ok(()),
+        }
+    }
+
+    fn filter(&self, text: &str) -> Result<Filter, Problem> {
+        let frame: FilterFrame =
+            serde_json::from_str(text).map_err(|error| Problem::of_json(&error, FILTER_FIELDS))?;
+        Ok(Filter {
+            entity_id: frame.entity_id.map(EntityId::new).transpose()?,
+            event_type: frame.event_type.map(EventType::new).transpose()?,
+            type_prefix: frame.event_type_prefix,
+            ..Filter::tenant(self.asked.tenant.clone())
+        })
+    }
+
+    async fn mark(&mut self, kind: &str, position: u64) -> Result<(), End> {
+        self.send_text(format!("{{\"type\":\"{kind}\",\"position\":{position}}}").into_bytes()).await
+    }
+
+    async fn complain(&mut self, problem: Problem) -> Result<(), End> {
+        let position = self.subscription.position().map_or(0, |position| position.value());
+        let frame = serde_json::json!({"type": "error", "position": position, "problem": problem.to_value()});
+        self.send_text(frame.to_string().into_bytes()).await
+    }
+
+    async fn send_text(&mut self, text: Vec<u8>) -> Result<(), End> {
+        let text = Utf8Bytes::try_from(text)
+            .map_err(|_| End::Close(close_code::ERROR, "an event is not text".to_owned()))?;
+        self.send(Frame::Text(text)).await
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), End> {
+        match timeout(SEND_TIMEOUT, self.socket.send(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Connections: accepted, given a limited time to say what they want, and ended in order.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::routes::router;
+use crate::app::{App, stopped};
+
+type Connection = http1::UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<axum::Router>>;
+
+/// How long a connection may take to send the head of a request, idle time between requests included.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long requests in progress are waited for at the end.
+const GRACE: Duration = Duration::from_secs(10);
+/// A pause after a failed accept, so that a lack of file descriptors does not become a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves connections until `shutdown` is over, then lets requests finish and ends streams.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let service = TowerToHyperService::new(router(Arc::clone(&app)));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(false);
+    listener.local_addr()?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                prepare(&stream);
+                let connection = http.serve_connection(TokioIo::new(stream), service.clone()).with_upgrades();
+                tokio::spawn(finish(connection, app.stopping()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    app.stop();
+    if timeout(GRACE, app.stopped()).await.is_err() {
+        tracing::warn!("some connections did not end in time and were cut off");
+    }
+    Ok(())
+}
+
+/// Sees a connection to its end: its own, or after the request in progress once the server stops.
+async fn finish(connection: Connection, mut stopping: watch::Receiver<bool>) {
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Small answers leave at once.
+fn prepare(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was not set");
+    }
+}

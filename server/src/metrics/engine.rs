@@ -1,0 +1,72 @@
+//! The store's own counters, read when they are asked for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use allsource_engine::{Engine, Health};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// Asks the store.
+pub(super) struct EngineCollector(pub(super) Arc<Engine>);
+
+impl fmt::Debug for EngineCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EngineCollector")
+    }
+}
+
+impl Collector for EngineCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (counters, stats) = (self.0.counters(), self.0.stats(None));
+        let health = self.0.health();
+        let counted = [
+            ("events_ingested", "Events appended since the start", counters.events_appended),
+            ("appends", "Appends that succeeded", counters.appends),
+            ("append_conflicts", "Appends refused over an expected version", counters.conflicts),
+            ("append_replays", "Events that were there already", counters.replays),
+            ("append_overloads", "Appends refused because too much was waiting", counters.overloads),
+            ("journal_rounds", "Group commits", counters.rounds),
+            ("journal_bytes", "Bytes written to the journal", counters.journal_bytes),
+        ];
+        for (name, help, value) in counted {
+            one(&mut encoder, name, help, &ConstCounter::new(value))?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
+        let sync_seconds = counters.sync_micros as f64 / 1e6;
+        one(&mut encoder, "journal_sync_seconds", "Time spent in syncs", &ConstCounter::new(sync_seconds))?;
+        let levels = [
+            ("storage_events", "Events in the store", stats.events),
+            ("storage_entities", "Entities in the store", stats.entities),
+            ("storage_event_types", "Event types in the store", stats.event_types),
+            ("queue_bytes", "Bytes of appends that wait", counters.queue_bytes),
+            ("watermark", "The highest durable position", counters.watermark),
+            (
+                "storage_full",
+                "1: appends are refused for want of room",
+                u64::from(health == Health::StorageFull),
+            ),
+            (
+                "fenced",
+                "1: appends are refused until a restart",
+                u64::from(matches!(health, Health::Fenced(_))),
+            ),
+        ];
+        for (name, help, value) in levels {
+            one(&mut encoder, name, help, &ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)))?;
+        }
+        Ok(())
+    }
+}
+
+fn one(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &impl EncodeMetric,
+) -> Result<(), fmt::Error> {
+    let name = format!("allsource_{name}");
+    metric.encode(encoder.encode_descriptor(&name, help, None, metric.metric_type())?)
+}

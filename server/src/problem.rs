@@ -1,0 +1,94 @@
+//! What a caller is told when a request cannot be done: one shape (RFC 9457) for every layer.
+
+mod kinds;
+mod nearest;
+mod from;
+
+use serde_json::{Map, Value};
+
+pub use kinds::Kind;
+pub use nearest::nearest;
+
+/// A refused request, or one that failed: what kind of problem, in words, and as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    kind: Kind,
+    status: u16,
+    detail: String,
+    error: Option<&'static str>,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of a kind; `detail` says what is wrong with this very request.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, status: kind.status, detail: detail.into(), error: None, members: Map::new() }
+    }
+
+    /// Adds a data member, for programs.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same problem under another status, where a header rather than the body was wrong.
+    #[must_use]
+    pub fn status_of(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same problem about a part of the request.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.detail = format!("{place}: {}", self.detail);
+        self
+    }
+
+    /// Replaces the `error` member by a word that existing clients compare with.
+    #[must_use]
+    fn error_word(mut self, word: &'static str) -> Self {
+        self.error = Some(word);
+        self
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What is wrong, in words.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// A data member.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    /// The body of the answer.
+    pub fn to_value(&self) -> Value {
+        let error = match self.error {
+            Some(word) => word.to_owned(),
+            None => format!("{}: {}", self.kind.prefix, self.detail),
+        };
+        let mut body = Map::new();
+        body.insert("type".to_owned(), format!("/problems/{}", self.kind.slug).into());
+        body.insert("title".to_owned(), self.kind.title.into());
+        body.insert("status".to_owned(), self.status.into());
+        body.insert("detail".to_owned(), self.detail.clone().into());
+        body.insert("error".to_owned(), error.into());
+        body.extend(self.members.clone());
+        Value::Object(body)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! From the errors of the layers below to problems.
+
+use allsource_engine::error::{AppendError, ReadError};
+use allsource_engine::event::{InvalidEvent, NameError};
+use allsource_engine::{ExpectedVersion, Version};
+use serde_json::Value;
+use serde_json::error::Category;
+
+use super::{Kind, Problem, nearest};
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AppendError::Conflict { entity, expected, actual } => {
+                let problem = Self::new(Kind::VERSION_CONFLICT, detail)
+                    .error_word("version_conflict")
+                    .with("entity_id", entity.id().as_str())
+                    .with("current_version", actual.map_or(0, Version::value));
+                match expected {
+                    ExpectedVersion::Empty => problem.with("expected_version", 0),
+                    ExpectedVersion::At(version) => problem.with("expected_version", version.value()),
+                    ExpectedVersion::Any | ExpectedVersion::Exists => problem,
+                }
+            }
+            AppendError::Duplicate { id, position } => Self::new(Kind::DUPLICATE_ID, detail)
+                .with("event_id", id.to_string())
+                .with("position", position.value()),
+            AppendError::TooLarge { limit, actual, .. } => {
+                Self::new(Kind::TOO_LARGE, detail).with("limit", limit).with("actual", actual)
+            }
+            AppendError::Empty => Self::new(Kind::INVALID_BATCH, detail),
+            AppendError::Overloaded => Self::new(Kind::OVERLOADED, detail).with("retry_after", 1),
+            AppendError::StorageFull => Self::new(Kind::STORAGE_FULL, detail),
+            AppendError::Fenced(_) => Self::new(Kind::FENCED, detail),
+            AppendError::Unknown(_) => Self::new(Kind::OUTCOME_UNKNOWN, detail),
+            AppendError::NotOwner { partition } => {
+                Self::new(Kind::NOT_OWNER, detail).with("partition", partition)
+            }
+            _ => Self::new(Kind::INTERNAL, detail),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReadError::Damaged(damage) => {
+                Self::new(Kind::DAMAGED, detail).with("file", damage.file).with("offset", damage.offset)
+            }
+            _ => Self::new(Kind::INTERNAL, detail),
+        }
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::new(Kind::INVALID_NAME, error.to_string()).with("field", error.field)
+    }
+}
+
+impl From<InvalidEvent> for Problem {
+    fn from(error: InvalidEvent) -> Self {
+        let detail = error.to_string();
+        match error {
+            InvalidEvent::Name(name) => name.into(),
+            InvalidEvent::Json { field, .. } | InvalidEvent::TooDeep { field } => {
+                Self::new(Kind::INVALID_EVENT, detail).with("field", field)
+            }
+            InvalidEvent::TooLarge { field, actual, limit } => Self::new(Kind::TOO_LARGE, detail)
+                .with("field", field)
+                .with("limit", limit)
+                .with("actual", actual),
+            _ => Self::new(Kind::INVALID_EVENT, detail),
+        }
+    }
+}
+
+impl Problem {
+    /// What is wrong with a body that could not be read as JSON with the `known` fields.
+    pub fn of_json(error: &serde_json::Error, known: &[&str]) -> Self {
+        let text = error.to_string();
+        let problem = if error.classify() != Category::Data {
+            Self::new(Kind::INVALID_JSON, format!("the body is not valid JSON: {text}"))
+        } else if let Some(field) = unknown_field(&text) {
+            let suggestion = nearest(field, known);
+            let detail = match suggestion {
+                Some(name) => format!("unknown field `{field}`; did you mean `{name}`?"),
+                None => format!("unknown field `{field}`; known are {}", known.join(", ")),
+            };
+            Self::new(Kind::UNKNOWN_FIELD, detail)
+                .with("field", field)
+                .with("nearest", suggestion.map_or(Value::Null, Value::from))
+        } else {
+            Self::new(Kind::INVALID_BODY, text.clone())
+        };
+        problem.with("line", error.line()).with("column", error.column())
+    }
+}
+
+/// The name in the parser's complaint about an unknown field.
+fn unknown_field(text: &str) -> Option<&str> {
+    text.strip_prefix("unknown field `")?.split('`').next()
+}

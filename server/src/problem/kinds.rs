@@ -1,0 +1,95 @@
+//! Every kind of problem, each with the slug, the title and the status it always has.
+
+/// A kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind(&'static Facts);
+
+/// What is always the same about a kind of problem.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Last part of the problem's `type`; it never changes.
+    pub slug: &'static str,
+    /// The kind in a few words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// How the `error` member begins.
+    pub prefix: &'static str,
+}
+
+impl std::ops::Deref for Kind {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        self.0
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $status:literal $slug:literal $title:literal $prefix:literal;)*) => {
+        impl Kind {
+            $($(#[$doc])* pub const $name: Self = Self(&Facts {
+                slug: $slug, title: $title, status: $status, prefix: $prefix,
+            });)*
+        }
+    };
+}
+
+kinds! {
+    /// The body is not JSON.
+    INVALID_JSON = 400 "invalid-json" "The body is not valid JSON" "Invalid input";
+    /// The body is JSON of another shape.
+    INVALID_BODY = 400 "invalid-body" "The body does not have the expected shape" "Invalid input";
+    /// The body has a field that does not exist.
+    UNKNOWN_FIELD = 400 "unknown-field" "The body has an unknown field" "Invalid input";
+    /// The query string has a parameter that does not exist.
+    UNKNOWN_PARAMETER = 400 "unknown-parameter" "The request has an unknown parameter" "Invalid query";
+    /// A parameter has a value it cannot have.
+    INVALID_PARAMETER = 400 "invalid-parameter" "A parameter is not valid" "Invalid query";
+    /// A header has a value it cannot have.
+    INVALID_HEADER = 400 "invalid-header" "A header is not valid" "Invalid input";
+    /// A name breaks a rule.
+    INVALID_NAME = 400 "invalid-name" "A name is not valid" "Invalid input";
+    /// A name belongs to the system.
+    RESERVED_NAME = 400 "reserved-name" "The name is reserved for the system" "Invalid input";
+    /// An event breaks a rule.
+    INVALID_EVENT = 400 "invalid-event" "The event is not valid" "Invalid event";
+    /// Some events of a batch break a rule.
+    INVALID_BATCH = 400 "invalid-batch" "Events of the batch are not valid" "Invalid input";
+    /// Two places of a request name two tenants.
+    TENANT_CONTRADICTION = 400 "tenant-contradiction" "The request names two tenants" "Invalid input";
+    /// No such event.
+    EVENT_NOT_FOUND = 404 "event-not-found" "There is no such event" "Event not found";
+    /// No such entity, or not at that moment.
+    ENTITY_NOT_FOUND = 404 "entity-not-found" "There is no such entity" "Entity not found";
+    /// No such path.
+    NO_ROUTE = 404 "no-such-route" "There is nothing at this path" "Not found";
+    /// The path does not do that.
+    METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method" "Invalid input";
+    /// The answer cannot be given in the form asked for.
+    UPGRADE_REQUIRED = 426 "upgrade-required" "This path is a stream" "Invalid input";
+    /// An entity is not at the expected version.
+    VERSION_CONFLICT = 409 "version-conflict" "The entity is at another version" "Concurrency error";
+    /// An id is taken by an event with other content.
+    DUPLICATE_ID = 409 "duplicate-id" "The id is taken by another event" "Concurrency error";
+    /// A key was used before with another body.
+    KEY_REUSED = 422 "idempotency-key-reused" "The idempotency key was used with another body" "Invalid input";
+    /// A request is larger than the limit.
+    TOO_LARGE = 413 "too-large" "The request is too large" "Invalid input";
+    /// The body is of a type the path does not take.
+    UNSUPPORTED_TYPE = 415 "unsupported-media-type" "The content type is not supported here" "Invalid input";
+    /// Too much is waiting.
+    OVERLOADED = 503 "overloaded" "The store is overloaded" "Queue full";
+    /// The disk is full.
+    STORAGE_FULL = 507 "storage-full" "The disk is full" "Storage error";
+    /// The store takes no more events.
+    FENCED = 503 "fenced" "The store takes no more events" "Storage error";
+    /// It may have been written, or not.
+    OUTCOME_UNKNOWN = 503 "outcome-unknown" "It is not known whether it was written" "Storage error";
+    /// Another node takes the events of this entity.
+    NOT_OWNER = 503 "not-owner" "Another node takes events of this entity" "Storage error";
+    /// Stored data is damaged.
+    DAMAGED = 500 "damaged" "Stored data is damaged" "Storage error";
+    /// A mistake in the server.
+    INTERNAL = 500 "internal" "The server made a mistake" "Internal error";
+}

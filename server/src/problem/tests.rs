@@ -1,0 +1,39 @@
+//! What a caller reads.
+
+use allsource_engine::error::AppendError;
+use allsource_engine::event::Entity;
+use allsource_engine::{ExpectedVersion, Version};
+use serde_json::json;
+
+use super::{Kind, Problem, nearest};
+
+#[test]
+fn a_conflict_says_both_versions_and_the_word_clients_look_for() {
+    let entity = Entity::new("order-1").unwrap();
+    let actual = Version::new(3);
+    let problem = Problem::from(AppendError::Conflict { entity, expected: ExpectedVersion::Empty, actual });
+    let body = problem.to_value();
+    assert_eq!(body["status"], 409);
+    assert_eq!(body["error"], "version_conflict");
+    assert_eq!(body["expected_version"], 0);
+    assert_eq!(body["current_version"], 3);
+    assert_eq!(body["type"], "/problems/version-conflict");
+}
+
+#[test]
+fn the_error_member_has_the_form_of_old_servers() {
+    let body = Problem::new(Kind::ENTITY_NOT_FOUND, "order-1").to_value();
+    assert_eq!(body["error"], "Entity not found: order-1");
+    assert_eq!(
+        body,
+        json!({"type": "/problems/entity-not-found", "title": "There is no such entity", "status": 404,
+            "detail": "order-1", "error": "Entity not found: order-1"})
+    );
+}
+
+#[test]
+fn a_mistyped_name_leads_to_the_right_one_and_a_strange_one_to_none() {
+    assert_eq!(nearest("entityid", &["event_type", "entity_id"]), Some("entity_id"));
+    assert_eq!(nearest("Limit", &["limit", "offset"]), Some("limit"));
+    assert_eq!(nearest("zzz", &["event_type", "entity_id"]), None);
+}

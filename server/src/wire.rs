@@ -1,0 +1,8 @@
+//! Events as JSON text: as they come in, and as they go out, payloads byte for byte.
+
+mod incoming;
+mod outgoing;
+
+pub use incoming::{BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, parse_batch, parse_event};
+pub(crate) use outgoing::write_payload;
+pub use outgoing::{write_commit, write_event, write_event_line, write_text};

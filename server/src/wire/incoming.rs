@@ -1,0 +1,148 @@
+//! Events as callers send them, read in place: nothing is copied but names.
+
+use std::borrow::Cow;
+
+use allsource_engine::ExpectedVersion;
+use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::problem::{Kind, Problem};
+
+/// Fields of an event body.
+pub const EVENT_FIELDS: &[&str] = &[
+    "event_type",
+    "entity_id",
+    "tenant_id",
+    "payload",
+    "payload_base64",
+    "metadata",
+    "id",
+    "timestamp",
+    "tags",
+    "expected_version",
+];
+/// Fields of a batch body.
+pub const BATCH_FIELDS: &[&str] = &["events", "atomic"];
+
+/// An event as a caller sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventBody<'a> {
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    #[serde(borrow)]
+    entity_id: Cow<'a, str>,
+    /// The tenant named in the body, if one is.
+    pub tenant_id: Option<String>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    payload: Option<&'a RawValue>,
+    payload_base64: Option<String>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+    /// The id chosen by the caller, if one was.
+    pub id: Option<Uuid>,
+    timestamp: Option<String>,
+    tags: Option<Vec<String>>,
+    /// The version the entity must have; 0: no events.
+    pub expected_version: Option<u64>,
+}
+
+/// A batch as a caller sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchBody<'a> {
+    /// The events, unread, so that a mistake can be told with its place.
+    #[serde(borrow)]
+    pub events: Vec<&'a RawValue>,
+    /// Whether all or none are to be appended; it is true when absent.
+    pub atomic: Option<bool>,
+}
+
+/// A payload of `null` is a payload; only an absent one is none.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// Where it is no JSON, or which field is wrong.
+pub fn parse_event(text: &[u8]) -> Result<EventBody<'_>, Problem> {
+    serde_json::from_slice(text).map_err(|error| Problem::of_json(&error, EVENT_FIELDS))
+}
+
+/// Reads a batch, its events still unread.
+///
+/// # Errors
+/// Where it is no JSON, or which field is wrong.
+pub fn parse_batch(text: &[u8]) -> Result<BatchBody<'_>, Problem> {
+    serde_json::from_slice(text).map_err(|error| Problem::of_json(&error, BATCH_FIELDS))
+}
+
+impl EventBody<'_> {
+    /// The entity it is about, in the tenant that the request as a whole settled on.
+    ///
+    /// # Errors
+    /// When its id breaks a rule.
+    pub fn entity(&self, tenant: TenantId) -> Result<Entity, Problem> {
+        Ok(Entity::of(tenant, EntityId::new(self.entity_id.as_ref())?))
+    }
+
+    /// What it expects of its entity.
+    pub fn expected(&self) -> ExpectedVersion {
+        self.expected_version.map_or(ExpectedVersion::Any, ExpectedVersion::number)
+    }
+
+    /// The event itself.
+    ///
+    /// # Errors
+    /// Which rule it breaks.
+    pub fn event(&self) -> Result<NewEvent, Problem> {
+        let mut event = self.with_payload()?;
+        if let Some(metadata) = self.metadata {
+            event = event.metadata(metadata.get())?;
+        }
+        if let Some(id) = self.id {
+            event = event.id(id);
+        }
+        if let Some(text) = &self.timestamp {
+            event = event.timestamp(parse_time("timestamp", text)?);
+        }
+        for tag in self.tags.iter().flatten() {
+            event = event.tag(tag.as_str())?;
+        }
+        Ok(event)
+    }
+
+    fn with_payload(&self) -> Result<NewEvent, Problem> {
+        let event_type = self.event_type.as_ref();
+        match (self.payload, &self.payload_base64) {
+            (Some(json), None) => Ok(NewEvent::json(event_type, json.get())?),
+            (None, Some(text)) => {
+                let bytes = BASE64_STANDARD.decode(text).map_err(|error| {
+                    let detail = format!("payload_base64 is not base64: {error}");
+                    Problem::new(Kind::INVALID_EVENT, detail).with("field", "payload_base64")
+                })?;
+                Ok(NewEvent::bytes(event_type, bytes)?)
+            }
+            (None, None) => {
+                Err(Problem::new(Kind::INVALID_BODY, "missing field `payload`").with("field", "payload"))
+            }
+            (Some(_), Some(_)) => {
+                let detail = "an event has either `payload` or `payload_base64`, this one has both";
+                Err(Problem::new(Kind::INVALID_EVENT, detail).with("field", "payload_base64"))
+            }
+        }
+    }
+}
+
+fn parse_time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|error| {
+        let detail = format!("{field} must be RFC 3339, like 2026-01-31T12:00:00Z; `{text}` is not: {error}");
+        Problem::new(Kind::INVALID_EVENT, detail).with("field", field)
+    })
+}

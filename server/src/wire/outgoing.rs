@@ -1,0 +1,101 @@
+//! Events and commits as the server sends them.
+
+use std::io::Write as _;
+
+use allsource_engine::event::{Entity, EventRef, Payload};
+use allsource_engine::{Acknowledged, Committed};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+/// Appends `text` as a JSON string.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    #[expect(clippy::expect_used, reason = "text always has a JSON form, and a vector takes every write")]
+    serde_json::to_writer(out, text).expect("text is JSON");
+}
+
+fn write_fragment(out: &mut Vec<u8>, fragment: std::fmt::Arguments<'_>) {
+    #[expect(clippy::expect_used, reason = "a vector takes every write")]
+    out.write_fmt(fragment).expect("memory takes it");
+}
+
+/// Appends an event as a JSON object; payload and metadata are the bytes that were accepted.
+pub fn write_event(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
+    write_fragment(out, format_args!("{{\"id\":\"{}\",\"event_type\":", event.id()));
+    write_text(out, event.event_type());
+    out.extend_from_slice(b",\"entity_id\":");
+    write_text(out, event.entity_id());
+    write_fragment(out, format_args!(",\"tenant_id\":\"{}\",", event.tenant()));
+    write_payload(out, event);
+    write_fragment(out, format_args!(",\"timestamp\":\"{}\",\"metadata\":", event.timestamp()));
+    out.extend_from_slice(event.metadata().unwrap_or("null").as_bytes());
+    write_fragment(
+        out,
+        format_args!(
+            ",\"version\":{},\"position\":{},\"partition\":{},\"recorded_at\":\"{}\",\"tags\":[",
+            event.version(),
+            event.position(),
+            event.partition(partitions),
+            event.recorded_at(),
+        ),
+    );
+    for (place, tag) in event.tags().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write_text(out, tag);
+    }
+    out.extend_from_slice(b"]}");
+}
+
+/// Appends the payload member: `payload`, or `payload_base64` when it is not JSON.
+pub(crate) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
+    match event.payload() {
+        Payload::Json(text) => {
+            out.extend_from_slice(b"\"payload\":");
+            out.extend_from_slice(text.as_bytes());
+        }
+        Payload::Bytes(bytes) => {
+            out.extend_from_slice(b"\"payload\":null,\"payload_base64\":\"");
+            out.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes());
+            out.push(b'"');
+        }
+    }
+}
+
+/// Appends an event as one line of JSON. Line breaks in its payload can only stand between tokens: they become
+/// spaces.
+pub fn write_event_line(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
+    let start = out.len();
+    write_event(out, event, partitions);
+    for byte in out.iter_mut().skip(start).filter(|byte| matches!(**byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+}
+
+/// Appends what became of an appended event.
+pub fn write_commit(
+    out: &mut Vec<u8>,
+    entity: &Entity,
+    committed: &Committed,
+    acknowledged: Acknowledged,
+    partitions: u32,
+) {
+    write_fragment(
+        out,
+        format_args!(
+            "{{\"event_id\":\"{}\",\"timestamp\":\"{}\",\"version\":{},\"position\":{},\"partition\":{}",
+            committed.id,
+            committed.timestamp,
+            committed.version,
+            committed.position,
+            entity.partition(partitions),
+        ),
+    );
+    if committed.replayed {
+        out.extend_from_slice(b",\"replayed\":true");
+    }
+    if acknowledged == Acknowledged::Written {
+        out.extend_from_slice(b",\"durability\":\"written\"");
+    }
+    out.push(b'}');
+}
