@@ -2,6 +2,7 @@
 
 mod reply;
 mod params;
+mod path;
 mod tenant;
 mod body;
 mod chunks;

@@ -6,3 +6,4 @@ pub mod workloads;
 pub mod crash_points;
 pub mod simulation;
 pub mod corruption;
+pub mod server;

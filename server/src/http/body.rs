@@ -1,14 +1,21 @@
 //! Bodies of requests: of the right type, and never larger than the limit in memory.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::timeout;
 
 use crate::problem::{Kind, Problem};
 
 /// Most bytes of a body that is held in memory as a whole.
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// How much of a refused body is taken, in bytes and in time.
+const DISCARD_BYTES_MAX: usize = 64 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The media type of a body, without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> &str {
@@ -37,7 +44,7 @@ pub(super) fn unsupported(headers: &HeaderMap, expected: &str) -> Problem {
 }
 
 /// Reads a body as a whole.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > BODY_BYTES_MAX) {
         return Err(too_large());
@@ -47,6 +54,20 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
         Err(error) => Err(broken_off(&error)),
     }
+}
+
+/// Takes what is left of a refused body, within reason: most clients read no answer before they have sent it all.
+pub(super) async fn discard(mut body: Body) {
+    let taking = async {
+        let mut taken = 0;
+        while taken < DISCARD_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            taken += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Whoever sends so much so slowly may find the connection closed instead.
+    let _ = timeout(DISCARD_TIMEOUT, taking).await;
 }
 
 /// The problem of a body that ended before it was complete.

@@ -23,26 +23,26 @@ impl Collector for EngineCollector {
         let (counters, stats) = (self.0.counters(), self.0.stats(None));
         let health = self.0.health();
         let counted = [
-            ("events_ingested", "Events appended since the start", counters.events_appended),
-            ("appends", "Appends that succeeded", counters.appends),
-            ("append_conflicts", "Appends refused over an expected version", counters.conflicts),
-            ("append_replays", "Events that were there already", counters.replays),
-            ("append_overloads", "Appends refused because too much was waiting", counters.overloads),
-            ("journal_rounds", "Group commits", counters.rounds),
-            ("journal_bytes", "Bytes written to the journal", counters.journal_bytes),
+            ("events_ingested", "Events appended since the start.", counters.events_appended),
+            ("appends", "Appends that succeeded.", counters.appends),
+            ("append_conflicts", "Appends refused over an expected version.", counters.conflicts),
+            ("append_replays", "Events that were there already.", counters.replays),
+            ("append_overloads", "Appends refused because too much was waiting.", counters.overloads),
+            ("journal_rounds", "Group commits.", counters.rounds),
+            ("journal_bytes", "Bytes written to the journal.", counters.journal_bytes),
         ];
         for (name, help, value) in counted {
             one(&mut encoder, name, help, &ConstCounter::new(value))?;
         }
         #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
         let sync_seconds = counters.sync_micros as f64 / 1e6;
-        one(&mut encoder, "journal_sync_seconds", "Time spent in syncs", &ConstCounter::new(sync_seconds))?;
+        one(&mut encoder, "journal_sync_seconds", "Time spent in syncs.", &ConstCounter::new(sync_seconds))?;
         let levels = [
-            ("storage_events", "Events in the store", stats.events),
-            ("storage_entities", "Entities in the store", stats.entities),
-            ("storage_event_types", "Event types in the store", stats.event_types),
-            ("queue_bytes", "Bytes of appends that wait", counters.queue_bytes),
-            ("watermark", "The highest durable position", counters.watermark),
+            ("storage_events", "Events in the store.", stats.events),
+            ("storage_entities", "Entities in the store.", stats.entities),
+            ("storage_event_types", "Event types in the store.", stats.event_types),
+            ("queue_bytes", "Bytes of appends that wait.", counters.queue_bytes),
+            ("watermark", "The highest durable position.", counters.watermark),
             (
                 "storage_full",
                 "1: appends are refused for want of room",
@@ -67,6 +67,5 @@ fn one(
     help: &str,
     metric: &impl EncodeMetric,
 ) -> Result<(), fmt::Error> {
-    let name = format!("allsource_{name}");
-    metric.encode(encoder.encode_descriptor(&name, help, None, metric.metric_type())?)
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }

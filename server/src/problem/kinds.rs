@@ -44,6 +44,8 @@ kinds! {
     UNKNOWN_FIELD = 400 "unknown-field" "The body has an unknown field" "Invalid input";
     /// The query string has a parameter that does not exist.
     UNKNOWN_PARAMETER = 400 "unknown-parameter" "The request has an unknown parameter" "Invalid query";
+    /// A part of the path cannot be read.
+    INVALID_PATH = 400 "invalid-path" "The path is not valid" "Invalid input";
     /// A parameter has a value it cannot have.
     INVALID_PARAMETER = 400 "invalid-parameter" "A parameter is not valid" "Invalid query";
     /// A header has a value it cannot have.

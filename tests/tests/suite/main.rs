@@ -3,5 +3,6 @@
 mod engine;
 mod crashes;
 mod damage;
+mod http;
 #[cfg(feature = "planted")]
 mod planted;

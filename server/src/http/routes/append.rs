@@ -112,15 +112,21 @@ fn expected_by_headers(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, P
 }
 
 /// `POST /api/v1/events`.
-pub(super) async fn append(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
-    let outcome = append_event(&app, &uri, &headers, body).await;
+pub(super) async fn append(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Reply {
+    let outcome = append_event(&app, &uri, &headers, &mut body).await;
     if outcome.is_err() {
         app.metrics().ingestion_error();
+        body::discard(body).await;
     }
     outcome
 }
 
-async fn append_event(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Reply {
+async fn append_event(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Reply {
     if !body::is_json(body::media_type(headers)) {
         return Err(body::unsupported(headers, "application/json; many events go to /api/v1/events/batch"));
     }

@@ -15,15 +15,21 @@ use crate::http::body;
 use crate::http::reply::Reply;
 
 /// `POST /api/v1/events/batch`.
-pub(super) async fn append(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
-    let outcome = append_events(&app, &uri, &headers, body).await;
+pub(super) async fn append(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Reply {
+    let outcome = append_events(&app, &uri, &headers, &mut body).await;
     if outcome.is_err() {
         app.metrics().ingestion_error();
+        body::discard(body).await;
     }
     outcome
 }
 
-async fn append_events(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Reply {
+async fn append_events(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Reply {
     for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
         if headers.contains_key(&name) {
             return Err(invalid_header(name.as_str(), "is for one event; give each event expected_version"));

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EntityId, Timestamp};
 use allsource_engine::{AsOf, Query, State as EntityState, Version};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 
 use crate::app::App;
 use crate::http::blocking::blocking;
 use crate::http::params::{Params, invalid};
+use crate::http::path::PathName;
 use crate::http::reply::{self, Reply, json};
 use crate::http::tenant;
 use crate::problem::{Kind, Problem};
@@ -66,7 +67,7 @@ impl Asked {
 /// `GET /api/v1/entities/{id}/state`: the merged payloads, now or as of a time or a version.
 pub(super) async fn state(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    PathName(id): PathName,
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {
@@ -128,7 +129,7 @@ fn write_history(out: &mut Vec<u8>, app: &App, asked: &Asked, state: &EntityStat
 /// `GET /api/v1/entities/{id}/snapshot`: the current state in the form of old servers.
 pub(super) async fn snapshot(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    PathName(id): PathName,
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {

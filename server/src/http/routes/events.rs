@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::http::blocking::blocking;
 use crate::http::params::{Params, invalid};
+use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
 use crate::http::tenant;
 use crate::problem::{Kind, Problem};
@@ -17,7 +18,7 @@ use crate::wire::write_event;
 /// `GET /api/v1/events/{id}`.
 pub(super) async fn event(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    PathName(id): PathName,
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {

@@ -4,26 +4,29 @@ use std::sync::Arc;
 
 use allsource_engine::Health;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, Uri};
 use serde_json::json;
 
 use crate::app::App;
-use crate::http::reply::json_value;
+use crate::http::params::Params;
+use crate::http::reply::{Reply, json_value};
 
 /// `GET /health`: in the form of old servers.
-pub(super) async fn health() -> Response {
+pub(super) async fn health(uri: Uri) -> Reply {
+    Params::of(&uri, &[])?;
     let version = env!("CARGO_PKG_VERSION");
-    json_value(&json!({"status": "healthy", "service": "allsource-core", "version": version}))
+    Ok(json_value(&json!({"status": "healthy", "service": "allsource-core", "version": version})))
 }
 
 /// `GET /healthz`: the process answers.
-pub(super) async fn live() -> Response {
-    json_value(&json!({"status": "ok"}))
+pub(super) async fn live(uri: Uri) -> Reply {
+    Params::of(&uri, &[])?;
+    Ok(json_value(&json!({"status": "ok"})))
 }
 
 /// `GET /readyz`: events are accepted.
-pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
+    Params::of(&uri, &[])?;
     let (status, reason) = match app.engine().health() {
         Health::Serving if *app.stopping().borrow() => {
             ("stopping", Some("the server is stopping".to_owned()))
@@ -36,5 +39,5 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     if status != "ready" {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
-    response
+    Ok(response)
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::Uri;
 
 use crate::app::App;
-use crate::http::reply::of_type;
+use crate::http::params::Params;
+use crate::http::reply::{Reply, of_type};
 
 /// `GET /metrics`: OpenMetrics text.
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn metrics(State(app): State<Arc<App>>, uri: Uri) -> Reply {
+    Params::of(&uri, &[])?;
     let text = app.metrics().to_text();
-    of_type("application/openmetrics-text; version=1.0.0; charset=utf-8", Body::from(text))
+    Ok(of_type("application/openmetrics-text; version=1.0.0; charset=utf-8", Body::from(text)))
 }

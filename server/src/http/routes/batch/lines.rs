@@ -31,7 +31,7 @@ const LISTED_MAX: usize = 10_000;
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSES_MAX: u32 = 200;
 
-pub(super) async fn append(app: &App, terms: &Terms, mut body: Body) -> Reply {
+pub(super) async fn append(app: &App, terms: &Terms, body: &mut Body) -> Reply {
     let mut import = Import { app, terms, chunk: Vec::new(), chunk_bytes: 0, tally: Tally::default() };
     let mut lines = Lines::default();
     while let Some(frame) = body.frame().await {

@@ -1,0 +1,18 @@
+//! The server as its clients see it.
+
+mod append;
+mod batch;
+mod problems;
+mod query;
+mod state;
+mod streams;
+mod upkeep;
+
+use allsource_tests::server::Server;
+use serde_json::{Value, json};
+
+/// Appends one event of type `t`.
+fn append(server: &Server, entity: &str, payload: &Value) -> Value {
+    let body = json!({"event_type": "t", "entity_id": entity, "payload": payload});
+    server.post("/api/v1/events", &body.to_string()).success()
+}

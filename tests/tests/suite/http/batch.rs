@@ -1,0 +1,101 @@
+//! Many events a request.
+
+use allsource_tests::server::Server;
+use serde_json::{Value, json};
+
+const PATH: &str = "/api/v1/events/batch";
+
+fn event(entity: &str, payload: &Value) -> Value {
+    json!({"event_type": "t", "entity_id": entity, "payload": payload})
+}
+
+fn total(server: &Server) -> Value {
+    server.get("/api/v1/stats").success()["total_events"].clone()
+}
+
+#[test]
+fn a_batch_is_all_or_nothing_and_says_where_it_is_wrong() {
+    let server = Server::start();
+    let good = json!({"events": [event("a", &json!(1)), event("b", &json!(2)), event("a", &json!(3))]});
+    let reply = server.post(PATH, &good.to_string()).success();
+    assert_eq!((&reply["total"], &reply["ingested"]), (&json!(3), &json!(3)));
+    let versions: Vec<_> =
+        reply["events"].as_array().unwrap().iter().map(|one| one["version"].clone()).collect();
+    assert_eq!(versions, [json!(1), json!(1), json!(2)]);
+
+    let mut wrong = event("b", &json!(2));
+    wrong["entity_id"] = json!(" b");
+    let bad = json!({"events": [event("a", &json!(1)), wrong]});
+    let problem = server.post(PATH, &bad.to_string()).problem(400, "invalid-name");
+    assert_eq!(problem["errors"][0]["pointer"], "/events/1/entity_id");
+    server.post(PATH, r#"{"events":[]}"#).problem(400, "invalid-batch");
+    assert_eq!(total(&server), 3);
+}
+
+#[test]
+fn a_batch_that_is_not_atomic_answers_for_each_event() {
+    let server = Server::start();
+    let mut conflicting = event("a", &json!(1));
+    conflicting["expected_version"] = json!(7);
+    let body =
+        json!({"events": [event("a", &json!(0)), conflicting, event("b", &json!(2))], "atomic": false});
+    let answer = server.post(PATH, &body.to_string());
+    assert_eq!(answer.status, 207);
+    let reply = answer.json();
+    assert_eq!((&reply["total"], &reply["ingested"]), (&json!(3), &json!(2)));
+    assert_eq!(reply["events"][1]["error"], "version_conflict");
+    assert_eq!(total(&server), 2);
+}
+
+#[test]
+fn lines_are_appended_and_bad_ones_are_told_by_number() {
+    let server = Server::start();
+    let lines = [
+        event("a", &json!(1)).to_string(),
+        "nonsense".to_owned(),
+        String::new(),
+        r#"{"event_type":"t","entity_id":"a","payload":2,"typo":1}"#.to_owned(),
+        event("b", &json!(4)).to_string(),
+    ];
+    let kind = [("content-type", "application/x-ndjson")];
+    let reply = server.send("POST", PATH, &kind, &lines.join("\n")).success();
+    assert_eq!(
+        (&reply["total"], &reply["ingested"], &reply["refused_count"]),
+        (&json!(4), &json!(2), &json!(2))
+    );
+    let lines: Vec<_> = reply["refused"].as_array().unwrap().iter().map(|one| one["line"].clone()).collect();
+    assert_eq!(lines, [json!(2), json!(4)]);
+    assert_eq!(total(&server), 2);
+}
+
+#[test]
+fn one_line_in_conflict_keeps_no_other_from_being_appended() {
+    let server = Server::start();
+    let mut lines: Vec<String> = (0..2500).map(|n| event("a", &json!(n)).to_string()).collect();
+    lines[1700] =
+        json!({"event_type": "t", "entity_id": "a", "payload": 0, "expected_version": 3}).to_string();
+    let kind = [("content-type", "application/x-ndjson")];
+    let reply = server.send("POST", PATH, &kind, &lines.join("\n")).success();
+    assert_eq!((&reply["ingested"], &reply["refused"][0]["line"]), (&json!(2499), &json!(1701)));
+    let events = server.get("/api/v1/events/query?entity_id=a").success();
+    let payloads: Vec<u64> =
+        events["events"].as_array().unwrap().iter().map(|event| event["payload"].as_u64().unwrap()).collect();
+    assert_eq!(payloads, (0..2500).filter(|n| *n != 1700).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_idempotency_key_holds_for_a_whole_batch() {
+    let server = Server::start();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
+    let send = |count: u64| {
+        let events: Vec<Value> = (0..count).map(|n| event("a", &json!(n))).collect();
+        server.send("POST", PATH, &headers, &json!({"events": events}).to_string())
+    };
+    let first = send(3).success();
+    let again = send(3);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.success()["events"][2]["event_id"], first["events"][2]["event_id"]);
+    send(2).problem(422, "idempotency-key-reused");
+    send(4).problem(422, "idempotency-key-reused");
+    assert_eq!(total(&server), 3);
+}

@@ -1,0 +1,90 @@
+//! Bad requests: each gets a problem document that says what to do, and changes nothing.
+
+use allsource_tests::server::Server;
+
+#[test]
+fn every_bad_request_gets_a_problem_that_names_what_is_wrong() {
+    let server = Server::start();
+    let json = [("content-type", "application/json")];
+    let event = "/api/v1/events";
+    let long = "x".repeat(513);
+    let deep =
+        format!(r#"{{"event_type":"t","entity_id":"e","payload":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    let long_entity = format!(r#"{{"event_type":"t","entity_id":"{long}","payload":1}}"#);
+    let bodies = [
+        ("{", 400, "invalid-json", "line"),
+        ("[]", 400, "invalid-body", "expected"),
+        (r#"{"event_type":"t","entity_id":"e"}"#, 400, "invalid-body", "payload"),
+        (r#"{"event_type":"t","payload":1}"#, 400, "invalid-body", "entity_id"),
+        (
+            r#"{"event_typ":"t","entity_id":"e","payload":1}"#,
+            400,
+            "unknown-field",
+            "did you mean `event_type`",
+        ),
+        (r#"{"event_type":"","entity_id":"e","payload":1}"#, 400, "invalid-name", "event_type"),
+        (r#"{"event_type":"t\u0000","entity_id":"e","payload":1}"#, 400, "invalid-name", "event_type"),
+        (r#"{"event_type":"t","entity_id":"e ","payload":1}"#, 400, "invalid-name", "entity_id"),
+        (long_entity.as_str(), 400, "invalid-name", "512"),
+        (r#"{"event_type":"_sys","entity_id":"e","payload":1}"#, 400, "reserved-name", "reserved"),
+        (
+            r#"{"event_type":"t","entity_id":"e","payload":1,"tenant_id":"a b"}"#,
+            400,
+            "invalid-name",
+            "tenant_id",
+        ),
+        (r#"{"event_type":"t","entity_id":"e","payload":1,"id":"7"}"#, 400, "invalid-body", "UUID"),
+        (
+            r#"{"event_type":"t","entity_id":"e","payload":1,"timestamp":"yesterday"}"#,
+            400,
+            "invalid-event",
+            "RFC 3339",
+        ),
+        (
+            r#"{"event_type":"t","entity_id":"e","payload":1,"expected_version":-1}"#,
+            400,
+            "invalid-body",
+            "-1",
+        ),
+        (deep.as_str(), 400, "invalid-event", "deep"),
+    ];
+    for (body, status, slug, word) in bodies {
+        let problem = server.send("POST", event, &json, body).problem(status, slug);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(word), "{body}: {detail:?} does not mention {word:?}");
+    }
+    let requests = [
+        ("GET", "/nowhere", 404, "no-such-route"),
+        ("DELETE", event, 405, "method-not-allowed"),
+        ("GET", "/api/v1/events/abc", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/11111111-2222-4333-8444-555555555555", 404, "event-not-found"),
+        ("GET", "/api/v1/entities/nobody/state", 404, "entity-not-found"),
+        ("GET", "/api/v1/entities/nobody/snapshot", 404, "entity-not-found"),
+        ("GET", "/api/v1/entities/%FF/state", 400, "invalid-path"),
+        ("GET", "/api/v1/events/query?entity=x", 400, "unknown-parameter"),
+        ("GET", "/api/v1/events/query?limit=ten", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?limit=10001", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?limit=1&limit=2", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?as_of=now", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?order=down", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?cursor=zzz", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?payload_filter=1", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?entity_id=%00", 400, "invalid-name"),
+        ("GET", "/api/v1/stats?x=1", 400, "unknown-parameter"),
+        ("GET", "/health?x=1", 400, "unknown-parameter"),
+        ("GET", "/api/v1/events/stream", 426, "upgrade-required"),
+        ("GET", "/api/v1/events/stream?from=5", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/stream?from=soon", 400, "invalid-parameter"),
+    ];
+    for (method, path, status, slug) in requests {
+        server.send(method, path, &[], "").problem(status, slug);
+    }
+    server
+        .send("POST", event, &[("content-type", "text/plain")], "{}")
+        .problem(415, "unsupported-media-type");
+    server.send("POST", event, &[], "{}").problem(415, "unsupported-media-type");
+    server.send("GET", "/api/v1/stats", &[("x-tenant-id", "a b")], "").problem(400, "invalid-name");
+    let large = format!(r#"{{"event_type":"t","entity_id":"e","payload":"{}"}}"#, "x".repeat(17 << 20));
+    server.send("POST", event, &json, &large).problem(413, "too-large");
+    assert_eq!(server.get("/api/v1/stats").success()["total_events"], 0);
+}

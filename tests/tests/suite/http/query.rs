@@ -1,0 +1,132 @@
+//! Finding events.
+
+use allsource_tests::server::Server;
+use serde_json::{Value, json};
+
+fn fill(server: &Server) {
+    let lines: Vec<String> = (0..300)
+        .map(|n| {
+            let kind = ["order.placed", "order.paid", "user.created"][n % 3];
+            json!({"event_type": kind, "entity_id": format!("e-{}", n % 7), "payload": {"n": n, "even": n % 2 == 0},
+                "tags": if n % 10 == 0 { vec!["ten"] } else { vec![] },
+                "timestamp": format!("2026-01-01T00:{:02}:{:02}Z", n / 60, n % 60)})
+            .to_string()
+        })
+        .collect();
+    let kind = [("content-type", "application/x-ndjson")];
+    server.send("POST", "/api/v1/events/batch", &kind, &lines.join("\n")).success();
+}
+
+fn ask(server: &Server, query: &str) -> Value {
+    server.get(&format!("/api/v1/events/query?{query}")).success()
+}
+
+fn positions(page: &Value) -> Vec<u64> {
+    page["events"].as_array().unwrap().iter().map(|event| event["position"].as_u64().unwrap()).collect()
+}
+
+/// Positions are from 1, numbers from 0.
+fn expected(matches: impl Fn(u64) -> bool) -> Vec<u64> {
+    (1..=300).filter(|position| matches(position - 1)).collect()
+}
+
+#[test]
+fn every_condition_selects_what_it_says() {
+    let server = Server::start();
+    fill(&server);
+    let check = |query: &str, matches: &dyn Fn(u64) -> bool| {
+        let page = ask(&server, query);
+        assert_eq!(positions(&page), expected(matches), "{query}");
+        let mut newest_first = positions(&ask(&server, &format!("{query}&order=desc")));
+        newest_first.reverse();
+        assert_eq!(newest_first, expected(matches), "{query}, descending");
+    };
+    check("", &|_| true);
+    check("entity_id=e-3", &|n| n % 7 == 3);
+    check("event_type=order.paid", &|n| n % 3 == 1);
+    check("event_type_prefix=order.", &|n| n % 3 < 2);
+    check("exclude_event_type_prefix=order.pa,user", &|n| n % 3 == 0);
+    check("tag=ten", &|n| n % 10 == 0);
+    check("entity_id=e-3&event_type=order.paid", &|n| n % 7 == 3 && n % 3 == 1);
+    check("since=2026-01-01T00:01:00Z&until=2026-01-01T00:02:00Z", &|n| (60..=120).contains(&n));
+    check("as_of=2026-01-01T00:00:09Z", &|n| n < 10);
+    check("as_of=2026-01-01T00:00:09Z&until=2026-01-01T00:00:04Z", &|n| n < 5);
+    check("from=11&to=20", &|n| (10..20).contains(&n));
+    check("payload_filter=%7B%22even%22:true%7D", &|n| n % 2 == 0);
+    check("payload_filter=%7B%22payload.n%22:42%7D", &|n| n == 42);
+    check("entity_id=nobody", &|_| false);
+}
+
+#[test]
+fn pages_joined_are_one_read_even_while_events_arrive() {
+    let server = Server::start();
+    fill(&server);
+    for query in [
+        "order=asc",
+        "order=desc",
+        "event_type_prefix=order.",
+        "payload_filter=%7B%22even%22:true%7D&order=desc",
+    ] {
+        let whole = positions(&ask(&server, &format!("{query}&to=300")));
+        let (mut joined, mut cursor) = (Vec::new(), String::new());
+        for _ in 0..200 {
+            let page = ask(&server, &format!("{query}&to=300&limit=7{cursor}"));
+            joined.extend(positions(&page));
+            super::append(&server, "e-1", &json!({"even": true}));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(joined, whole, "{query}");
+    }
+}
+
+#[test]
+fn a_cursor_pins_the_end_of_the_log_that_its_first_page_saw() {
+    let server = Server::start();
+    fill(&server);
+    let first = ask(&server, "limit=200");
+    assert_eq!((&first["total_count"], &first["has_more"]), (&json!(300), &json!(true)));
+    super::append(&server, "e-1", &json!({}));
+    let second = ask(&server, &format!("limit=200&cursor={}", first["next_cursor"].as_str().unwrap()));
+    assert_eq!(positions(&second), (201..=300).collect::<Vec<_>>());
+    assert_eq!((&second["total_count"], &second["has_more"]), (&json!(300), &json!(false)));
+}
+
+#[test]
+fn limit_and_offset_work_as_in_old_servers() {
+    let server = Server::start();
+    fill(&server);
+    let page = ask(&server, "entity_id=e-0&limit=3&offset=2");
+    assert_eq!(positions(&page), [15, 22, 29]);
+    assert_eq!(
+        (&page["count"], &page["entity_version"], &page["total_count"]),
+        (&json!(3), &json!(43), &json!(43))
+    );
+}
+
+#[test]
+fn lines_stream_without_a_limit_and_with_the_same_answer() {
+    let server = Server::start();
+    fill(&server);
+    let accept = [("accept", "application/x-ndjson")];
+    let answer = server.send("GET", "/api/v1/events/query?event_type_prefix=order.&offset=1", &accept, "");
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+    let streamed: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let page = ask(&server, "event_type_prefix=order.&offset=1");
+    assert_eq!(page["events"].as_array(), Some(&streamed));
+    assert_eq!(streamed.len(), 199);
+}
+
+#[test]
+fn a_reader_who_has_the_version_is_not_sent_it_again() {
+    let server = Server::start();
+    fill(&server);
+    let path = "/api/v1/events/query?entity_id=e-0";
+    let tag = server.get(path).header("etag").unwrap().to_owned();
+    assert_eq!(tag, "\"43\"");
+    assert_eq!(server.send("GET", path, &[("if-none-match", &tag)], "").status, 304);
+    super::append(&server, "e-0", &json!({}));
+    assert_eq!(server.send("GET", path, &[("if-none-match", &tag)], "").status, 200);
+}
