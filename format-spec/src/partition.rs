@@ -47,6 +47,12 @@ mod tests {
             );
         };
         check("default", "user-123", 1, 0);
-        check("default", "user-123", 32, 0);
+        check("default", "user-123", 32, 14);
+        check("default", "user-123", 1024, 494);
+        check("default", "order-1", 32, 22);
+        check("acme", "user-123", 32, 0);
+        check("acme", "user-123", 1024, 160);
+        check("default", "größe 1", 32, 14);
+        assert_eq!(key_hash(&entity_key("default", "order-1")), 0x1fd0_b460_3ba8_a876);
     }
 }

@@ -26,6 +26,11 @@ fn open(world: &mut World) -> bool {
     world.open().is_ok()
 }
 
+/// Opens and goes on, unless the power is gone.
+fn opened(world: &mut World, run: impl FnOnce(&mut World) -> Result<(), Broken>) -> Result<(), Broken> {
+    if open(world) { run(world) } else { Ok(()) }
+}
+
 fn append_and_settle(world: &mut World, count: usize) -> Result<(), Broken> {
     for n in 0..count {
         one(world, if n % 2 == 0 { "a" } else { "b" })?;
@@ -56,6 +61,11 @@ fn pipelined(world: &mut World) -> Result<(), Broken> {
     Ok(())
 }
 
+fn mark(world: &mut World) -> Result<(), Broken> {
+    world.step(Step::Mark)?;
+    world.step(Step::Commit).map(drop)
+}
+
 fn mixed_batch() -> [Wanted; 3] {
     [
         (entity("default", "a"), Any, true),
@@ -68,134 +78,136 @@ const INTERVAL: Duration = Duration::from_millis(10);
 
 fn weaker(world: &mut World, durability: Durability) -> Result<(), Broken> {
     world.options.durability = durability;
-    if open(world) {
+    opened(world, |world| {
         append_and_settle(world, 2)?;
         world.clock.advance(11_000);
         append_and_settle(world, 2)?;
-        world.close()?;
-    }
-    Ok(())
+        world.close()
+    })
 }
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    let workload = |name, run| Workload { name, run };
+    [appends(), lives(), edges()].into_iter().flatten().collect()
+}
+
+fn workload(name: &'static str, run: fn(&mut World) -> Result<(), Broken>) -> Workload {
+    Workload { name, run }
+}
+
+/// What an append can be.
+fn appends() -> Vec<Workload> {
     vec![
-        workload("create", |world| {
-            open(world);
-            Ok(())
-        }),
-        workload("create and close", |world| if open(world) { world.close() } else { Ok(()) }),
-        workload("one append", |world| if open(world) { append_and_settle(world, 1) } else { Ok(()) }),
-        workload("three appends", |world| if open(world) { append_and_settle(world, 3) } else { Ok(()) }),
+        workload("one append", |world| opened(world, |world| append_and_settle(world, 1))),
+        workload("three appends", |world| opened(world, |world| append_and_settle(world, 3))),
         workload("a batch over tenants", |world| {
-            if open(world) {
+            opened(world, |world| {
                 world.send(&mixed_batch())?;
-                world.settle()?;
-            }
-            Ok(())
+                world.settle()
+            })
         }),
         workload("a refused batch", |world| {
-            if open(world) {
+            opened(world, |world| {
                 append_and_settle(world, 1)?;
-                let stale = [(entity("default", "b"), Any, true), (entity("default", "a"), Empty, true)];
-                world.send(&stale)?;
+                world.send(&[(entity("default", "b"), Any, true), (entity("default", "a"), Empty, true)])?;
                 one(world, "b")?;
-                world.settle()?;
-            }
-            Ok(())
+                world.settle()
+            })
         }),
         workload("many appends in a round", |world| {
-            if open(world) {
-                for _ in 0..12 {
-                    one(world, "a")?;
-                }
-                world.settle()?;
-            }
-            Ok(())
+            opened(world, |world| {
+                (0..12).try_for_each(|_| one(world, "a"))?;
+                world.settle()
+            })
         }),
-        workload("pipelined rounds", |world| if open(world) { pipelined(world) } else { Ok(()) }),
+        workload("pipelined rounds", |world| opened(world, pipelined)),
         workload("a conflict with a round in flight", |world| {
-            if open(world) {
+            opened(world, |world| {
                 one(world, "a")?;
                 world.step(Step::Sequence)?;
                 world.send(&[(entity("default", "a"), Empty, true)])?;
-                world.settle()?;
-            }
-            Ok(())
-        }),
-        workload("a mark", |world| {
-            if open(world) {
-                append_and_settle(world, 2)?;
-                world.step(Step::Mark)?;
-                world.step(Step::Commit)?;
-            }
-            Ok(())
-        }),
-        workload("appends after a mark", |world| {
-            if open(world) {
-                append_and_settle(world, 1)?;
-                world.step(Step::Mark)?;
-                world.step(Step::Commit)?;
-                append_and_settle(world, 2)?;
-            }
-            Ok(())
-        }),
-        workload("close and open", |world| {
-            if open(world) {
-                append_and_settle(world, 2)?;
-                world.close()?;
-            }
-            if open(world) { append_and_settle(world, 1) } else { Ok(()) }
-        }),
-        workload("kill and open", |world| {
-            if open(world) {
-                append_and_settle(world, 2)?;
-                one(world, "a")?;
-                world.step(Step::Sequence)?;
-            }
-            world.engine = None;
-            if open(world) { append_and_settle(world, 1) } else { Ok(()) }
-        }),
-        workload("a second journal file", |world| if open(world) { fill(world, 18) } else { Ok(()) }),
-        workload("close on the edge of a file", |world| {
-            if open(world) {
-                fill(world, 15)?;
-                world.close()?;
-            }
-            if open(world) { append_and_settle(world, 1) } else { Ok(()) }
+                world.settle()
+            })
         }),
         workload("the same id again", |world| {
-            if open(world) {
+            opened(world, |world| {
                 let target = entity("default", "a");
                 let numbers = world.send(&[(target.clone(), Any, true)])?;
                 world.settle()?;
                 world.send_again(&target, numbers[0])?;
-                world.settle()?;
-            }
-            Ok(())
+                world.settle()
+            })
+        }),
+        workload("expected versions", |world| {
+            opened(world, |world| {
+                for version in 0..3 {
+                    world.send(&[(entity("default", "a"), ExpectedVersion::number(version), true)])?;
+                }
+                world.settle()
+            })
+        }),
+    ]
+}
+
+/// How the life of a store can begin, end and go on.
+fn lives() -> Vec<Workload> {
+    vec![
+        workload("create", |world| opened(world, |_| Ok(()))),
+        workload("create and close", |world| opened(world, World::close)),
+        workload("close and open", |world| {
+            opened(world, |world| {
+                append_and_settle(world, 2)?;
+                world.close()
+            })?;
+            opened(world, |world| append_and_settle(world, 1))
+        }),
+        workload("kill and open", |world| {
+            opened(world, |world| {
+                append_and_settle(world, 2)?;
+                one(world, "a")?;
+                world.step(Step::Sequence).map(drop)
+            })?;
+            world.engine = None;
+            opened(world, |world| append_and_settle(world, 1))
+        }),
+        workload("no durability", |world| weaker(world, Durability::None)),
+        workload("durability by interval", |world| weaker(world, Durability::Interval(INTERVAL))),
+    ]
+}
+
+/// Marks, ends of files, and the end of the disk.
+fn edges() -> Vec<Workload> {
+    vec![
+        workload("a mark", |world| {
+            opened(world, |world| {
+                append_and_settle(world, 2)?;
+                mark(world)
+            })
+        }),
+        workload("appends after a mark", |world| {
+            opened(world, |world| {
+                append_and_settle(world, 1)?;
+                mark(world)?;
+                append_and_settle(world, 2)
+            })
+        }),
+        workload("a second journal file", |world| opened(world, |world| fill(world, 18))),
+        workload("close on the edge of a file", |world| {
+            opened(world, |world| {
+                fill(world, 15)?;
+                world.close()
+            })?;
+            opened(world, |world| append_and_settle(world, 1))
         }),
         workload("a full disk", |world| {
-            if open(world) {
+            opened(world, |world| {
                 fill(world, 14)?;
                 world.disk.set_faults(Faults { room: Some(0), ..world.disk.faults() });
                 fill(world, 3)?;
                 world.disk.set_faults(Faults { room: None, ..world.disk.faults() });
                 world.send(&[(entity("default", "filler"), Exists, true)])?;
-                world.settle()?;
-            }
-            Ok(())
+                world.settle()
+            })
         }),
-        workload("expected versions", |world| {
-            if open(world) {
-                for version in 0..3 {
-                    world.send(&[(entity("default", "a"), ExpectedVersion::number(version), true)])?;
-                }
-                world.settle()?;
-            }
-            Ok(())
-        }),
-        workload("no durability", |world| weaker(world, Durability::None)),
-        workload("durability by interval", |world| weaker(world, Durability::Interval(INTERVAL))),
     ]
 }
