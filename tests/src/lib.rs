@@ -7,3 +7,5 @@ pub mod crash_points;
 pub mod simulation;
 pub mod corruption;
 pub mod server;
+pub mod process;
+pub mod kills;

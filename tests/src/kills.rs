@@ -1,0 +1,196 @@
+//! Killing a server over and over while clients append, and checking after every start that what it acknowledged
+//! is there, once and in its place, and that nothing else is.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+use ureq::Agent;
+use uuid::{Builder, Uuid};
+
+use crate::process::Process;
+
+/// Clients that append at the same time.
+const CLIENTS: u64 = 4;
+/// Entities they append to.
+const ENTITIES: u64 = 20;
+
+/// What a client meant to append: one batch.
+#[derive(Clone)]
+struct Intent {
+    events: Vec<(Uuid, String, u64)>,
+}
+
+/// What clients wrote down: what they meant to do, before they did it, and what they were told.
+#[derive(Default)]
+struct Log {
+    intents: HashMap<Uuid, Intent>,
+    /// Of each acknowledged event its position and version.
+    acknowledged: HashMap<Uuid, (u64, u64)>,
+}
+
+/// What a campaign did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Survived {
+    /// Kills.
+    pub kills: u64,
+    /// Of them, before the server had said that it serves.
+    pub kills_while_starting: u64,
+    /// Events acknowledged.
+    pub acknowledged: u64,
+    /// Events found at the end.
+    pub found: u64,
+}
+
+/// Kills the server `program` so many times on a store in `data`.
+///
+/// # Errors
+/// Which promise it broke.
+pub fn run(program: &Path, data: &Path, kills: u64, seed: u64) -> Result<Survived, String> {
+    let (mut rng, log) = (Rng::with_seed(seed), Mutex::new(Log::default()));
+    let mut survived = Survived::default();
+    while survived.kills < kills {
+        if rng.u8(..5) == 0 {
+            let process = Process::start(program, data);
+            thread::sleep(Duration::from_micros(rng.u64(..40_000)));
+            process.kill();
+            survived.kills += 1;
+            survived.kills_while_starting += 1;
+            continue;
+        }
+        let mut process = Process::start(program, data);
+        let address = process.address().map_err(|said| format!("it does not start: {said}"))?;
+        survived.found = check(&address, &log)?;
+        append_until_killed(process, &address, &log, &mut rng);
+        survived.kills += 1;
+    }
+    let mut process = Process::start(program, data);
+    let address = process.address().map_err(|said| format!("it does not start: {said}"))?;
+    survived.found = check(&address, &log)?;
+    process.stop();
+    survived.acknowledged = log.lock().map_err(|error| error.to_string())?.acknowledged.len() as u64;
+    Ok(survived)
+}
+
+fn append_until_killed(process: Process, address: &str, log: &Mutex<Log>, rng: &mut Rng) {
+    let is_over = AtomicBool::new(false);
+    let pause = Duration::from_micros(rng.u64(1_000..250_000));
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            let mut rng = rng.fork();
+            let is_over = &is_over;
+            scope.spawn(move || {
+                let agent =
+                    Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).build().new_agent();
+                while !is_over.load(Ordering::Relaxed) && append(&agent, address, log, &mut rng) {}
+            });
+        }
+        thread::sleep(pause);
+        process.kill();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Appends one batch, new or one whose outcome is unknown. False: the server is gone.
+fn append(agent: &Agent, address: &str, log: &Mutex<Log>, rng: &mut Rng) -> bool {
+    let intent = intend(log, rng);
+    let events: Vec<Value> = intent
+        .events
+        .iter()
+        .map(|(id, entity, number)| {
+            json!({"id": id, "event_type": "killed.tested", "entity_id": entity, "payload": {"number": number}})
+        })
+        .collect();
+    let url = format!("http://{address}/api/v1/events/batch");
+    let answer = agent.post(url).content_type("application/json").send(json!({"events": events}).to_string());
+    let Ok(mut answer) = answer else { return false };
+    let Ok(text) = answer.body_mut().read_to_string() else { return false };
+    let Ok(reply) = serde_json::from_str::<Value>(&text) else { return false };
+    let mut log = log.lock().expect("no client panics");
+    for event in reply["events"].as_array().into_iter().flatten() {
+        let id = event["event_id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let place =
+            (event["position"].as_u64().expect("a position"), event["version"].as_u64().expect("a version"));
+        let before = log.acknowledged.insert(id, place);
+        assert!(
+            before.is_none_or(|before| before == place),
+            "{id} was acknowledged at {before:?} and at {place:?}"
+        );
+    }
+    true
+}
+
+/// Decides on a batch and writes it down: one in ten is an old one again, whatever became of it.
+fn intend(log: &Mutex<Log>, rng: &mut Rng) -> Intent {
+    let mut log = log.lock().expect("no client panics");
+    if rng.u8(..10) == 0
+        && let Some(intent) = log.intents.values().next()
+    {
+        return intent.clone();
+    }
+    let count = if rng.u8(..4) == 0 { rng.u64(2..6) } else { 1 };
+    let event = |_| {
+        let id = Builder::from_random_bytes(rng.u128(..).to_le_bytes()).into_uuid();
+        (id, format!("entity-{}", rng.u64(..ENTITIES)), rng.u64(..))
+    };
+    let intent = Intent { events: (0..count).map(event).collect() };
+    for (id, ..) in &intent.events {
+        log.intents.insert(*id, intent.clone());
+    }
+    intent
+}
+
+/// Reads everything and holds it against the log. How many events there are.
+fn check(address: &str, log: &Mutex<Log>) -> Result<u64, String> {
+    let url = format!("http://{address}/api/v1/events/query");
+    let answer = ureq::get(url).header("accept", "application/x-ndjson").call();
+    let mut answer = answer.map_err(|error| format!("it cannot be read: {error}"))?;
+    let text = answer.body_mut().with_config().limit(1 << 30).read_to_string();
+    let text = text.map_err(|error| format!("it cannot be read to the end: {error}"))?;
+    let log = log.lock().map_err(|error| error.to_string())?;
+    let (mut found, mut versions) = (HashMap::new(), HashMap::new());
+    let mut recorded_at = String::new();
+    for (line, position) in text.lines().zip(1..) {
+        let event: Value = serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))?;
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let id: Uuid = text("id").parse().map_err(|error| format!("{error} in {line}"))?;
+        let version = versions.entry(text("entity_id")).or_insert(0);
+        *version += 1;
+        if (event["position"].as_u64(), event["version"].as_u64()) != (Some(position), Some(*version)) {
+            return Err(format!("a gap: {position} and version {version} belong where there is {line}"));
+        }
+        if text("recorded_at").len() == recorded_at.len() && text("recorded_at") <= recorded_at {
+            return Err(format!("not later than the event before it: {line}"));
+        }
+        recorded_at = text("recorded_at");
+        let Some(intent) = log.intents.get(&id) else { return Err(format!("nobody appended {line}")) };
+        let is_meant = |(meant, entity, number): &(Uuid, String, u64)| {
+            *meant == id && *entity == text("entity_id") && event["payload"]["number"] == *number
+        };
+        if !intent.events.iter().any(is_meant) {
+            return Err(format!("not what was meant: {line}"));
+        }
+        if found.insert(id, (position, *version)).is_some() {
+            return Err(format!("there twice: {line}"));
+        }
+    }
+    for (id, place) in &log.acknowledged {
+        if found.get(id) != Some(place) {
+            return Err(format!("{id} was acknowledged at {place:?} and is at {:?}", found.get(id)));
+        }
+    }
+    let ids: HashSet<Uuid> = found.keys().copied().collect();
+    let is_torn = |intent: &Intent| {
+        let there = intent.events.iter().filter(|(id, ..)| ids.contains(id)).count();
+        there > 0 && there < intent.events.len()
+    };
+    match log.intents.values().find(|intent| is_torn(intent)) {
+        Some(intent) => Err(format!("part of a batch is there: {:?}", intent.events)),
+        None => Ok(found.len() as u64),
+    }
+}

@@ -1,0 +1,77 @@
+//! The server as a process of its own, to be killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server process. Dropping it kills it.
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts `program` on the store in `data`, on a free port, with small journal files.
+    ///
+    /// # Panics
+    /// When it cannot be started at all.
+    pub fn start(program: &Path, data: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--journal-file-bytes", "1048576", "--data"]);
+        command.arg(data).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Self { child: command.spawn().expect("the program starts") }
+    }
+
+    /// Waits until it serves; says where.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn address(&mut self) -> Result<String, String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = BufReader::new(self.child.stderr.take().expect("its log, once")).lines();
+        let mut said = Vec::new();
+        while Instant::now() < deadline {
+            let Some(Ok(line)) = lines.next() else { break };
+            if let Some((_, rest)) = line.split_once("address=") {
+                let address = rest.split_whitespace().next().unwrap_or_default().to_owned();
+                // Its log must go on being read, or a full pipe would stop it.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(address);
+            }
+            said.push(line);
+        }
+        Err(said.join("\n"))
+    }
+
+    /// Ends it as a power cut ends a process: at once.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Panics
+    /// When it cannot be asked.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        assert!(asked.success(), "the server is asked to stop");
+        let status = self.child.wait().expect("the server ends");
+        assert!(status.success(), "the server ends in order: {status}");
+    }
+
+    fn end(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
