@@ -9,3 +9,4 @@ pub mod corruption;
 pub mod server;
 pub mod process;
 pub mod kills;
+pub mod command;

@@ -1,9 +1,9 @@
-//! Long campaigns: `simulate seeds 1000000 100000` or `simulate crash-points 4096`.
+//! Long campaigns: `simulate seeds 1000000 100000`, `simulate crash-points 4096`, `simulate kills 1000`.
 
 use std::process::ExitCode;
 
 use allsource_tests::crash_points::{Effort, explore};
-use allsource_tests::{simulation, workloads};
+use allsource_tests::{kills, simulation, workloads};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -29,12 +29,21 @@ enum Campaign {
         /// Images per crash point when there are too many to try all.
         samples: u64,
     },
+    /// Kills the server beside this program while clients append.
+    Kills {
+        /// How often.
+        count: u64,
+        /// What the moments are drawn from.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let failed = match Args::parse().campaign {
         Campaign::Seeds { first, count, actions } => seeds(first, count, actions),
         Campaign::CrashPoints { samples } => crash_points(samples),
+        Campaign::Kills { count, seed } => kill(count, seed),
     };
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -71,4 +80,15 @@ fn crash_points(samples: u64) -> bool {
         }
     }
     false
+}
+
+fn kill(count: u64, seed: u64) -> bool {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = std::env::current_exe().expect("this program").with_file_name("server");
+    let outcome = kills::run(&program, folder.path(), count, seed);
+    match &outcome {
+        Ok(survived) => println!("{survived:?}, 0 broken promises"),
+        Err(broken) => println!("FAILED {broken}; the store is left in {}", folder.keep().display()),
+    }
+    outcome.is_err()
 }

@@ -5,5 +5,7 @@ mod crashes;
 mod damage;
 mod http;
 mod kills;
+mod cli;
+mod data_set;
 #[cfg(feature = "planted")]
 mod planted;

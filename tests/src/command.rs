@@ -1,0 +1,77 @@
+//! The command line as its users run it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The program, pointed at a server.
+pub struct Program {
+    path: PathBuf,
+    url: String,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code.
+    pub code: i32,
+    /// What it printed.
+    pub out: String,
+    /// What it said beside that.
+    pub err: String,
+}
+
+impl Program {
+    /// The program at `path`, talking to the server at `address`.
+    pub fn new(path: &Path, address: &str) -> Self {
+        Self { path: path.to_owned(), url: format!("http://{address}") }
+    }
+
+    /// A command that is not run yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(arguments).env("ALLSOURCE_URL", &self.url);
+        command
+    }
+
+    /// Runs a command with `input` on its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut stdin = child.stdin.take().expect("its standard input");
+        let input = input.to_owned();
+        let writing = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+        let output = child.wait_with_output().expect("the program ends");
+        // A command that reads no input closes it.
+        let _ = writing.join();
+        Ran::of(output)
+    }
+
+    /// Runs a command.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// What a command printed that must have succeeded.
+    ///
+    /// # Panics
+    /// When it did not.
+    pub fn success(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+}
