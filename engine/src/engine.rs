@@ -25,6 +25,7 @@ use crate::read::{self, Events};
 use crate::sequencer::Sequencer;
 use crate::subscribe::{Start, Subscription};
 use crate::view::View;
+use crate::vitals::{Counters, Health, Stats};
 use crate::watermark::Watermark;
 
 /// An open store. Share it between threads behind an [`Arc`]; dropping it closes it.
@@ -35,53 +36,6 @@ pub struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
     by_hand: Option<Mutex<ByHand>>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
-}
-
-/// How much a store, or one of its tenants, holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Events.
-    pub events: u64,
-    /// Entities that have events.
-    pub entities: u64,
-    /// Different event types.
-    pub event_types: u64,
-}
-
-/// Whether a store does its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// All of it.
-    Serving,
-    /// It answers reads; appends are refused until the disk has room.
-    StorageFull,
-    /// It answers reads; a failed write or sync ended appends until it is opened again.
-    Fenced(String),
-}
-
-/// What happened since a store was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Events appended.
-    pub events_appended: u64,
-    /// Appends that succeeded.
-    pub appends: u64,
-    /// Appends refused over an expected version.
-    pub conflicts: u64,
-    /// Events that were there already.
-    pub replays: u64,
-    /// Appends refused because too much was waiting.
-    pub overloads: u64,
-    /// Group commits.
-    pub rounds: u64,
-    /// Bytes written to the journal.
-    pub journal_bytes: u64,
-    /// Microseconds spent waiting for syncs.
-    pub sync_micros: u64,
-    /// Bytes of appends that wait right now.
-    pub queue_bytes: u64,
-    /// The highest durable position, right now.
-    pub watermark: u64,
 }
 
 impl Engine {
@@ -254,38 +208,17 @@ impl Engine {
 
     /// How much the store holds, or one tenant of it.
     pub fn stats(&self, tenant: Option<&TenantId>) -> Stats {
-        let tally = self.shared.tail.tally(tenant);
-        Stats {
-            events: tally.events,
-            entities: tally.entities,
-            event_types: self.shared.tail.type_count(tenant),
-        }
+        Stats::of(&self.shared, tenant)
     }
 
     /// Whether it does its work.
     pub fn health(&self) -> Health {
-        match self.shared.progress.fenced() {
-            Some(reason) => Health::Fenced(reason),
-            None if self.shared.spare.is_full() => Health::StorageFull,
-            None => Health::Serving,
-        }
+        Health::of(&self.shared)
     }
 
     /// What happened since it was opened.
     pub fn counters(&self) -> Counters {
-        let (tallies, progress) = (&self.shared.tallies, &self.shared.progress);
-        Counters {
-            events_appended: tallies.events.load(Ordering::Relaxed),
-            appends: tallies.appends.load(Ordering::Relaxed),
-            conflicts: tallies.conflicts.load(Ordering::Relaxed),
-            replays: tallies.replays.load(Ordering::Relaxed),
-            overloads: tallies.overloads.load(Ordering::Relaxed),
-            rounds: progress.rounds.load(Ordering::Relaxed),
-            journal_bytes: progress.bytes.load(Ordering::Relaxed),
-            sync_micros: progress.sync_micros.load(Ordering::Relaxed),
-            queue_bytes: self.shared.queue.bytes() as u64,
-            watermark: self.shared.watermark.position(),
-        }
+        Counters::of(&self.shared)
     }
 
     /// How many partitions it has.

@@ -71,3 +71,6 @@ impl Watermark {
         false
     }
 }
+
+#[cfg(all(test, interleave))]
+mod tests;

@@ -94,3 +94,6 @@ impl<T> Handoff<T> {
         self.filled.notify_all();
     }
 }
+
+#[cfg(all(test, interleave))]
+mod tests;

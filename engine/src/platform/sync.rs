@@ -1,28 +1,48 @@
 //! Locks and atomics: parking_lot's, or loom's when every interleaving is to be explored.
 
-#[cfg(not(loom))]
+#[cfg(not(interleave))]
 pub(crate) use parking_lot::{Condvar, Mutex};
-#[cfg(not(loom))]
+#[cfg(not(interleave))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(loom)]
+#[cfg(interleave)]
 pub(crate) use explored::{Condvar, Mutex};
-#[cfg(loom)]
+#[cfg(interleave)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
 /// loom's types under parking_lot's signatures.
-#[cfg(loom)]
+#[cfg(interleave)]
 mod explored {
+    use std::ops::{Deref, DerefMut};
     use std::time::Duration;
-
-    use loom::sync::MutexGuard;
 
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
+    /// Empty only while its thread waits.
+    pub(crate) struct Guard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
     impl<T> Mutex<T> {
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().expect("no thread of a model panics")
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            Guard(Some(self.0.lock().expect("no thread of a model panics")))
+        }
+    }
+
+    impl<T> Deref for Guard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.0.as_ref().expect("its thread does not wait")
+        }
+    }
+
+    impl<T> DerefMut for Guard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.0.as_mut().expect("its thread does not wait")
         }
     }
 
@@ -38,36 +58,14 @@ mod explored {
             self.0.notify_one();
         }
 
-        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            replace(guard, |guard| self.0.wait(guard).expect("no thread of a model panics"));
+        pub(crate) fn wait<T>(&self, guard: &mut Guard<'_, T>) {
+            let held = guard.0.take().expect("its thread does not wait yet");
+            guard.0 = Some(self.0.wait(held).expect("no thread of a model panics"));
         }
 
         /// Time does not pass in a model: this waits until it is notified.
-        pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _timeout: Duration) {
+        pub(crate) fn wait_for<T>(&self, guard: &mut Guard<'_, T>, _timeout: Duration) {
             self.wait(guard);
         }
-    }
-
-    /// Replaces a guard by the one that waiting gives back. The place is empty meanwhile; a panic there would
-    /// use it twice, so it ends the process instead.
-    fn replace<'a, T>(
-        guard: &mut MutexGuard<'a, T>,
-        wait: impl FnOnce(MutexGuard<'a, T>) -> MutexGuard<'a, T>,
-    ) {
-        struct EndProcess;
-        impl Drop for EndProcess {
-            fn drop(&mut self) {
-                std::process::abort();
-            }
-        }
-        let bomb = EndProcess;
-        // SAFETY: the guard that is read out is passed on exactly once, and the place is filled again before
-        // anybody can look at it: a panic between the two ends the process.
-        #[allow(unsafe_code, reason = "a model needs the same signature as the real lock")]
-        unsafe {
-            let old = std::ptr::read(guard);
-            std::ptr::write(guard, wait(old));
-        }
-        std::mem::forget(bomb);
     }
 }
