@@ -1,0 +1,174 @@
+//! A journal file under construction, with what it means.
+
+use allsource_format::frame::{self, Kind};
+use allsource_format::journal::{BLOCK_BYTES, Header};
+use allsource_format::record::{Draft, encode, seal};
+use serde_json::{Value, json};
+
+use super::{STORE, hex};
+
+/// When the first event of the vectors was recorded.
+const RECORDED_AT: i64 = 1_767_225_600_000_000;
+
+/// An event of the vectors; its number decides what it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Event {
+    number: u64,
+    tenant: &'static str,
+    entity_id: &'static str,
+    version: u64,
+}
+
+pub(crate) fn event(number: u64, tenant: &'static str, entity_id: &'static str, version: u64) -> Event {
+    Event { number, tenant, entity_id, version }
+}
+
+/// A journal file.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub(crate) header: Header,
+    /// Frames so far.
+    pub(crate) frames: Vec<u8>,
+    meaning: Vec<Value>,
+    previous_crc: u32,
+    next_position: u64,
+    synced_through: u64,
+}
+
+impl Log {
+    pub(crate) fn first_file() -> Self {
+        Self::of(Header {
+            store: STORE,
+            number: 1,
+            epoch: 1,
+            log_offset: 0,
+            synced_through: 0,
+            first_position: 1,
+            previous_crc: 0,
+        })
+    }
+
+    /// The file after `last`.
+    pub(crate) fn after(last: &Log, number: u64, epoch: u64) -> Self {
+        let log_offset = last.log_offset();
+        Self::of(Header {
+            number,
+            epoch,
+            log_offset,
+            synced_through: log_offset,
+            first_position: last.next_position,
+            previous_crc: last.previous_crc,
+            ..last.header
+        })
+    }
+
+    fn of(header: Header) -> Self {
+        Self {
+            header,
+            frames: Vec::new(),
+            meaning: Vec::new(),
+            previous_crc: header.previous_crc,
+            next_position: header.first_position,
+            synced_through: header.log_offset,
+        }
+    }
+
+    pub(crate) fn log_offset(&self) -> u64 {
+        self.header.log_offset + self.frames.len() as u64
+    }
+
+    pub(crate) fn append(&mut self, events: &[Event]) {
+        let mut body = rkyv::util::AlignedVec::<16>::new();
+        let mut records = Vec::new();
+        for (event, position) in events.iter().zip(self.next_position..) {
+            records.push(write(event, position, &mut body));
+        }
+        self.frame(Kind::Append, &body, records);
+    }
+
+    pub(crate) fn mark(&mut self) {
+        self.frame(Kind::Mark, &[], Vec::new());
+    }
+
+    /// Fills the round up to a whole block.
+    pub(crate) fn end_round(&mut self) {
+        let filled = self.frames.len().next_multiple_of(BLOCK_BYTES);
+        if filled > self.frames.len() {
+            let body = vec![0; filled - self.frames.len() - frame::HEADER_BYTES];
+            self.frame(Kind::Pad, &body, Vec::new());
+        }
+        self.synced_through = self.log_offset();
+    }
+
+    fn frame(&mut self, kind: Kind, body: &[u8], records: Vec<Value>) {
+        let mut bytes = vec![0; frame::length(body.len())];
+        bytes[frame::HEADER_BYTES..][..body.len()].copy_from_slice(body);
+        let header = frame::Header {
+            kind,
+            count: records.len() as u32,
+            previous_crc: self.previous_crc,
+            log_offset: self.log_offset(),
+            first_position: self.next_position,
+            synced_through: self.synced_through,
+        };
+        self.previous_crc = frame::seal(&mut bytes, &header, self.header.seed());
+        self.next_position += u64::from(header.count);
+        self.meaning.push(json!({
+            "kind": format!("{kind:?}").to_lowercase(), "length": bytes.len(), "log_offset": header.log_offset,
+            "first_position": header.first_position, "synced_through": header.synced_through,
+            "checksum": self.previous_crc, "records": records,
+        }));
+        self.frames.extend_from_slice(&bytes);
+    }
+
+    /// What the file says.
+    pub(crate) fn meaning(&self) -> Value {
+        json!({
+            "header": {
+                "store": hex(&self.header.store), "number": self.header.number, "epoch": self.header.epoch,
+                "log_offset": self.header.log_offset, "synced_through": self.header.synced_through,
+                "first_position": self.header.first_position, "previous_checksum": self.header.previous_crc,
+            },
+            "frames": self.meaning,
+            "end": self.log_offset(),
+        })
+    }
+
+    /// The file, with so many blocks after its frames that were never written.
+    pub(crate) fn bytes(&self, spare_blocks: usize) -> Vec<u8> {
+        [&self.header.encode()[..], &self.frames, &vec![0; spare_blocks * BLOCK_BYTES]].concat()
+    }
+}
+
+fn write(event: &Event, position: u64, body: &mut rkyv::util::AlignedVec<16>) -> Value {
+    let is_json = event.number % 5 != 4;
+    let id: [u8; 16] =
+        std::array::from_fn(|place| if place == 15 { event.number as u8 } else { 0xA0 + place as u8 });
+    let given = event.number.is_multiple_of(2).then_some(RECORDED_AT - 86_400_000_000);
+    let (payload, metadata, tags) = match event.number {
+        1 => (br#"{"name": "Ada",  "n": 1.50}"#.to_vec(), "", &[][..]),
+        4 => (vec![0, 255, 10, 0], r#"{"encoding":"none"}"#, &["größe", "b"][..]),
+        number => (format!("{{\"number\":{number}}}").into_bytes(), r#"{"source":"vectors"}"#, &["a"][..]),
+    };
+    let draft = Draft {
+        id,
+        timestamp: given,
+        is_json,
+        tenant: event.tenant,
+        entity_id: event.entity_id,
+        event_type: "vector.written",
+        payload: &payload,
+        metadata,
+        tags,
+    };
+    let recorded_at = RECORDED_AT + position.cast_signed();
+    let start = body.len();
+    let crc = encode(&draft, body).expect("vectors are within the limits");
+    seal(&mut body[start..], crc, position, event.version, recorded_at);
+    json!({
+        "id": hex(&id), "position": position, "version": event.version, "recorded_at": recorded_at,
+        "timestamp": given.unwrap_or(recorded_at), "is_json": is_json, "timestamp_given": given.is_some(),
+        "tenant": event.tenant, "entity_id": event.entity_id, "event_type": "vector.written",
+        "payload_hex": hex(&payload), "metadata": metadata, "tags": tags,
+    })
+}

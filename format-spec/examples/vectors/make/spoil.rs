@@ -1,0 +1,141 @@
+//! Vectors that have to be refused: good ones, each with one thing wrong. Checksums are made right again wherever
+//! the mistake lies behind one, so that it is found for its own sake.
+
+use allsource_format::frame::HEADER_BYTES as FRAME_HEADER;
+use allsource_format::journal::{BLOCK_BYTES, Header};
+use allsource_format::record::{ARCHIVE_ROOT_BYTES, HEADER_BYTES as RECORD_HEADER};
+use serde_json::json;
+
+use super::{Log, Vector, journal_log, manifest};
+
+/// Every vector that has to be refused.
+pub(crate) fn all() -> Vec<Vector> {
+    manifests().into_iter().chain(headers()).chain(frames()).chain(records()).collect()
+}
+
+fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
+    bytes[offset..offset + value.len()].copy_from_slice(value);
+}
+
+fn put_crc(bytes: &mut [u8], at: usize, from: usize, seed: u32) {
+    let mut crc = crc32fast::Hasher::new_with_initial(seed);
+    crc.update(&bytes[from..]);
+    put(bytes, at, &crc.finalize().to_le_bytes());
+}
+
+fn manifests() -> Vec<Vector> {
+    let spoiled = |name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = manifest().encode().to_vec();
+        spoil(&mut bytes);
+        if reason != "checksum" {
+            put_crc(&mut bytes, 8, 12, 0);
+        }
+        Vector { path: format!("bad/manifest-{name}"), meaning: json!({"reason": reason}), bytes }
+    };
+    vec![
+        spoiled("other-magic", "magic", &|bytes| bytes[7] = 2),
+        spoiled("cut-short", "short", &|bytes| bytes.truncate(120)),
+        spoiled("flipped-bit", "checksum", &|bytes| bytes[50] ^= 4),
+        spoiled("of-a-newer-release", "newer", &|bytes| bytes[14] = 2),
+        spoiled("reserved-byte-set", "reserved", &|bytes| bytes[127] = 1),
+        spoiled("three-partitions", "range", &|bytes| bytes[72] = 3),
+        spoiled("number-zero", "range", &|bytes| put(bytes, 32, &[0; 8])),
+    ]
+}
+
+fn journal(name: &str, reason: &str, durable: u64, bytes: Vec<u8>) -> Vector {
+    let meaning = json!({"reason": reason, "durable": durable});
+    Vector { path: format!("bad/journal-{name}"), meaning, bytes }
+}
+
+fn headers() -> Vec<Vector> {
+    let spoiled = |name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = Log::first_file().bytes(0);
+        spoil(&mut bytes);
+        if reason != "checksum" {
+            put_crc(&mut bytes, 8, 12, 0);
+        }
+        journal(name, reason, 0, bytes)
+    };
+    vec![
+        spoiled("header-of-another-file", "magic", &|bytes| put(bytes, 0, b"ALLSMAN\x01")),
+        spoiled("header-flipped-bit", "checksum", &|bytes| bytes[4000] ^= 128),
+        spoiled("header-of-a-newer-release", "newer", &|bytes| bytes[14] = 9),
+        spoiled("header-reserved-byte-set", "reserved", &|bytes| bytes[100] = 1),
+        spoiled("header-epoch-zero", "range", &|bytes| put(bytes, 40, &[0; 8])),
+        spoiled("header-log-offset-inside-a-block", "range", &|bytes| {
+            put(bytes, 48, &[64, 0]);
+            put(bytes, 56, &[64, 0]);
+        }),
+    ]
+}
+
+/// Spoils the first frame of the journal of the good vectors and makes its checksum right again.
+fn frame(name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)) -> Vector {
+    let log = journal_log();
+    let mut bytes = log.bytes(0);
+    let length = u32::from_le_bytes(bytes[BLOCK_BYTES + 8..][..4].try_into().expect("four bytes")) as usize;
+    let mut first = bytes[BLOCK_BYTES..][..length].to_vec();
+    spoil(&mut first);
+    if reason != "checksum" {
+        put_crc(&mut first, 4, 8, log.header.seed());
+    }
+    put(&mut bytes, BLOCK_BYTES, &first);
+    journal(name, reason, log.log_offset(), bytes)
+}
+
+fn frames() -> Vec<Vector> {
+    let other_epoch = |log: &Log| Header { epoch: 2, ..log.header }.seed();
+    vec![
+        frame("frame-other-magic", "magic", &|bytes| bytes[3] = b'2'),
+        frame("frame-flipped-bit", "checksum", &|bytes| bytes[100] ^= 1),
+        frame("frame-of-another-epoch", "checksum", &|bytes| {
+            put_crc(bytes, 4, 8, other_epoch(&journal_log()));
+        }),
+        frame("frame-of-no-length", "range", &|bytes| put(bytes, 8, &[0; 4])),
+        frame("frame-beyond-the-limit", "range", &|bytes| put(bytes, 8, &[0, 0, 0, 2])),
+        frame("frame-of-unknown-kind", "field", &|bytes| bytes[12] = 4),
+        frame("frame-reserved-byte-set", "reserved", &|bytes| bytes[63] = 1),
+        frame("frame-without-records", "range", &|bytes| put(bytes, 16, &[0; 4])),
+        frame("frame-that-vouches-for-itself", "range", &|bytes| bytes[40] = 64),
+        frame("frame-after-another-checksum", "place", &|bytes| bytes[20] = 1),
+        frame("frame-at-another-log-offset", "place", &|bytes| put(bytes, 24, &[64])),
+        frame("frame-of-another-position", "place", &|bytes| bytes[32] = 2),
+    ]
+}
+
+/// Spoils the one record of the first frame, and makes its checksum right again.
+fn record(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8], usize)) -> Vector {
+    frame(&format!("record-{name}"), reason, &|frame| {
+        let length = u32::from_le_bytes(frame[FRAME_HEADER..][..4].try_into().expect("four bytes")) as usize;
+        let record = &mut frame[FRAME_HEADER..][..RECORD_HEADER + length];
+        let root = record.len() - ARCHIVE_ROOT_BYTES;
+        spoil(record, root);
+        if name != "flipped-bit" {
+            let mut crc = crc32fast::Hasher::new();
+            crc.update(&record[..4]);
+            crc.update(&record[RECORD_HEADER..]);
+            put(record, 4, &crc.finalize().to_le_bytes());
+        }
+    })
+}
+
+fn records() -> Vec<Vector> {
+    vec![
+        record("flipped-bit", "record checksum", &|record, _| record[8] ^= 1),
+        record("unknown-flag", "reserved", &|record, root| record[root + 48] |= 128),
+        record("reserved-field-set", "reserved", &|record, root| record[root + 100] = 1),
+        record("position-zero", "range", &|record, root| put(record, root + 16, &[0; 8])),
+        record("of-another-position", "range", &|record, root| record[root + 16] = 9),
+        record("time-beyond-the-year-9999", "range", &|record, root| {
+            put(record, root + 40, &i64::MAX.to_le_bytes())
+        }),
+        record("payload-outside", "archive", &|record, root| put(record, root + 76, &i32::MIN.to_le_bytes())),
+        record("tenant-not-text", "field", &|record, root| {
+            let relative = i32::from_le_bytes(record[root + 52..][..4].try_into().expect("four bytes"));
+            let start = (root + 52).checked_add_signed(relative as isize).expect("inside");
+            record[start] = 255;
+        }),
+        record("tenant-empty", "field", &|record, root| put(record, root + 56, &[0; 4])),
+    ]
+}

@@ -1,0 +1,156 @@
+//! The published vectors: this codec makes them, accepts the good ones for what they say, and refuses the bad ones
+//! for the reason they name.
+
+#![expect(clippy::indexing_slicing, reason = "a test may fail")]
+
+#[path = "../examples/vectors/make/mod.rs"]
+mod make;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use allsource_format::FormatError;
+use allsource_format::frame::Frame;
+use allsource_format::journal::{HEADER_BYTES, Header};
+use allsource_format::manifest::Manifest;
+use allsource_format::record::Record;
+use rkyv::util::AlignedVec;
+use serde_json::{Value, json};
+
+use make::hex;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+#[expect(clippy::disallowed_methods, reason = "vectors are no part of a store")]
+fn file(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "vectors are no part of a store")]
+fn the_published_vectors_are_the_ones_this_codec_makes_and_no_others() {
+    let mut made = BTreeSet::new();
+    for vector in make::all() {
+        let path = folder().join(&vector.path);
+        assert_eq!(String::from_utf8(file(&path.with_extension("json"))).unwrap(), vector.meaning_text());
+        made.insert(path.with_extension("json"));
+        if !vector.bytes.is_empty() {
+            assert_eq!(file(&path.with_extension("bin")), vector.bytes, "{}", vector.path);
+            made.insert(path.with_extension("bin"));
+        }
+    }
+    let there = ["v1", "bad"].into_iter().flat_map(|name| std::fs::read_dir(folder().join(name)).unwrap());
+    assert_eq!(there.map(|entry| entry.unwrap().path()).collect::<BTreeSet<_>>(), made);
+}
+
+#[test]
+fn good_vectors_say_what_is_written_beside_them() {
+    for vector in make::all().into_iter().filter(|vector| vector.path.starts_with("v1/")) {
+        if vector.path.starts_with("v1/manifest") {
+            let manifest = Manifest::decode(&vector.bytes).unwrap();
+            assert_eq!(hex(&manifest.store), vector.meaning["store"]);
+            assert_eq!(manifest.last_journal, vector.meaning["last_journal"]);
+            assert_eq!(manifest.partitions, vector.meaning["partitions"]);
+        } else if vector.path.starts_with("v1/journal") {
+            let (header, read) = read_journal(&vector.bytes).unwrap();
+            assert_eq!(json!(read.frames), vector.meaning["frames"], "{}", vector.path);
+            assert_eq!(read.end, vector.meaning["end"]);
+            assert_eq!(hex(&header.store), vector.meaning["header"]["store"]);
+        }
+    }
+}
+
+#[test]
+fn bad_vectors_are_refused_for_the_reason_beside_them() {
+    let mut count = 0;
+    for vector in make::all().into_iter().filter(|vector| vector.path.starts_with("bad/")) {
+        let refusal = if vector.path.starts_with("bad/manifest") {
+            Manifest::decode(&vector.bytes).map(drop)
+        } else {
+            read_journal(&vector.bytes).and_then(|(_, read)| {
+                let is_whole = read.end >= vector.meaning["durable"].as_u64().unwrap();
+                if is_whole { Ok(()) } else { Err(read.stopped_by) }
+            })
+        };
+        let error = refusal.expect_err(&vector.path);
+        assert_eq!(reason(error), vector.meaning["reason"], "{}: {error}", vector.path);
+        count += 1;
+    }
+    assert!(count >= 30, "only {count} bad vectors");
+}
+
+fn reason(error: FormatError) -> &'static str {
+    match error {
+        FormatError::Short { .. } => "short",
+        FormatError::Magic(_) => "magic",
+        FormatError::Checksum("record") => "record checksum",
+        FormatError::Checksum(_) => "checksum",
+        FormatError::Newer { .. } => "newer",
+        FormatError::Range("place of a frame") => "place",
+        FormatError::Range(_) => "range",
+        FormatError::Reserved(_) => "reserved",
+        FormatError::Archive => "archive",
+        FormatError::Field(_) => "field",
+    }
+}
+
+struct Read {
+    frames: Vec<Value>,
+    end: u64,
+    stopped_by: FormatError,
+}
+
+/// Walks a journal file as the specification says.
+fn read_journal(bytes: &[u8]) -> Result<(Header, Read), FormatError> {
+    let header = Header::decode(bytes)?;
+    let mut image = AlignedVec::<16>::new();
+    image.extend_from_slice(&bytes[HEADER_BYTES..]);
+    let mut read =
+        Read { frames: Vec::new(), end: header.log_offset, stopped_by: FormatError::Magic("frame") };
+    let (mut crc, mut position, mut offset) = (header.previous_crc, header.first_position, 0);
+    loop {
+        let place = (read.end, crc, position);
+        let (frame, records) = match read_frame(&image[offset..], header.seed(), place) {
+            Ok(both) => both,
+            Err(error) => {
+                read.stopped_by = error;
+                return Ok((header, read));
+            }
+        };
+        read.frames.push(json!({
+            "kind": format!("{:?}", frame.header.kind).to_lowercase(), "length": frame.length(),
+            "log_offset": frame.header.log_offset, "first_position": frame.header.first_position,
+            "synced_through": frame.header.synced_through, "checksum": frame.crc, "records": records,
+        }));
+        crc = frame.crc;
+        position += u64::from(frame.header.count);
+        offset += frame.length();
+        read.end += frame.length() as u64;
+    }
+}
+
+fn read_frame(
+    bytes: &[u8],
+    seed: u32,
+    place: (u64, u32, u64),
+) -> Result<(Frame<'_>, Vec<Value>), FormatError> {
+    let frame = Frame::check(bytes, seed)?;
+    if (frame.header.log_offset, frame.header.previous_crc, frame.header.first_position) != place {
+        return Err(FormatError::Range("place of a frame"));
+    }
+    let records = frame.records().map(|item| item.map(|(_, record)| meaning(&record)));
+    Ok((frame, records.collect::<Result<_, _>>()?))
+}
+
+fn meaning(record: &Record<'_>) -> Value {
+    json!({
+        "id": hex(&record.id()), "position": record.position(), "version": record.version(),
+        "recorded_at": record.recorded_at(), "timestamp": record.timestamp(), "is_json": record.is_json(),
+        "timestamp_given": record.is_timestamp_given(), "tenant": record.tenant(),
+        "entity_id": record.entity_id(), "event_type": record.event_type(),
+        "payload_hex": hex(record.payload()), "metadata": record.metadata(),
+        "tags": record.tags().collect::<Vec<_>>(),
+    })
+}
