@@ -1,1 +1,45 @@
-//! Under construction.
+//! Fuzz targets: plain functions that take bytes and panic when a promise is broken. `smoke` runs them seeded on
+//! stable; the shims in `libfuzzer/` run them under coverage guidance.
+
+pub mod format;
+pub mod journal;
+pub mod program;
+pub mod http;
+pub mod mutate;
+
+/// A target: its name, the function, where its seeds are, and how many runs of it a second of smoke is worth.
+pub struct Target {
+    /// What it is called.
+    pub name: &'static str,
+    /// Runs it once.
+    pub run: fn(&[u8]),
+    /// Inputs to begin from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Makes checksums right again after a mutation, so that it is not stopped at the door.
+    pub repair: fn(&mut [u8]),
+    /// Runs in a smoke of scale 1.
+    pub runs: u32,
+}
+
+/// Every target.
+pub fn targets() -> Vec<Target> {
+    let none = |_: &mut [u8]| {};
+    let target = |name, run, seeds, repair, runs| Target { name, run, seeds, repair, runs };
+    vec![
+        target("frame", format::frame, format::frame_seeds, format::repair_frame, 20_000),
+        target("record", format::record, format::record_seeds, format::repair_record, 20_000),
+        target("manifest", format::manifest, format::manifest_seeds, format::repair_manifest, 20_000),
+        target("journal", journal::journal, journal::seeds, journal::repair, 1_000),
+        target("program", program::program, program::seeds, none, 400),
+        target("parameters", http::parameters, http::parameter_seeds, none, 4_000),
+        target("lines", http::lines, http::line_seeds, none, 4_000),
+    ]
+}
+
+/// A target that panics on an input that mutation has to find: proof that a smoke run would notice.
+pub fn canary() -> Target {
+    let run =
+        |data: &[u8]| assert!(!(data.len() > 3 && data[0] == b'A' && data[3] > 0xF0), "the canary died");
+    let seeds = || vec![b"AAAA".to_vec()];
+    Target { name: "canary", run, seeds, repair: |_| {}, runs: 20_000 }
+}

@@ -1,0 +1,137 @@
+//! The codec: any bytes are refused or understood, and what is understood is written the same again.
+
+use std::path::Path;
+
+use allsource_format::frame::Frame;
+use allsource_format::journal::{HEADER_BYTES, Header};
+use allsource_format::manifest::Manifest;
+use allsource_format::record::{Draft, Record, encode, seal};
+use rkyv::util::AlignedVec;
+
+fn aligned(data: &[u8]) -> AlignedVec<16> {
+    let mut bytes = AlignedVec::new();
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+/// The published vectors whose name begins so.
+pub fn vectors(kind: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../format-spec/vectors");
+    let mut found = Vec::new();
+    for part in ["v1", "bad"] {
+        let entries = std::fs::read_dir(folder.join(part)).expect("the vectors are beside this package");
+        let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+        let names =
+            |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(kind));
+        let wanted =
+            paths.iter().filter(|path| names(path) && path.extension().is_some_and(|end| end == "bin"));
+        found.extend(wanted.map(|path| std::fs::read(path).expect("a vector")));
+    }
+    found
+}
+
+/// The seed of the frames in the vectors.
+fn seed() -> u32 {
+    vectors("journal-events").first().and_then(|bytes| Header::decode(bytes).ok()).expect("a header").seed()
+}
+
+/// A frame and its records.
+pub fn frame(data: &[u8]) {
+    let bytes = aligned(data);
+    if let Ok(frame) = Frame::check(&bytes, SEED.with(|seed| *seed)) {
+        assert!(frame.length() <= data.len());
+        let records: Vec<_> = frame.records().collect();
+        if records.iter().all(Result::is_ok) {
+            assert_eq!(records.len(), frame.header.count as usize);
+        }
+    }
+}
+
+std::thread_local! {
+    static SEED: u32 = seed();
+}
+
+/// The first frame of each journal among the vectors.
+pub fn frame_seeds() -> Vec<Vec<u8>> {
+    vectors("journal").into_iter().map(|bytes| bytes.get(HEADER_BYTES..).unwrap_or(&[]).to_vec()).collect()
+}
+
+/// Seals a frame anew, and its first record.
+pub fn repair_frame(data: &mut [u8]) {
+    let length = |data: &[u8]| {
+        data.get(8..12).map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            as usize
+    };
+    if data.len() < 72 || !(64..=data.len()).contains(&length(data)) {
+        return;
+    }
+    let mut record = data[64..].to_vec();
+    repair_record(&mut record);
+    data[64..].copy_from_slice(&record);
+    let mut crc = crc32fast::Hasher::new_with_initial(SEED.with(|seed| *seed));
+    crc.update(&data[8..length(data)]);
+    data[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
+}
+
+/// A record: whatever validates can be written again from what was read of it, and reads the same.
+pub fn record(data: &[u8]) {
+    let bytes = aligned(data);
+    let Ok(record) = Record::check(&bytes) else { return };
+    let tags: Vec<&str> = record.tags().collect();
+    let draft = Draft {
+        id: record.id(),
+        timestamp: record.is_timestamp_given().then(|| record.timestamp()),
+        is_json: record.is_json(),
+        tenant: record.tenant(),
+        entity_id: record.entity_id(),
+        event_type: record.event_type(),
+        payload: record.payload(),
+        metadata: record.metadata(),
+        tags: &tags,
+    };
+    let mut again = AlignedVec::new();
+    let crc = encode(&draft, &mut again).expect("a checked record is within the limits");
+    seal(&mut again, crc, record.position(), record.version(), record.recorded_at());
+    let again = Record::check(&again).expect("what was just written is whole");
+    assert!(again.same_content(&record));
+    assert_eq!((again.position(), again.version()), (record.position(), record.version()));
+}
+
+/// The first record of each journal among the vectors.
+pub fn record_seeds() -> Vec<Vec<u8>> {
+    frame_seeds().into_iter().map(|bytes| bytes.get(64..).unwrap_or(&[]).to_vec()).collect()
+}
+
+/// Makes a record's checksum right.
+pub fn repair_record(data: &mut [u8]) {
+    let Some(length) = data.get(..4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize) else {
+        return;
+    };
+    let Some(archive) = data.get(8..).and_then(|rest| rest.get(..length)) else { return };
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&data[..4]);
+    crc.update(archive);
+    let crc = crc.finalize().to_le_bytes();
+    data[4..8].copy_from_slice(&crc);
+}
+
+/// A manifest: whatever is accepted is written the same again, but for the version of its writer.
+pub fn manifest(data: &[u8]) {
+    if let Ok(manifest) = Manifest::decode(data) {
+        assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+    }
+}
+
+/// The manifests among the vectors.
+pub fn manifest_seeds() -> Vec<Vec<u8>> {
+    vectors("manifest")
+}
+
+/// Makes a manifest's checksum right.
+pub fn repair_manifest(data: &mut [u8]) {
+    if data.len() > 12 {
+        let crc = crc32fast::hash(&data[12..]).to_le_bytes();
+        data[8..12].copy_from_slice(&crc);
+    }
+}

@@ -1,0 +1,70 @@
+//! A store whose journal holds any bytes: it opens and shows a prefix of the truth, or refuses and changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
+use allsource_engine::{Engine, Options, Query, inspect};
+use allsource_format::journal::Header;
+use allsource_format::manifest::Manifest;
+
+use crate::format::{repair_frame, vectors};
+
+const FILE: &str = "journal/0000000001.jnl";
+const FILE_BYTES: u64 = 64 << 10;
+
+fn options() -> Options {
+    Options { journal_file_bytes: FILE_BYTES, partitions: 4, ..Options::default() }
+}
+
+fn open(disk: &SimDisk) -> Option<Engine> {
+    let (clock, entropy) = (Arc::new(SimClock::at(1_800_000_000_000_000)), Arc::new(SimEntropy::seeded(1)));
+    Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options()).ok()
+}
+
+/// A store on a simulated disk with this journal file.
+fn disk_with(data: &[u8]) -> SimDisk {
+    let disk = SimDisk::new(1);
+    open(&disk).expect("an empty disk opens").close();
+    let path = disk.paths().into_iter().rfind(|path| path.starts_with("manifest/")).expect("a manifest");
+    let manifest = Manifest::decode(&disk.contents(&path).expect("its bytes")).expect("a manifest");
+    let mut bytes = data.to_vec();
+    bytes.resize(bytes.len().max(FILE_BYTES as usize), 0);
+    // The file is of this store, whatever else is wrong with it.
+    if let Ok(header) = Header::decode(&bytes) {
+        let header = Header { store: manifest.store, number: 1, ..header };
+        bytes[..4096].copy_from_slice(&header.encode());
+    }
+    disk.damage(FILE, bytes);
+    disk
+}
+
+/// Whatever the file holds, nothing panics, reading changes nothing, and what an open shows has no gap.
+pub fn journal(data: &[u8]) {
+    let disk = disk_with(data);
+    let before = disk.contents(FILE);
+    let report = inspect::verify_disk(&disk, Path::new("store"));
+    assert_eq!(disk.contents(FILE), before, "looking changed the file");
+    match open(&disk) {
+        Some(engine) => {
+            let events = engine.read(&Query::all()).expect("an open store is read");
+            for (event, position) in events.zip(1..) {
+                assert_eq!(event.expect("an event").position().value(), position);
+            }
+            assert!(report.is_ok_and(|report| report.damage.is_empty()), "it opened though it is damaged");
+        }
+        None => assert_eq!(disk.contents(FILE), before, "a refused open changed the file"),
+    }
+}
+
+/// The journals among the vectors.
+pub fn seeds() -> Vec<Vec<u8>> {
+    vectors("journal")
+}
+
+/// Seals the first frame anew.
+pub fn repair(data: &mut [u8]) {
+    if let Some(frames) = data.get_mut(4096..) {
+        repair_frame(frames);
+    }
+}
