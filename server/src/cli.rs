@@ -16,6 +16,7 @@ mod tail;
 mod stats;
 mod verify;
 mod dump;
+mod bench;
 mod serve;
 
 use std::process::ExitCode;
@@ -60,6 +61,8 @@ enum Command {
     Verify(verify::Verify),
     /// Print every readable event of a store that no server has open, one JSON object a line
     Dump(dump::Dump),
+    /// Measure the engine on this machine, beside what its disk alone can do
+    Bench(bench::Bench),
 }
 
 /// Runs the command that the process was started with.
@@ -84,5 +87,6 @@ fn dispatch(command: Command) -> Outcome {
         Command::Stats(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Dump(command) => command.run(),
+        Command::Bench(command) => command.run(),
     }
 }

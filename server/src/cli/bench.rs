@@ -1,0 +1,160 @@
+//! `allsource bench`: what the engine does on this machine, beside what the device alone does.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::LocalDisk;
+use allsource_engine::{AsOf, Batch, Engine, Query, ReadError};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::failure::{Failure, Outcome};
+use super::terminal::{self, Format, Output};
+use crate::measure::{self, Floor, MeasureError};
+
+/// Appends that are in flight at once.
+const WINDOW: usize = 64;
+
+/// Measures the engine on this machine, each figure beside the floor of the device in the same run.
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// Folder to work in, on the disk to measure; must not exist, and is left behind
+    #[arg(long, value_name = "DIR", default_value = "bench-data")]
+    data: PathBuf,
+    /// How much longer than usual to measure
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    scale: u16,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// A line of the result.
+struct Line {
+    what: &'static str,
+    measured: String,
+    floor: String,
+    ratio: f64,
+    goal: &'static str,
+}
+
+impl From<MeasureError> for Failure {
+    fn from(error: MeasureError) -> Self {
+        Self::new(format!("cannot measure: {error}"))
+    }
+}
+
+impl Bench {
+    pub(super) fn run(self) -> Outcome {
+        let engine = Engine::open(self.data.join("store")).map_err(|error| {
+            Failure::new(error.to_string()).advise("name a folder that does not exist: --data")
+        })?;
+        let disk = Arc::new(LocalDisk::new(self.data.join("floor")));
+        allsource_engine::platform::Disk::create_dir(&*disk, "")?;
+        let mut floor = Floor::new(&*disk)?;
+        let mut lines = appends(&engine, &mut floor, u64::from(self.scale))?;
+        lines.extend(reads(&engine, usize::from(self.scale))?);
+        engine.close();
+        self.print(&lines)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn print(&self, lines: &[Line]) -> std::io::Result<()> {
+        if self.format.output == Output::Table {
+            let mut table = terminal::table(&["WHAT", "MEASURED", "FLOOR", "RATIO", "GOAL"]);
+            for line in lines {
+                let ratio = format!("{:.2}", line.ratio);
+                table.add_row([line.what, &line.measured, &line.floor, &ratio, line.goal]);
+            }
+            return terminal::say(&table.trim_fmt());
+        }
+        let object = |line: &Line| {
+            json!({"what": line.what, "measured": line.measured, "floor": line.floor, "ratio": line.ratio,
+                "goal": line.goal})
+        };
+        let objects: Vec<Value> = lines.iter().map(object).collect();
+        match self.format.output {
+            Output::Ndjson => objects.iter().try_for_each(|object| terminal::say(&object.to_string())),
+            _ => terminal::say(&Value::from(objects).to_string()),
+        }
+    }
+}
+
+fn per_second(rate: f64) -> String {
+    format!("{rate:.0}/s")
+}
+
+fn appends(engine: &Engine, floor: &mut Floor, scale: u64) -> Result<Vec<Line>, MeasureError> {
+    floor.blocks(200)?;
+    measure::in_flight(engine, WINDOW, 20_000)?;
+    let one = measure::one_writer(engine, floor, 3_000 * scale)?;
+    let (append, write) = (one.engine.median(), one.floor.median());
+    let alone = measure::rate(1, append);
+    let many = measure::in_flight(engine, WINDOW, 200_000 * scale)?;
+    let batches = measure::batches(engine, floor, 300 * scale)?;
+    Ok(vec![
+        Line {
+            what: "one writer, one event: median",
+            measured: format!("{append:.0?}"),
+            floor: format!("{write:.0?}"),
+            ratio: append.as_secs_f64() / write.as_secs_f64(),
+            goal: "at most 1.6 floors",
+        },
+        Line {
+            what: "64 appends in flight",
+            measured: per_second(many),
+            floor: format!("{} alone", per_second(alone)),
+            ratio: many / alone,
+            goal: "at least 25 times one writer",
+        },
+        Line {
+            what: "batches of 1,000 events of 300 bytes",
+            measured: per_second(batches.engine),
+            floor: per_second(batches.floor),
+            ratio: batches.engine / batches.floor,
+            goal: "at least 0.5 floors",
+        },
+        Line {
+            what: "processor time for an event of a batch",
+            measured: format!("{:?}", batches.cpu_per_event),
+            floor: "1µs".to_owned(),
+            ratio: batches.cpu_per_event.as_secs_f64() / 1e-6,
+            goal: "at most 1",
+        },
+    ])
+}
+
+fn reads(engine: &Engine, scale: usize) -> Result<Vec<Line>, Failure> {
+    let fail = |error: &dyn std::fmt::Display| Failure::new(format!("cannot measure: {error}"));
+    let entity = Entity::new("read-me").map_err(|error| fail(&error))?;
+    for number in 0..100 {
+        let payload = format!("{{\"number\":{number},\"member_{}\":\"{}\"}}", number % 10, "x".repeat(200));
+        let event = NewEvent::json("read.me", payload).map_err(|error| fail(&error))?;
+        engine.append(Batch::to(&entity).event(event)).wait().map_err(|error| fail(&error))?;
+    }
+    let query = Query::entity(&entity);
+    let read = measure::repeated(5_000 * scale, || {
+        engine.read(&query)?.try_for_each(|event| event.map(|event| drop(std::hint::black_box(event))))
+    });
+    let fold = measure::repeated(5_000 * scale, || {
+        std::hint::black_box(engine.fold(&entity, AsOf::Now)?);
+        Ok::<_, ReadError>(())
+    });
+    let line = |what, took: std::time::Duration, most: f64, goal| Line {
+        what,
+        measured: format!("{took:.1?}"),
+        floor: format!("{most}µs"),
+        ratio: took.as_secs_f64() / (most * 1e-6),
+        goal,
+    };
+    Ok(vec![
+        line(
+            "100 events of an entity: median",
+            read.map_err(|error| fail(&error))?.median(),
+            10.0,
+            "at most 1",
+        ),
+        line("state of it: median", fold.map_err(|error| fail(&error))?.median(), 30.0, "at most 1"),
+    ])
+}

@@ -1,0 +1,242 @@
+//! Measuring an engine beside the floor of its device, in the same run: `allsource bench` and the benches use it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allsource_engine::error::AppendError;
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::{Clock, Disk, DiskFile, SystemClock};
+use allsource_engine::{Append, Batch, Engine};
+
+/// Bytes of the smallest write that can be durable.
+pub const BLOCK_BYTES: usize = 4096;
+
+/// Why something could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The device.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The engine.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// An event or a name of the measurement.
+    #[error("cannot make an event: {0}")]
+    Event(String),
+}
+
+/// Durations, in ascending order.
+#[derive(Debug, Clone, Default)]
+pub struct Durations(Vec<Duration>);
+
+impl Durations {
+    /// Sorts durations.
+    pub fn of(mut durations: Vec<Duration>) -> Self {
+        durations.sort_unstable();
+        Self(durations)
+    }
+
+    /// The one that so many per mille are not above; zero if there is none.
+    pub fn quantile(&self, per_mille: usize) -> Duration {
+        let place = self.0.len().saturating_sub(1) * per_mille / 1000;
+        self.0.get(place).copied().unwrap_or_default()
+    }
+
+    /// The one in the middle.
+    pub fn median(&self) -> Duration {
+        self.quantile(500)
+    }
+
+    /// All of them together.
+    pub fn sum(&self) -> Duration {
+        self.0.iter().sum()
+    }
+}
+
+/// How long something took, and how long the device alone took for the same.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// The engine.
+    pub engine: Durations,
+    /// The device: a write and a sync in a file that is all there.
+    pub floor: Durations,
+}
+
+/// A file whose every byte is there, to write into over and over.
+pub struct Floor {
+    file: Arc<dyn DiskFile>,
+    length: u64,
+    next: u64,
+    clock: SystemClock,
+}
+
+impl Floor {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn new(disk: &dyn Disk) -> io::Result<Self> {
+        let length = 64 << 20;
+        let file = disk.create("floor", length)?;
+        file.sync()?;
+        Ok(Self { file, length, next: 0, clock: SystemClock::default() })
+    }
+
+    /// Writes and syncs so many bytes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Duration> {
+        if self.next + bytes.len() as u64 > self.length {
+            self.next = 0;
+        }
+        let started = self.clock.monotonic();
+        self.file.write_at(bytes, self.next)?;
+        self.file.sync()?;
+        self.next += bytes.len() as u64;
+        Ok(self.clock.monotonic().saturating_sub(started))
+    }
+
+    /// So many writes of one block.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn blocks(&mut self, count: usize) -> io::Result<Durations> {
+        let block = [7; BLOCK_BYTES];
+        Ok(Durations::of((0..count).map(|_| self.write(&block)).collect::<io::Result<_>>()?))
+    }
+}
+
+/// An event with about so many bytes of payload, about an entity of this number.
+///
+/// # Errors
+/// When it breaks a rule.
+pub fn event(number: u64, payload_bytes: usize) -> Result<(Entity, NewEvent), MeasureError> {
+    let told = |error: &dyn std::fmt::Display| MeasureError::Event(error.to_string());
+    let entity = Entity::new(format!("entity-{:07}", number % 10_000)).map_err(|error| told(&error))?;
+    let filling = "x".repeat(payload_bytes.saturating_sub(40));
+    let payload = format!("{{\"number\":{number},\"status\":\"paid\",\"filling\":\"{filling}\"}}");
+    let event = NewEvent::json("order.paid", payload).map_err(|error| told(&error))?;
+    Ok((entity, event))
+}
+
+/// One writer that waits for each of its appends of one event, each beside a write of one block to the floor.
+///
+/// # Errors
+/// When the device or the engine refuses.
+pub fn one_writer(engine: &Engine, floor: &mut Floor, count: u64) -> Result<Measured, MeasureError> {
+    let clock = SystemClock::default();
+    let (mut appends, mut writes) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        writes.push(floor.write(&[7; BLOCK_BYTES])?);
+        let (entity, event) = event(number, 300)?;
+        let started = clock.monotonic();
+        engine.append(Batch::to(&entity).event(event)).wait()?;
+        appends.push(clock.monotonic().saturating_sub(started));
+    }
+    Ok(Measured { engine: Durations::of(appends), floor: Durations::of(writes) })
+}
+
+/// Events a second with `window` appends of one event in flight.
+///
+/// # Errors
+/// When the engine refuses.
+pub fn in_flight(engine: &Engine, window: usize, count: u64) -> Result<f64, MeasureError> {
+    let clock = SystemClock::default();
+    let started = clock.monotonic();
+    let mut waiting: VecDeque<Append> = VecDeque::new();
+    for number in 0..count {
+        if waiting.len() == window
+            && let Some(oldest) = waiting.pop_front()
+        {
+            oldest.wait()?;
+        }
+        let (entity, event) = event(number, 300)?;
+        waiting.push_back(engine.append(Batch::to(&entity).event(event)));
+    }
+    waiting.into_iter().try_for_each(|append| append.wait().map(drop))?;
+    Ok(rate(count, clock.monotonic().saturating_sub(started)))
+}
+
+/// What batches cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Batches {
+    /// Events a second.
+    pub engine: f64,
+    /// Events a second if the same bytes are only written and synced in the same chunks.
+    pub floor: f64,
+    /// Processor time for each event, of all threads.
+    pub cpu_per_event: Duration,
+}
+
+/// `count` batches of 1,000 events of 300 bytes, two in flight, then the same bytes in the same chunks on the
+/// floor. The batches are made before the clock starts; encoding them is part of appending.
+///
+/// # Errors
+/// When the device or the engine refuses.
+pub fn batches(engine: &Engine, floor: &mut Floor, count: u64) -> Result<Batches, MeasureError> {
+    let mut made = (0..count).map(|number| batch(number * 1000)).collect::<Result<VecDeque<_>, _>>()?;
+    let before = engine.counters();
+    let (clock, cpu) = (SystemClock::default(), cpu_time());
+    let started = clock.monotonic();
+    let mut waiting: VecDeque<Append> = VecDeque::new();
+    while let Some(batch) = made.pop_front() {
+        waiting.push_back(engine.append(batch));
+        if waiting.len() > 2
+            && let Some(oldest) = waiting.pop_front()
+        {
+            oldest.wait()?;
+        }
+    }
+    waiting.into_iter().try_for_each(|append| append.wait().map(drop))?;
+    let (took, cpu) = (clock.monotonic().saturating_sub(started), cpu_time().saturating_sub(cpu));
+    let after = engine.counters();
+    let (rounds, bytes) = (after.rounds - before.rounds, after.journal_bytes - before.journal_bytes);
+    let chunk =
+        vec![7; usize::try_from(bytes / rounds.max(1)).unwrap_or(BLOCK_BYTES).next_multiple_of(BLOCK_BYTES)];
+    let writes = (0..rounds).map(|_| floor.write(&chunk)).collect::<io::Result<Vec<_>>>()?;
+    let events = count * 1000;
+    Ok(Batches {
+        engine: rate(events, took),
+        floor: rate(events, writes.iter().sum()),
+        cpu_per_event: cpu / u32::try_from(events).unwrap_or(u32::MAX),
+    })
+}
+
+fn batch(first: u64) -> Result<Batch, MeasureError> {
+    let (entity, event) = event(first, 300)?;
+    let mut batch = Batch::to(&entity).event(event);
+    for number in first + 1..first + 1000 {
+        let (entity, event) = self::event(number, 300)?;
+        batch = batch.and_to(&entity).event(event);
+    }
+    Ok(batch)
+}
+
+/// How long `work` takes, in the middle of so many times.
+///
+/// # Errors
+/// What `work` says.
+pub fn repeated<E>(times: usize, mut work: impl FnMut() -> Result<(), E>) -> Result<Durations, E> {
+    let clock = SystemClock::default();
+    let time = || {
+        let started = clock.monotonic();
+        work()?;
+        Ok(clock.monotonic().saturating_sub(started))
+    };
+    std::iter::repeat_with(time).take(times).collect::<Result<_, E>>().map(Durations::of)
+}
+
+/// So many in so much time, a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate may round")]
+pub fn rate(count: u64, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64().max(1e-9)
+}
+
+/// Processor time of all threads of this process so far.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
