@@ -1,1 +1,48 @@
-//! Under construction.
+//! What the benches share: a store on the disk under test, and the floor of its device, printed first.
+
+use std::error::Error;
+
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::LocalDisk;
+use allsource_engine::{Batch, Engine};
+use allsource_server::measure::Floor;
+use tempfile::TempDir;
+
+/// A store beside a floor file, in a folder that goes away with it.
+pub struct Bench {
+    /// The store.
+    pub engine: Engine,
+    /// The floor of its device.
+    pub floor: Floor,
+    _folder: TempDir,
+}
+
+impl Bench {
+    /// An empty store in the current folder's disk; prints the floor: 4 KiB `pwrite` and `fdatasync` on a file
+    /// that is all there.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn new() -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir_in(".")?;
+        let disk = LocalDisk::new(folder.path());
+        let mut floor = Floor::new(&disk)?;
+        let blocks = floor.blocks(1_000)?;
+        println!("floor: median {:?}, p99 {:?}", blocks.median(), blocks.quantile(990));
+        Ok(Self { engine: Engine::open(folder.path().join("store"))?, floor, _folder: folder })
+    }
+
+    /// An entity with so many events of about 300 bytes.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub fn entity(&self, id: &str, events: u64) -> Result<Entity, Box<dyn Error>> {
+        let entity = Entity::new(id)?;
+        for number in 0..events {
+            let payload =
+                format!("{{\"number\":{number},\"member_{}\":\"{}\"}}", number % 10, "x".repeat(200));
+            self.engine.append(Batch::to(&entity).event(NewEvent::json("bench.read", payload)?)).wait()?;
+        }
+        Ok(entity)
+    }
+}

@@ -1,0 +1,24 @@
+//! Folding the state of an entity from its events.
+
+use std::error::Error;
+
+use allsource_benches::Bench;
+use allsource_engine::{AsOf, Version};
+use criterion::Criterion;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut criterion = Criterion::default().configure_from_args();
+    let bench = Bench::new()?;
+    for events in [10, 100, 1000] {
+        let entity = bench.entity(&format!("fold-{events}"), events)?;
+        criterion.bench_function(&format!("state from {events} events"), |bencher| {
+            bencher.iter(|| bench.engine.fold(&entity, AsOf::Now).expect("a fold"));
+        });
+        let half = Version::new(events / 2).ok_or("a version")?;
+        criterion.bench_function(&format!("state as of version {half} of {events}"), |bencher| {
+            bencher.iter(|| bench.engine.fold(&entity, AsOf::Version(half)).expect("a fold"));
+        });
+    }
+    criterion.final_summary();
+    Ok(())
+}
