@@ -6,18 +6,23 @@ use std::hint::black_box;
 use allsource_benches::Bench;
 use allsource_engine::event::{EventType, Filter, TenantId};
 use allsource_engine::{Engine, Query};
-use allsource_server::measure::in_flight;
+use allsource_engine::measure::{entity, in_flight};
 use criterion::Criterion;
 
 fn read(engine: &Engine, query: &Query) -> usize {
-    engine.read(query).expect("a read").map(|event| black_box(event.expect("an event"))).count()
+    let mut events = 0;
+    for event in engine.read(query).expect("a read") {
+        black_box(event.expect("an event"));
+        events += 1;
+    }
+    events
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let bench = Bench::new()?;
     in_flight(&bench.engine, 512, 200_000)?;
-    let entity = bench.entity("read-me", 100)?;
+    let entity = entity(&bench.engine, "read-me", 100)?;
     let newest = bench.engine.read(&Query::entity(&entity).newest_first())?.next().ok_or("no event")??;
     let by_type =
         Filter { event_type: Some(EventType::new("order.paid")?), ..Filter::tenant(TenantId::default()) };

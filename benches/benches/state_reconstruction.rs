@@ -3,14 +3,14 @@
 use std::error::Error;
 
 use allsource_benches::Bench;
-use allsource_engine::{AsOf, Version};
+use allsource_engine::{AsOf, Version, measure};
 use criterion::Criterion;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let bench = Bench::new()?;
     for events in [10, 100, 1000] {
-        let entity = bench.entity(&format!("fold-{events}"), events)?;
+        let entity = measure::entity(&bench.engine, &format!("fold-{events}"), events)?;
         criterion.bench_function(&format!("state from {events} events"), |bencher| {
             bencher.iter(|| bench.engine.fold(&entity, AsOf::Now).expect("a fold"));
         });

@@ -2,10 +2,9 @@
 
 use std::error::Error;
 
-use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::Engine;
+use allsource_engine::measure::Floor;
 use allsource_engine::platform::LocalDisk;
-use allsource_engine::{Batch, Engine};
-use allsource_server::measure::Floor;
 use tempfile::TempDir;
 
 /// A store beside a floor file, in a folder that goes away with it.
@@ -30,19 +29,5 @@ impl Bench {
         let blocks = floor.blocks(1_000)?;
         println!("floor: median {:?}, p99 {:?}", blocks.median(), blocks.quantile(990));
         Ok(Self { engine: Engine::open(folder.path().join("store"))?, floor, _folder: folder })
-    }
-
-    /// An entity with so many events of about 300 bytes.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub fn entity(&self, id: &str, events: u64) -> Result<Entity, Box<dyn Error>> {
-        let entity = Entity::new(id)?;
-        for number in 0..events {
-            let payload =
-                format!("{{\"number\":{number},\"member_{}\":\"{}\"}}", number % 10, "x".repeat(200));
-            self.engine.append(Batch::to(&entity).event(NewEvent::json("bench.read", payload)?)).wait()?;
-        }
-        Ok(entity)
     }
 }

@@ -43,11 +43,12 @@ mod committer;
 mod read;
 mod fold;
 mod subscribe;
-pub mod inspect;
 mod open;
+pub mod inspect;
 mod drive;
 mod vitals;
 mod engine;
+pub mod measure;
 pub mod compat;
 
 pub use append::{Append, AppendFuture};

@@ -7,6 +7,7 @@ mod local;
 pub(crate) mod sync;
 pub mod sim;
 
+pub(crate) use clock::cpu_time;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use disk::{Disk, DiskFile, DiskLock};
 pub use local::LocalDisk;

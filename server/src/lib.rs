@@ -9,5 +9,4 @@ pub mod config;
 pub mod metrics;
 pub mod app;
 pub mod http;
-pub mod measure;
 pub mod cli;

@@ -1,3 +1,5 @@
+//! Records: round trips, and every way to spoil one.
+
 use rkyv::util::AlignedVec;
 
 use super::*;

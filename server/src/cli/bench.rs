@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::Engine;
+use allsource_engine::measure::{self, Durations, Floor, MeasureError};
 use allsource_engine::platform::LocalDisk;
-use allsource_engine::{AsOf, Batch, Engine, Query, ReadError};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output};
-use crate::measure::{self, Floor, MeasureError};
 
 /// Appends that are in flight at once.
 const WINDOW: usize = 64;
@@ -125,36 +124,17 @@ fn appends(engine: &Engine, floor: &mut Floor, scale: u64) -> Result<Vec<Line>, 
     ])
 }
 
-fn reads(engine: &Engine, scale: usize) -> Result<Vec<Line>, Failure> {
-    let fail = |error: &dyn std::fmt::Display| Failure::new(format!("cannot measure: {error}"));
-    let entity = Entity::new("read-me").map_err(|error| fail(&error))?;
-    for number in 0..100 {
-        let payload = format!("{{\"number\":{number},\"member_{}\":\"{}\"}}", number % 10, "x".repeat(200));
-        let event = NewEvent::json("read.me", payload).map_err(|error| fail(&error))?;
-        engine.append(Batch::to(&entity).event(event)).wait().map_err(|error| fail(&error))?;
-    }
-    let query = Query::entity(&entity);
-    let read = measure::repeated(5_000 * scale, || {
-        engine.read(&query)?.try_for_each(|event| event.map(|event| drop(std::hint::black_box(event))))
-    });
-    let fold = measure::repeated(5_000 * scale, || {
-        std::hint::black_box(engine.fold(&entity, AsOf::Now)?);
-        Ok::<_, ReadError>(())
-    });
-    let line = |what, took: std::time::Duration, most: f64, goal| Line {
+fn reads(engine: &Engine, scale: usize) -> Result<Vec<Line>, MeasureError> {
+    let entity = measure::entity(engine, "read-me", 100)?;
+    let line = |what, took: &Durations, most: f64| Line {
         what,
-        measured: format!("{took:.1?}"),
+        measured: format!("{:.1?}", took.median()),
         floor: format!("{most}µs"),
-        ratio: took.as_secs_f64() / (most * 1e-6),
-        goal,
+        ratio: took.median().as_secs_f64() / (most * 1e-6),
+        goal: "at most 1",
     };
     Ok(vec![
-        line(
-            "100 events of an entity: median",
-            read.map_err(|error| fail(&error))?.median(),
-            10.0,
-            "at most 1",
-        ),
-        line("state of it: median", fold.map_err(|error| fail(&error))?.median(), 30.0, "at most 1"),
+        line("100 events of an entity: median", &measure::reads(engine, &entity, 5_000 * scale)?, 10.0),
+        line("state of it: median", &measure::folds(engine, &entity, 5_000 * scale)?, 30.0),
     ])
 }

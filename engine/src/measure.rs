@@ -1,14 +1,18 @@
-//! Measuring an engine beside the floor of its device, in the same run: `allsource bench` and the benches use it.
+//! Measuring an engine beside the floor of its device, in the same run.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allsource_engine::error::AppendError;
-use allsource_engine::event::{Entity, NewEvent};
-use allsource_engine::platform::{Clock, Disk, DiskFile, SystemClock};
-use allsource_engine::{Append, Batch, Engine};
+use crate::append::Append;
+use crate::batch::Batch;
+use crate::engine::Engine;
+use crate::error::{AppendError, ReadError};
+use crate::event::{Entity, NewEvent};
+use crate::fold::AsOf;
+use crate::platform::{Clock, Disk, DiskFile, SystemClock, cpu_time};
+use crate::query::Query;
 
 /// Bytes of the smallest write that can be durable.
 pub const BLOCK_BYTES: usize = 4096;
@@ -19,9 +23,12 @@ pub enum MeasureError {
     /// The device.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The engine.
+    /// The engine, appending.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// The engine, reading.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// An event or a name of the measurement.
     #[error("cannot make an event: {0}")]
     Event(String),
@@ -215,28 +222,61 @@ fn batch(first: u64) -> Result<Batch, MeasureError> {
     Ok(batch)
 }
 
-/// How long `work` takes, in the middle of so many times.
+/// An entity with so many events of about 300 bytes, each with one of ten members.
 ///
 /// # Errors
-/// What `work` says.
-pub fn repeated<E>(times: usize, mut work: impl FnMut() -> Result<(), E>) -> Result<Durations, E> {
+/// When the engine refuses.
+pub fn entity(engine: &Engine, id: &str, events: u64) -> Result<Entity, MeasureError> {
+    let told = |error: &dyn std::fmt::Display| MeasureError::Event(error.to_string());
+    let entity = Entity::new(id).map_err(|error| told(&error))?;
+    for number in 0..events {
+        let payload = format!("{{\"number\":{number},\"member_{}\":\"{}\"}}", number % 10, "x".repeat(200));
+        let event = NewEvent::json("bench.read", payload).map_err(|error| told(&error))?;
+        engine.append(Batch::to(&entity).event(event)).wait()?;
+    }
+    Ok(entity)
+}
+
+/// Reading all events of an entity, so many times.
+///
+/// # Errors
+/// When the engine refuses.
+pub fn reads(engine: &Engine, entity: &Entity, times: usize) -> Result<Durations, MeasureError> {
+    let query = Query::entity(entity);
+    repeated(times, || {
+        for event in engine.read(&query)? {
+            std::hint::black_box(event?);
+        }
+        Ok(())
+    })
+}
+
+/// Folding an entity, so many times.
+///
+/// # Errors
+/// When the engine refuses.
+pub fn folds(engine: &Engine, entity: &Entity, times: usize) -> Result<Durations, MeasureError> {
+    repeated(times, || {
+        std::hint::black_box(engine.fold(entity, AsOf::Now)?);
+        Ok(())
+    })
+}
+
+fn repeated(
+    times: usize,
+    mut work: impl FnMut() -> Result<(), MeasureError>,
+) -> Result<Durations, MeasureError> {
     let clock = SystemClock::default();
     let time = || {
         let started = clock.monotonic();
         work()?;
         Ok(clock.monotonic().saturating_sub(started))
     };
-    std::iter::repeat_with(time).take(times).collect::<Result<_, E>>().map(Durations::of)
+    std::iter::repeat_with(time).take(times).collect::<Result<_, _>>().map(Durations::of)
 }
 
 /// So many in so much time, a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate may round")]
 pub fn rate(count: u64, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64().max(1e-9)
-}
-
-/// Processor time of all threads of this process so far.
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
