@@ -7,6 +7,9 @@ use allsource_engine::measure::Floor;
 use allsource_engine::platform::LocalDisk;
 use tempfile::TempDir;
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A store beside a floor file, in a folder that goes away with it.
 pub struct Bench {
     /// The store.

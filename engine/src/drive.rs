@@ -255,6 +255,7 @@ fn run_sequencer(shared: &Shared, mut step: SequencerStep) {
             }
         };
         if let Some(round) = round {
+            shared.queue.disk_is_busy();
             shared.handoff.put(round);
         }
     }
@@ -271,6 +272,9 @@ fn run_committer(shared: &Shared, mut committer: Committer) {
             Durability::Interval(interval) => Some(interval),
             Durability::Sync | Durability::None => None,
         };
+        if shared.handoff.is_free() {
+            shared.queue.disk_is_idle();
+        }
         match shared.handoff.take(interval.filter(|_| committer.unsynced.is_some())) {
             Taken::Value(round) => committer.commit(round),
             Taken::Nothing => committer.settle(interval.unwrap_or_default()),

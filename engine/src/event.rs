@@ -17,3 +17,4 @@ pub use stored::EventRef;
 pub use time::Timestamp;
 
 pub(crate) use entity::{EntityKeyBuffer, key_of};
+pub(crate) use stored::record_at;

@@ -1,7 +1,11 @@
 //! Folding: the state of an entity as of any moment, from its events.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::ReadError;
@@ -88,53 +92,65 @@ pub(crate) fn fold(
 ) -> Result<Option<State>, ReadError> {
     let events: Vec<EventRef> = events.collect::<Result<_, _>>()?;
     let Some(last) = events.last() else { return Ok(None) };
-    let mut members: Vec<(String, &RawValue)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut members = Members::default();
     for event in &events {
-        let Payload::Json(text) = event.payload() else { continue };
-        for (name, value) in object_members(text) {
-            match places.get(&name).and_then(|place| members.get_mut(*place)) {
-                Some(member) => member.1 = value,
-                None => {
-                    places.insert(name.clone(), members.len());
-                    members.push((name, value));
-                }
-            }
+        if let Payload::Json(text) = event.payload() {
+            // What is no object has no members; that it is JSON was checked when it was accepted.
+            let _ = members.deserialize(&mut serde_json::Deserializer::from_str(text));
         }
     }
+    let owned = members.list.into_iter().map(|(name, value)| (name.into_owned(), value.to_owned()));
     Ok(Some(State {
-        members: members.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
+        members: owned.collect(),
         version: last.version(),
         event_count: events.len() as u64,
         last_updated: last.timestamp(),
     }))
 }
 
-/// The top-level members of a JSON object in their order; none for any other JSON.
-fn object_members(text: &str) -> Vec<(String, &RawValue)> {
-    serde_json::from_str::<Members<'_>>(text).map(|members| members.0).unwrap_or_default()
+/// Top-level members of objects in the order in which they first appeared.
+#[derive(Default)]
+struct Members<'e> {
+    list: Vec<(Cow<'e, str>, &'e RawValue)>,
+    places: HashMap<Cow<'e, str>, usize, RandomState>,
 }
 
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> serde::Deserialize<'de> for Members<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
+impl<'e> Members<'e> {
+    fn set(&mut self, name: Cow<'e, str>, value: &'e RawValue) {
+        match self.places.get(&name).and_then(|place| self.list.get_mut(*place)) {
+            Some(member) => member.1 = value,
+            None => {
+                self.places.insert(name.clone(), self.list.len());
+                self.list.push((name, value));
             }
         }
-        deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// A name as it stands in the text, unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
+
+/// Reads one object into the members.
+impl<'e> DeserializeSeed<'e> for &mut Members<'e> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'e>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'e> Visitor<'e> for &mut Members<'e> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'e>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some((Name(name), value)) = object.next_entry()? {
+            self.set(name, value);
+        }
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ use walk::Walk;
 
 /// The events a query asks for, found one by one as they are taken; dropping it ends the search.
 pub struct Events {
+    /// Without the conditions that whatever is walked over fulfils anyway.
     query: Query,
     walk: Walk,
     left: usize,
@@ -26,8 +27,9 @@ impl Events {
         let source = Source::choose(&view, &query.filter);
         let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
         let bottom = query.from.map_or(1, |from| from.value());
+        let rest = Query { filter: source.rest(&query.filter), ..query.clone() };
         let walk = Walk::over(view, source, bottom, top, query);
-        Self { query: query.clone(), walk, left: query.limit.unwrap_or(usize::MAX) }
+        Self { query: rest, walk, left: query.limit.unwrap_or(usize::MAX) }
     }
 }
 

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use allsource_format::partition;
 use allsource_format::record::Record;
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use crate::event::{Block, EntityKeyBuffer, EventRef, TenantId, key_of};
+use crate::event::{Block, EntityKeyBuffer, EventRef, TenantId, key_of, record_at};
 
 pub(crate) use names::Names;
 pub(crate) use postings::Postings;
@@ -34,6 +35,15 @@ pub(crate) struct Tally {
     pub(crate) entities: u64,
 }
 
+/// Consecutive events of one type of a tenant: what they share is looked up once.
+#[derive(Default)]
+struct Run<'a> {
+    tenant: &'a str,
+    event_type: &'a str,
+    postings: Arc<Postings>,
+    tally: Tally,
+}
+
 /// Events in memory and the ways to find them.
 pub(crate) struct Tail {
     /// Position of the event before the tail's first.
@@ -45,7 +55,7 @@ pub(crate) struct Tail {
     /// By tenant and type, ordered, so that a prefix is a range.
     types: RwLock<BTreeMap<EntityKeyBuffer, Arc<Postings>>>,
     /// Hash of tenant and id to the ordinals that have it; the records decide.
-    ids: DashMap<u64, SmallVec<[u32; 2]>>,
+    ids: DashMap<u64, SmallVec<[u32; 2]>, RandomState>,
     partitions: Vec<Postings>,
     tallies: RwLock<BTreeMap<Box<str>, Tally>>,
 }
@@ -65,7 +75,7 @@ impl Tail {
             entities: Names::default(),
             tags: Names::default(),
             types: RwLock::default(),
-            ids: DashMap::new(),
+            ids: DashMap::default(),
             partitions: (0..partitions).map(|_| Postings::default()).collect(),
             tallies: RwLock::default(),
         }
@@ -74,19 +84,17 @@ impl Tail {
     /// Adds the events of a block, which lie at these offsets and follow the tail's last.
     pub(crate) fn insert(&self, block: &Arc<Block>, offsets: &[u32]) {
         let number = u32_of(self.blocks.push(Arc::clone(block)));
+        let mut run = Run::default();
         for &offset in offsets {
-            let event = EventRef::new(Arc::clone(block), offset);
+            let record = record_at(block, offset);
             let ordinal = u32_of(self.places.push(Place { block: number, offset }));
-            assert_eq!(
-                event.position().value(),
-                self.base + u64::from(ordinal) + 1,
-                "positions have no gaps"
-            );
-            self.index(&event.record(), ordinal);
+            assert_eq!(record.position(), self.base + u64::from(ordinal) + 1, "positions have no gaps");
+            self.index(&record, ordinal, &mut run);
         }
+        self.count(&run);
     }
 
-    fn index(&self, record: &Record<'_>, ordinal: u32) {
+    fn index<'a>(&self, record: &Record<'a>, ordinal: u32, run: &mut Run<'a>) {
         let tenant = record.tenant();
         let key = key_of(tenant, record.entity_id().as_bytes());
         let partition = partition::of_key(&key, u32_of(self.partitions.len())) as usize;
@@ -98,22 +106,35 @@ impl Tail {
             self.tags.push(key_of(tenant, tag.as_bytes()), ordinal);
         }
         self.ids.entry(id_hash(tenant, &record.id())).or_default().push(ordinal);
-        self.push_type(key_of(tenant, record.event_type().as_bytes()), ordinal);
-        let mut tallies = self.tallies.write();
-        if !tallies.contains_key(tenant) {
-            tallies.insert(tenant.into(), Tally::default());
+        if (run.tenant, run.event_type) != (tenant, record.event_type()) {
+            self.count(run);
+            let postings = self.type_or_new(key_of(tenant, record.event_type().as_bytes()));
+            *run = Run { tenant, event_type: record.event_type(), postings, tally: Tally::default() };
         }
-        if let Some(tally) = tallies.get_mut(tenant) {
-            tally.events += 1;
-            tally.entities += u64::from(record.version() == 1);
-        }
+        run.postings.push(ordinal);
+        run.tally.events += 1;
+        run.tally.entities += u64::from(record.version() == 1);
     }
 
-    fn push_type(&self, key: EntityKeyBuffer, ordinal: u32) {
+    fn type_or_new(&self, key: EntityKeyBuffer) -> Arc<Postings> {
         if let Some(postings) = self.types.read().get(&key) {
-            return postings.push(ordinal);
+            return Arc::clone(postings);
         }
-        self.types.write().entry(key).or_default().push(ordinal);
+        Arc::clone(self.types.write().entry(key).or_default())
+    }
+
+    fn count(&self, run: &Run<'_>) {
+        if run.tally.events == 0 {
+            return;
+        }
+        let mut tallies = self.tallies.write();
+        if !tallies.contains_key(run.tenant) {
+            tallies.insert(run.tenant.into(), Tally::default());
+        }
+        if let Some(tally) = tallies.get_mut(run.tenant) {
+            tally.events += run.tally.events;
+            tally.entities += run.tally.entities;
+        }
     }
 
     /// The event of this ordinal.
@@ -129,8 +150,8 @@ impl Tail {
 
     /// The version of an entity's last event in the tail, visible or not.
     pub(crate) fn head(&self, key: &[u8]) -> Option<u64> {
-        let last = self.entities.find(key)?.last()?;
-        self.event(last).map(|event| event.version().value())
+        let place = self.places.get(self.entities.last(key)? as usize)?;
+        Some(record_at(self.blocks.get(place.block as usize)?, place.offset).version())
     }
 
     /// The event of this id, visible or not.

@@ -22,8 +22,16 @@ pub fn entity_key(tenant: &str, entity_id: &str) -> Vec<u8> {
 /// # Panics
 /// When `partitions` is not a power of two in 1..=1024.
 pub fn of_key(key: &[u8], partitions: u32) -> u32 {
+    of_hash(key_hash(key), partitions)
+}
+
+/// The partition of a key of this [`key_hash`] among `partitions`.
+///
+/// # Panics
+/// When `partitions` is not a power of two in 1..=1024.
+pub fn of_hash(hash: u64, partitions: u32) -> u32 {
     assert!(is_valid_count(partitions), "partition counts are checked where a store is created or opened");
-    let low_bits = key_hash(key) & u64::from(partitions - 1);
+    let low_bits = hash & u64::from(partitions - 1);
     #[expect(clippy::expect_used, reason = "masked to less than 1024 on the line above")]
     u32::try_from(low_bits).expect("a partition number is below 1024")
 }

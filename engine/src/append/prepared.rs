@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Reply;
 use crate::batch::{Batch, ExpectedVersion, Part};
 use crate::error::AppendError;
-use crate::event::{Entity, EntityKeyBuffer};
+use crate::event::{Entity, EntityKeyBuffer, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
 
@@ -26,12 +26,15 @@ pub(crate) struct PreparedEvent {
     pub(crate) id_hash: u64,
     /// A random id needs no look-up.
     pub(crate) is_id_given: bool,
+    /// Its own time, if one was given.
+    pub(crate) timestamp: Option<Timestamp>,
 }
 
 /// Consecutive events of one entity.
 pub(crate) struct PreparedPart {
     pub(crate) entity: Entity,
     pub(crate) key: EntityKeyBuffer,
+    pub(crate) key_hash: u64,
     pub(crate) partition: u32,
     pub(crate) expected: ExpectedVersion,
     pub(crate) events: SmallVec<[PreparedEvent; 1]>,
@@ -121,8 +124,10 @@ fn prepare_part(
             id,
             id_hash: id_hash(tenant, id.as_bytes()),
             is_id_given: event.id.is_some(),
+            timestamp: event.timestamp,
         });
     }
-    let partition = partition::of_key(&key, partitions);
-    Ok(PreparedPart { key, partition, expected: part.expected, events, entity: part.entity })
+    let key_hash = partition::key_hash(&key);
+    let partition = partition::of_hash(key_hash, partitions);
+    Ok(PreparedPart { key, key_hash, partition, expected: part.expected, events, entity: part.entity })
 }

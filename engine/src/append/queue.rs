@@ -13,23 +13,36 @@ use crate::error::AppendError;
 const ROUND_BYTES_MAX: usize = 4 << 20;
 const ROUND_APPENDS_MAX: usize = 8192;
 
+/// From this many bytes on a round is worth building while the one before it is still being synced. Less waits
+/// for more: until the disk is free, whatever arrives can share its sync.
+const EARLY_ROUND_BYTES: usize = 128 << 10;
+
 #[derive(Default)]
 struct Waiting {
     requests: VecDeque<Request>,
     bytes: usize,
+    /// The disk has nothing to do.
+    is_disk_idle: bool,
     closed: bool,
+}
+
+impl Waiting {
+    fn is_round_due(&self) -> bool {
+        let is_enough = self.is_disk_idle || self.bytes >= EARLY_ROUND_BYTES;
+        self.closed || is_enough && !self.requests.is_empty()
+    }
 }
 
 /// The one place where appends wait.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
+    due: Condvar,
     bytes_max: usize,
 }
 
 impl Queue {
     pub(crate) fn bounded(bytes_max: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max }
+        Self { waiting: Mutex::default(), due: Condvar::new(), bytes_max }
     }
 
     /// Adds a request. One alone is never too much.
@@ -44,8 +57,11 @@ impl Queue {
         }
         waiting.bytes += bytes;
         waiting.requests.push_back(request);
+        let is_due = waiting.is_round_due();
         drop(waiting);
-        self.arrived.notify_one();
+        if is_due {
+            self.due.notify_one();
+        }
         Ok(())
     }
 
@@ -65,25 +81,43 @@ impl Queue {
         frames
     }
 
-    /// Waits for a request, at most `timeout` if given. False: there will be no more, and none waits.
+    /// Waits until a round is due, at most `timeout` if given. False: there will be no more requests, and none
+    /// waits.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let mut waiting = self.waiting.lock();
-        while waiting.requests.is_empty() && !waiting.closed {
+        while !waiting.is_round_due() {
             match timeout {
-                None => self.arrived.wait(&mut waiting),
+                None => self.due.wait(&mut waiting),
                 Some(timeout) => {
-                    self.arrived.wait_for(&mut waiting, timeout);
-                    return !(waiting.requests.is_empty() && waiting.closed);
+                    if self.due.wait_for(&mut waiting, timeout).timed_out() {
+                        break;
+                    }
                 }
             }
         }
         !(waiting.requests.is_empty() && waiting.closed)
     }
 
+    /// The disk has nothing to do: whatever waits is due.
+    pub(crate) fn disk_is_idle(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.is_disk_idle = true;
+        let is_due = waiting.is_round_due();
+        drop(waiting);
+        if is_due {
+            self.due.notify_one();
+        }
+    }
+
+    /// A round is on its way to the disk.
+    pub(crate) fn disk_is_busy(&self) {
+        self.waiting.lock().is_disk_idle = false;
+    }
+
     /// Takes no more requests.
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;
-        self.arrived.notify_all();
+        self.due.notify_all();
     }
 
     /// Whether nothing waits.

@@ -26,9 +26,7 @@ impl EventRef {
     }
 
     pub(crate) fn record(&self) -> Record<'_> {
-        let bytes = self.block.bytes().get(self.offset as usize..).unwrap_or(&[]);
-        #[expect(clippy::expect_used, reason = "offsets come from walking the checked records of this block")]
-        Record::at(bytes).expect("a record lies where the index says")
+        record_at(&self.block, self.offset)
     }
 
     /// Its id.
@@ -99,6 +97,13 @@ impl EventRef {
         let record = self.record();
         key_of(record.tenant(), record.entity_id().as_bytes())
     }
+}
+
+/// The record at an offset of a block whose records were checked when the block came to be.
+pub(crate) fn record_at(block: &Block, offset: u32) -> Record<'_> {
+    let bytes = block.bytes().get(offset as usize..).unwrap_or(&[]);
+    #[expect(clippy::expect_used, reason = "offsets come from walking the checked records of this block")]
+    Record::at(bytes).expect("a record lies where the index says")
 }
 
 impl std::fmt::Debug for EventRef {

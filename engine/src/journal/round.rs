@@ -45,6 +45,11 @@ impl RoundBuilder {
         self.cursor.next_position + u64::from(self.frame_events)
     }
 
+    /// Where the next record of the open frame will lie.
+    pub(crate) fn next_offset(&self) -> u32 {
+        offset_u32(self.bytes.len())
+    }
+
     /// Copies an encoded record into the open frame and seals it; returns its offset in the round.
     pub(crate) fn push(&mut self, encoded: &[u8], crc_so_far: u32, version: u64, recorded_at: i64) -> u32 {
         let (start, position) = (self.bytes.len(), self.next_position());

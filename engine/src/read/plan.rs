@@ -42,6 +42,21 @@ impl Source {
         }
     }
 
+    /// What of the filter is left to be looked at in each event of this source.
+    pub(super) fn rest(&self, filter: &Filter) -> Filter {
+        let mut rest = filter.clone();
+        if let Self::List(_) | Self::Lists(_) = self {
+            rest.tenant = None;
+            if rest.entity_id.take().is_none()
+                && rest.tag.take().is_none()
+                && rest.event_type.take().is_none()
+            {
+                rest.type_prefix = None;
+            }
+        }
+        rest
+    }
+
     /// How many events match the filter, if this source holds exactly those.
     pub(super) fn count(&self, view: &View, filter: &Filter) -> Option<u64> {
         let Filter { tenant: _, entity_id, event_type, type_prefix, tag, id } = filter;

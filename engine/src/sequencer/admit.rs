@@ -4,11 +4,11 @@ use allsource_format::frame::Kind;
 use allsource_format::record::Record;
 use uuid::Uuid;
 
-use super::flight::{Flight, Noted, Notes};
+use super::flight::{Flight, Notes, version_at};
 use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request};
 use crate::batch::{Acknowledged, Commit, Committed, ExpectedVersion};
 use crate::error::AppendError;
-use crate::event::{EntityKeyBuffer, Timestamp};
+use crate::event::Timestamp;
 use crate::journal::RoundBuilder;
 use crate::planted::{self, Bug};
 use crate::position::{Position, Sequence, Version};
@@ -30,8 +30,10 @@ pub(super) struct Admission<'a> {
 /// How to take back what a refused append has done so far.
 #[derive(Default)]
 struct Undo {
-    heads: Vec<(EntityKeyBuffer, Option<u64>)>,
-    ids: Vec<u64>,
+    /// Parts by number, with where the last event of their entity lay in the round.
+    heads: Vec<(usize, Option<u32>)>,
+    /// Hashes and offsets of events whose id was given.
+    ids: Vec<(u64, u32)>,
     partitions: Vec<u32>,
     records: usize,
     last_recorded_at: i64,
@@ -48,8 +50,8 @@ impl Admission<'_> {
             Ok(_) if self.records.len() > undo.records => self.round.close_frame(Kind::Append),
             Ok(_) => self.round.abandon_frame(),
             Err(_) => {
+                self.take_back(&request, undo);
                 self.round.abandon_frame();
-                self.take_back(undo);
             }
         }
         (request.reply, answer)
@@ -58,50 +60,51 @@ impl Admission<'_> {
     fn admit_parts(&mut self, request: &Request, undo: &mut Undo) -> Answer {
         let count = request.parts.iter().map(|part| part.events.len()).sum();
         let mut events = Vec::with_capacity(count);
-        for part in &request.parts {
-            self.admit_part(part, &request.bytes, &mut events, undo)?;
+        for number in 0..request.parts.len() {
+            self.admit_part(request, number, &mut events, undo)?;
         }
         Ok(Commit { events, acknowledged: Acknowledged::Synced })
     }
 
     fn admit_part(
         &mut self,
-        part: &PreparedPart,
-        bytes: &[u8],
+        request: &Request,
+        number: usize,
         events: &mut Vec<Committed>,
         undo: &mut Undo,
     ) -> Result<(), AppendError> {
-        let before = self.head(&part.key);
+        let Some(part) = request.parts.get(number) else { return Ok(()) };
+        let in_round = self.notes.head(part, self.round.bytes());
+        let in_round_version = in_round.and_then(|offset| version_at(self.round.bytes(), offset));
+        let before = in_round_version.or_else(|| self.head_before_round(part));
         let mut head = before.unwrap_or(0);
+        let mut last = in_round;
         let mut is_checked = false;
         for event in &part.events {
-            let encoded = bytes.get(event.record.clone()).unwrap_or(&[]);
+            let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
             if let Some(existing) = self.find_existing(part, event, encoded)? {
                 events.push(existing);
                 continue;
             }
             if !is_checked {
-                self.check_version(part, before, undo)?;
+                self.check_version(request, part, before, undo)?;
                 is_checked = true;
             }
             head += 1;
+            last = Some(self.round.next_offset());
             events.push(self.place(part, event, encoded, head, undo));
         }
-        if head > before.unwrap_or(0) {
-            let previous = self.notes.heads.insert(part.key.clone(), head);
-            undo.heads.push((part.key.clone(), previous));
+        if last != in_round {
+            self.notes.set_head(part, self.round.bytes(), last);
+            undo.heads.push((number, in_round));
         }
         Ok(())
     }
 
-    /// The version of an entity, appends in flight and earlier ones of this round included.
-    fn head(&self, key: &[u8]) -> Option<u64> {
-        self.notes.heads.get(key).copied().or_else(|| self.head_before_round(key))
-    }
-
-    fn head_before_round(&self, key: &[u8]) -> Option<u64> {
-        let in_flight = if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(key) };
-        in_flight.or_else(|| self.tail.head(key))
+    /// The version of a part's entity, appends in flight included, this round not.
+    fn head_before_round(&self, part: &PreparedPart) -> Option<u64> {
+        let in_flight = if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(part) };
+        in_flight.or_else(|| self.tail.head(&part.key))
     }
 
     /// The same event from an earlier append, if its id is known.
@@ -115,8 +118,8 @@ impl Admission<'_> {
             return Ok(None);
         }
         let (tenant, id) = (part.entity.tenant().as_str(), event.id.as_bytes());
-        let noted = self.notes.find(self.round.bytes(), event.id_hash, tenant, id);
-        if let Some((record, sequence)) = noted.or_else(|| self.flight.find(event.id_hash, tenant, id)) {
+        let noted = self.notes.find(part, event, self.round.bytes());
+        if let Some((record, sequence)) = noted.or_else(|| self.flight.find(part, event)) {
             return compare(&record, encoded, event.id, sequence).map(Some);
         }
         let Some(stored) = self.tail.find_id(tenant, id) else { return Ok(None) };
@@ -127,13 +130,22 @@ impl Admission<'_> {
 
     /// Checks what the caller expects against the version that the batch's own earlier parts lead to. What a
     /// refusal names is the version without them: they are not going to be.
-    fn check_version(&self, part: &PreparedPart, head: Option<u64>, undo: &Undo) -> Result<(), AppendError> {
+    fn check_version(
+        &self,
+        request: &Request,
+        part: &PreparedPart,
+        head: Option<u64>,
+        undo: &Undo,
+    ) -> Result<(), AppendError> {
         if part.expected == ExpectedVersion::Any || part.expected.admits(head.and_then(Version::new)) {
             return Ok(());
         }
-        let changed = undo.heads.iter().find(|(key, _)| *key == part.key);
-        let actual =
-            changed.map_or(head, |(_, previous)| previous.or_else(|| self.head_before_round(&part.key)));
+        let is_about_same = |number: usize| request.parts.get(number).is_some_and(|p| p.key == part.key);
+        let actual = match undo.heads.iter().find(|(number, _)| is_about_same(*number)) {
+            Some((_, Some(offset))) => version_at(self.round.bytes(), *offset),
+            Some((_, None)) => self.head_before_round(part),
+            None => head,
+        };
         let actual = actual.and_then(Version::new);
         Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual })
     }
@@ -149,6 +161,7 @@ impl Admission<'_> {
     ) -> Committed {
         let recorded_at = self.now.max(*self.last_recorded_at + 1);
         *self.last_recorded_at = recorded_at;
+        let position = self.round.next_position();
         let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at);
         self.records.push(offset);
         let sequence = self.sequences.get_mut(part.partition as usize).map_or(0, |count| {
@@ -157,16 +170,22 @@ impl Admission<'_> {
         });
         undo.partitions.push(part.partition);
         if event.is_id_given {
-            self.notes.ids.entry(event.id_hash).or_default().push(Noted { offset, sequence });
-            undo.ids.push(event.id_hash);
+            self.notes.add_id(event.id_hash, offset, sequence);
+            undo.ids.push((event.id_hash, offset));
         }
-        #[expect(clippy::expect_used, reason = "it was pushed on the lines above")]
-        let record =
-            Record::at(self.round.bytes().get(offset as usize..).unwrap_or(&[])).expect("a placed record");
-        committed(&record, event.id, sequence, false)
+        Committed {
+            id: event.id,
+            position: counted(Position::new(position)),
+            version: counted(Version::new(version)),
+            sequence: counted(Sequence::new(sequence)),
+            recorded_at: Timestamp::from_micros(recorded_at),
+            timestamp: event.timestamp.unwrap_or(Timestamp::from_micros(recorded_at)),
+            replayed: false,
+        }
     }
 
-    fn take_back(&mut self, undo: Undo) {
+    /// Called while the bytes of the refused append are still in the round.
+    fn take_back(&mut self, request: &Request, undo: Undo) {
         self.records.truncate(undo.records);
         *self.last_recorded_at = undo.last_recorded_at;
         for partition in undo.partitions {
@@ -174,17 +193,16 @@ impl Admission<'_> {
                 *count -= 1;
             }
         }
-        for hash in undo.ids {
-            self.notes.ids.get_mut(&hash).and_then(|noted| noted.pop());
+        for (hash, offset) in undo.ids {
+            self.notes.remove_id(hash, offset);
         }
         if planted::is(Bug::KeepRefusedHeads) {
             return;
         }
-        for (key, previous) in undo.heads.into_iter().rev() {
-            match previous {
-                Some(version) => self.notes.heads.insert(key, version),
-                None => self.notes.heads.remove(&key),
-            };
+        for (number, previous) in undo.heads.into_iter().rev() {
+            if let Some(part) = request.parts.get(number) {
+                self.notes.set_head(part, self.round.bytes(), previous);
+            }
         }
     }
 }
@@ -192,24 +210,23 @@ impl Admission<'_> {
 /// The earlier result, if `encoded` is the same event as the `existing` one.
 fn compare(existing: &Record<'_>, encoded: &[u8], id: Uuid, sequence: u64) -> Result<Committed, AppendError> {
     let is_same = Record::at(encoded).is_ok_and(|new| existing.same_content(&new));
-    let committed = committed(existing, id, sequence, true);
-    if is_same { Ok(committed) } else { Err(AppendError::Duplicate { id, position: committed.position }) }
-}
-
-fn committed(record: &Record<'_>, id: Uuid, sequence: u64, replayed: bool) -> Committed {
-    #[expect(clippy::expect_used, reason = "placed records are numbered from 1")]
-    let (position, version, sequence) = (
-        Position::new(record.position()).expect("positions start at 1"),
-        Version::new(record.version()).expect("versions start at 1"),
-        Sequence::new(sequence).expect("sequences start at 1"),
-    );
-    Committed {
+    let position = counted(Position::new(existing.position()));
+    if !is_same {
+        return Err(AppendError::Duplicate { id, position });
+    }
+    Ok(Committed {
         id,
         position,
-        version,
-        sequence,
-        recorded_at: Timestamp::from_micros(record.recorded_at()),
-        timestamp: Timestamp::from_micros(record.timestamp()),
-        replayed,
-    }
+        version: counted(Version::new(existing.version())),
+        sequence: counted(Sequence::new(sequence)),
+        recorded_at: Timestamp::from_micros(existing.recorded_at()),
+        timestamp: Timestamp::from_micros(existing.timestamp()),
+        replayed: true,
+    })
+}
+
+/// A number of an event that has its place.
+fn counted<T>(number: Option<T>) -> T {
+    #[expect(clippy::expect_used, reason = "whatever counts events counts from 1")]
+    number.expect("numbers of events start at 1")
 }

@@ -1,42 +1,94 @@
 //! What rounds in flight would change, before the tail shows it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use allsource_format::record::Record;
-use smallvec::SmallVec;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
-use crate::event::{Block, EntityKeyBuffer};
+use crate::append::{PreparedEvent, PreparedPart};
+use crate::event::Block;
 
 /// An event of a round that is not visible yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted {
+    /// Hash of what it is looked up by: its entity's key, or its id.
+    hash: u64,
     pub(super) offset: u32,
     pub(super) sequence: u64,
 }
 
-/// The changes of one round.
+impl Noted {
+    fn record(self, bytes: &[u8]) -> Option<Record<'_>> {
+        Record::at(bytes.get(self.offset as usize..)?).ok()
+    }
+
+    fn is_about(self, part: &PreparedPart, bytes: &[u8]) -> bool {
+        self.hash == part.key_hash
+            && self.record(bytes).is_some_and(|record| {
+                record.entity_id() == part.entity.id().as_str()
+                    && record.tenant() == part.entity.tenant().as_str()
+            })
+    }
+
+    fn has_id(self, part: &PreparedPart, event: &PreparedEvent, bytes: &[u8]) -> bool {
+        self.hash == event.id_hash
+            && self.record(bytes).is_some_and(|record| {
+                record.id() == *event.id.as_bytes() && record.tenant() == part.entity.tenant().as_str()
+            })
+    }
+}
+
+/// The changes of one round: where in its bytes the last event of each entity lies, and each event whose id was
+/// given.
 #[derive(Default)]
 pub(super) struct Notes {
-    /// Versions of the entities it appends to.
-    pub(super) heads: HashMap<EntityKeyBuffer, u64>,
-    /// Events with ids that were given, by the hash of the id.
-    pub(super) ids: HashMap<u64, SmallVec<[Noted; 1]>>,
+    heads: HashTable<Noted>,
+    ids: HashTable<Noted>,
 }
 
 impl Notes {
-    /// The event of this id among `bytes`, the round's.
+    /// Where the last event of a part's entity lies.
+    pub(super) fn head(&self, part: &PreparedPart, bytes: &[u8]) -> Option<u32> {
+        let found = self.heads.find(part.key_hash, |noted| noted.is_about(part, bytes));
+        found.map(|noted| noted.offset)
+    }
+
+    /// The last event of a part's entity lies here; `None`: there is none.
+    pub(super) fn set_head(&mut self, part: &PreparedPart, bytes: &[u8], offset: Option<u32>) {
+        let is_same = |noted: &Noted| noted.is_about(part, bytes);
+        match (self.heads.entry(part.key_hash, is_same, |noted| noted.hash), offset) {
+            (Entry::Occupied(mut entry), Some(offset)) => entry.get_mut().offset = offset,
+            (Entry::Occupied(entry), None) => drop(entry.remove()),
+            (Entry::Vacant(entry), Some(offset)) => {
+                entry.insert(Noted { hash: part.key_hash, offset, sequence: 0 });
+            }
+            (Entry::Vacant(_), None) => {}
+        }
+    }
+
+    /// An event whose id was given lies here.
+    pub(super) fn add_id(&mut self, hash: u64, offset: u32, sequence: u64) {
+        self.ids.insert_unique(hash, Noted { hash, offset, sequence }, |noted| noted.hash);
+    }
+
+    /// The event that lies here is not going to be.
+    pub(super) fn remove_id(&mut self, hash: u64, offset: u32) {
+        if let Ok(entry) = self.ids.find_entry(hash, |noted| noted.offset == offset) {
+            entry.remove();
+        }
+    }
+
+    /// The event of this id among `bytes`, the round's, with its sequence.
     pub(super) fn find<'a>(
         &self,
+        part: &PreparedPart,
+        event: &PreparedEvent,
         bytes: &'a [u8],
-        hash: u64,
-        tenant: &str,
-        id: &[u8; 16],
     ) -> Option<(Record<'a>, u64)> {
-        self.ids.get(&hash)?.iter().find_map(|noted| {
-            let record = Record::at(bytes.get(noted.offset as usize..)?).ok()?;
-            (record.id() == *id && record.tenant() == tenant).then_some((record, noted.sequence))
-        })
+        let noted = self.ids.find(event.id_hash, |noted| noted.has_id(part, event, bytes))?;
+        Some((noted.record(bytes)?, noted.sequence))
     }
 }
 
@@ -60,11 +112,19 @@ impl Flight {
         }
     }
 
-    pub(super) fn head(&self, key: &[u8]) -> Option<u64> {
-        self.rounds.iter().rev().find_map(|(_, notes, _)| notes.heads.get(key).copied())
+    /// The version of a part's entity.
+    pub(super) fn head(&self, part: &PreparedPart) -> Option<u64> {
+        let mut newest_first = self.rounds.iter().rev();
+        newest_first.find_map(|(_, notes, block)| version_at(block.bytes(), notes.head(part, block.bytes())?))
     }
 
-    pub(super) fn find(&self, hash: u64, tenant: &str, id: &[u8; 16]) -> Option<(Record<'_>, u64)> {
-        self.rounds.iter().rev().find_map(|(_, notes, block)| notes.find(block.bytes(), hash, tenant, id))
+    /// The event of this id, with its sequence.
+    pub(super) fn find(&self, part: &PreparedPart, event: &PreparedEvent) -> Option<(Record<'_>, u64)> {
+        self.rounds.iter().rev().find_map(|(_, notes, block)| notes.find(part, event, block.bytes()))
     }
+}
+
+/// The version of the event at an offset of a round's bytes.
+pub(super) fn version_at(bytes: &[u8], offset: u32) -> Option<u64> {
+    Some(Record::at(bytes.get(offset as usize..)?).ok()?.version())
 }

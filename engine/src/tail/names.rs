@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 
 use super::postings::Postings;
 use crate::event::EntityKeyBuffer;
@@ -10,7 +11,7 @@ use crate::event::EntityKeyBuffer;
 /// Keys with their postings, for many readers and one writer.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    postings: DashMap<EntityKeyBuffer, Arc<Postings>>,
+    postings: DashMap<EntityKeyBuffer, Arc<Postings>, RandomState>,
 }
 
 impl Names {
@@ -20,6 +21,11 @@ impl Names {
             return postings.push(ordinal);
         }
         self.postings.entry(key).or_default().push(ordinal);
+    }
+
+    /// The highest ordinal of a key.
+    pub(crate) fn last(&self, key: &[u8]) -> Option<u32> {
+        self.postings.get(key)?.last()
     }
 
     /// The postings of a key.
