@@ -1,5 +1,7 @@
 //! What the benches share: a store on the disk under test, and the floor of its device, printed first.
 
+pub mod load;
+
 use std::error::Error;
 
 use allsource_engine::Engine;
@@ -16,7 +18,8 @@ pub struct Bench {
     pub engine: Engine,
     /// The floor of its device.
     pub floor: Floor,
-    _folder: TempDir,
+    /// Where both are.
+    pub folder: TempDir,
 }
 
 impl Bench {
@@ -31,6 +34,6 @@ impl Bench {
         let mut floor = Floor::new(&disk)?;
         let blocks = floor.blocks(1_000)?;
         println!("floor: median {:?}, p99 {:?}", blocks.median(), blocks.quantile(990));
-        Ok(Self { engine: Engine::open(folder.path().join("store"))?, floor, _folder: folder })
+        Ok(Self { engine: Engine::open(folder.path().join("store"))?, floor, folder })
     }
 }
