@@ -38,6 +38,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Nothing is written any more, for this reason or an earlier one.
+    pub(crate) fn fence(&self, reason: String) {
+        self.fenced.lock().get_or_insert(reason);
+    }
+
     /// Why nothing is written any more, if that is so.
     pub(crate) fn fenced(&self) -> Option<String> {
         self.fenced.lock().clone()
@@ -144,7 +149,7 @@ impl Committer {
     /// For good: after a failed write or sync nobody knows what is on the disk.
     fn fence(&self, error: &io::Error) -> String {
         let reason = format!("writing the journal failed: {error}");
-        *self.progress.fenced.lock() = Some(reason.clone());
+        self.progress.fence(reason.clone());
         reason
     }
 

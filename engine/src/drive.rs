@@ -10,7 +10,7 @@ use allsource_format::manifest::Manifest;
 use crate::append::{Answer, Queue, Request};
 use crate::committer::{Committer, Handoff, Progress, Taken};
 use crate::error::{AppendError, OpenError};
-use crate::journal::{Reserved, Spare, round_bytes};
+use crate::journal::{Reserved, Spare, round_bytes, round_bytes_max};
 use crate::options::{Durability, Options};
 use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk};
@@ -94,7 +94,10 @@ impl SequencerStep {
     /// Builds a round of what waits. `Err`: the next journal file must be made first.
     fn sequence(&mut self, shared: &Shared) -> Result<Option<Round>, ()> {
         if self.held.is_empty() {
-            self.held_bytes = shared.queue.drain(&mut self.held);
+            self.held_bytes = {
+                let room = round_bytes_max(shared.manifest.journal_file_bytes);
+                shared.queue.drain(room, &mut self.held)
+            };
         }
         if self.held.is_empty() {
             return Ok(None);
@@ -227,16 +230,32 @@ pub(crate) fn start(
     sequencer: SequencerStep,
     committer: Committer,
 ) -> Result<Vec<JoinHandle<()>>, OpenError> {
-    let (one, two, three) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
-    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-        let thread = thread::Builder::new().name(format!("allsource-{name}")).spawn(run);
+    let spawn = |name: &str, run: Box<dyn FnOnce(&Shared) + Send>| {
+        let watched = Watched(Arc::clone(shared));
+        let thread = thread::Builder::new().name(format!("allsource-{name}")).spawn(move || run(&watched.0));
         thread.map_err(|error| OpenError::io(format!("start the {name} thread"), error))
     };
     Ok(vec![
-        spawn("sequencer", Box::new(move || run_sequencer(&one, sequencer)))?,
-        spawn("committer", Box::new(move || run_committer(&two, committer)))?,
-        spawn("preparer", Box::new(move || run_preparer(&three)))?,
+        spawn("sequencer", Box::new(move |shared| run_sequencer(shared, sequencer)))?,
+        spawn("committer", Box::new(move |shared| run_committer(shared, committer)))?,
+        spawn("preparer", Box::new(run_preparer))?,
     ])
+}
+
+/// Belongs to a thread that the store cannot do without. If it panics, the store is fenced and whoever waits for
+/// it, or for an append, is let go of.
+struct Watched(Arc<Shared>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.progress.fence("a thread of the engine panicked".to_owned());
+            self.0.queue.abandon();
+            self.0.handoff.close();
+            drop(self.0.handoff.try_take());
+            self.0.spare.stop();
+        }
+    }
 }
 
 fn run_sequencer(shared: &Shared, mut step: SequencerStep) {

@@ -236,7 +236,6 @@ impl Engine {
         self.shared.queue.close();
         if let Some(by_hand) = &self.by_hand {
             by_hand.lock().finish(&self.shared);
-            self.shared.watermark.close();
         }
         for thread in self.threads.lock().drain(..) {
             if thread.thread().name() == Some("allsource-preparer") {
@@ -245,6 +244,7 @@ impl Engine {
             // A thread that panicked has said so; there is nothing left to do for it here.
             let _ = thread.join();
         }
+        self.shared.watermark.close();
         *self.lock.lock() = None;
     }
 }

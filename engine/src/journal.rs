@@ -7,7 +7,7 @@ mod walk;
 mod examine;
 mod recover;
 
-pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes};
+pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
 pub(crate) use examine::examine;
 pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, create_dirs};
 pub(crate) use recover::recover;

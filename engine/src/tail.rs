@@ -102,7 +102,10 @@ impl Tail {
             postings.push(ordinal);
         }
         self.entities.push(key, ordinal);
-        for tag in record.tags() {
+        for (place, tag) in record.tags().enumerate() {
+            if record.tags().take(place).any(|earlier| earlier == tag) {
+                continue;
+            }
             self.tags.push(key_of(tenant, tag.as_bytes()), ordinal);
         }
         self.ids.entry(id_hash(tenant, &record.id())).or_default().push(ordinal);

@@ -65,13 +65,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes what fits into one round, at least one request if there is any. Returns the bytes of their frames.
-    pub(crate) fn drain(&self, requests: &mut Vec<Request>) -> usize {
+    /// Takes what fits into one round of at most `room` bytes, at least one request if there is any. Returns the
+    /// bytes of their frames.
+    pub(crate) fn drain(&self, room: usize, requests: &mut Vec<Request>) -> usize {
+        let bytes_max = room.min(ROUND_BYTES_MAX);
         let mut waiting = self.waiting.lock();
         let mut frames = 0;
         while let Some(next) = waiting.requests.front() {
             let length = frame::length(next.bytes.len());
-            if frames > 0 && (frames + length > ROUND_BYTES_MAX || requests.len() == ROUND_APPENDS_MAX) {
+            if frames > 0 && (frames + length > bytes_max || requests.len() == ROUND_APPENDS_MAX) {
                 break;
             }
             frames += length;
@@ -118,6 +120,17 @@ impl Queue {
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;
         self.due.notify_all();
+    }
+
+    /// Takes no more requests, and lets go of those that wait.
+    pub(crate) fn abandon(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        waiting.bytes = 0;
+        let requests = std::mem::take(&mut waiting.requests);
+        drop(waiting);
+        self.due.notify_all();
+        drop(requests);
     }
 
     /// Whether nothing waits.

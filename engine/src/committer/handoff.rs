@@ -38,13 +38,15 @@ pub(crate) enum Taken<T> {
 }
 
 impl<T> Handoff<T> {
-    /// Puts a value in once the place is free.
+    /// Puts a value in once the place is free; after the end it is dropped.
     pub(crate) fn put(&self, value: T) {
         let mut slot = self.slot.lock();
-        while slot.value.is_some() {
+        while slot.value.is_some() && !slot.closed {
             self.emptied.wait(&mut slot);
         }
-        assert!(!slot.closed, "nothing is handed over after the end");
+        if slot.closed {
+            return;
+        }
         slot.value = Some(value);
         drop(slot);
         self.filled.notify_one();
@@ -92,6 +94,7 @@ impl<T> Handoff<T> {
     pub(crate) fn close(&self) {
         self.slot.lock().closed = true;
         self.filled.notify_all();
+        self.emptied.notify_all();
     }
 }
 

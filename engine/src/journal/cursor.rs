@@ -54,6 +54,11 @@ impl Cursor {
     }
 }
 
+/// The most bytes that one round can take in files of this length.
+pub(crate) fn round_bytes_max(journal_file_bytes: u64) -> usize {
+    usize::try_from(journal_file_bytes).unwrap_or(usize::MAX).saturating_sub(HEADER_BYTES)
+}
+
 /// The most bytes of records that one frame can take in files of this length.
 pub(crate) fn body_bytes_max(journal_file_bytes: u64) -> usize {
     let file = usize::try_from(journal_file_bytes).unwrap_or(usize::MAX);

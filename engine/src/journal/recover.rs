@@ -99,6 +99,9 @@ fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<()>
     if torn.is_empty() {
         return Ok(());
     }
+    // A copy of a store may lack the folder: it is empty most of the time.
+    disk.create_dir(QUARANTINE)?;
+    disk.sync_dir("")?;
     let path = format!("{QUARANTINE}/{:010}-{}.torn", end.header.number, end.file_offset());
     match disk.create(&path, 0) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -35,7 +35,7 @@ pub(super) struct Read {
     /// Only those that happened at this time or earlier
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// As until: what was known at this time
+    /// As until: events say themselves when they happened, whenever they were recorded
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
     /// Newest first

@@ -80,12 +80,11 @@ fn cannot_open(config: &Config, error: &OpenError) -> Failure {
     match error {
         OpenError::InUse(_) => failure.advise("another server has it open; stop that one, or give this one another --data"),
         OpenError::Damaged(_) => failure.advise(format!(
-            "nothing was changed. `allsource verify {data}` lists all damage, `allsource dump {data}` prints what is \
-             readable; restore a backup, or import the dump into a new store"
+            "nothing was changed. `allsource verify {data}` names the damage, `allsource dump {data}` prints what lies \
+             before it; restore a backup, or import the dump into a new store"
         )),
         OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that one"),
         OpenError::NotAStore { .. } => failure.advise("give --data an empty folder, or one that does not exist yet"),
-        OpenError::Option { .. } => failure.advise("partitions and journal file size are fixed when a store is made"),
         _ => failure,
     }
 }

@@ -20,7 +20,7 @@ const ATTEMPTS: u32 = 60;
 /// Prints events as they are appended, until interrupted. A stream that breaks off goes on where it was.
 #[derive(Debug, Args)]
 pub(super) struct Tail {
-    /// Where to begin: now, beginning, or after a position
+    /// Where to begin: now, beginning, or a position, which is the first to be printed
     #[arg(long, value_name = "WHERE", default_value = "now")]
     from: String,
     /// Only events of this entity

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use allsource_engine::Health;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +21,8 @@ type Connection = http1::UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperS
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long requests in progress are waited for at the end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How often the store is asked whether it does its work.
+const HEALTH_INTERVAL: Duration = Duration::from_millis(500);
 /// A pause after a failed accept, so that a lack of file descriptors does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -36,6 +39,7 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(false);
     listener.local_addr()?;
+    tokio::spawn(watch_health(Arc::clone(&app), app.stopping()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -60,6 +64,26 @@ pub async fn serve(
         tracing::warn!("some connections did not end in time and were cut off");
     }
     Ok(())
+}
+
+/// Says in the log when the store stops to do all of its work, and when it does again.
+async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let mut before = Health::Serving;
+    while timeout(HEALTH_INTERVAL, stopped(&mut stopping)).await.is_err() {
+        let health = app.engine().health();
+        if health != before {
+            match &health {
+                Health::Serving => tracing::info!("the store takes appends again"),
+                Health::StorageFull => {
+                    tracing::error!("no room for the next journal file: appends that need it are refused");
+                }
+                Health::Fenced(reason) => {
+                    tracing::error!(%reason, "the store takes no more appends until it is opened again");
+                }
+            }
+            before = health;
+        }
+    }
 }
 
 /// Sees a connection to its end: its own, or after the request in progress once the server stops.

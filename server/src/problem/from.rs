@@ -83,7 +83,7 @@ impl Problem {
         let text = error.to_string();
         let problem = if error.classify() != Category::Data {
             Self::new(Kind::INVALID_JSON, format!("the body is not valid JSON: {text}"))
-        } else if let Some(field) = unknown_field(&text) {
+        } else if let Some(field) = between_ticks(&text, "unknown field `") {
             let suggestion = nearest(field, known);
             let detail = match suggestion {
                 Some(name) => format!("unknown field `{field}`; did you mean `{name}`?"),
@@ -93,13 +93,17 @@ impl Problem {
                 .with("field", field)
                 .with("nearest", suggestion.map_or(Value::Null, Value::from))
         } else {
-            Self::new(Kind::INVALID_BODY, text.clone())
+            let problem = Self::new(Kind::INVALID_BODY, text.clone());
+            match between_ticks(&text, "missing field `") {
+                Some(field) => problem.with("field", field),
+                None => problem,
+            }
         };
         problem.with("line", error.line()).with("column", error.column())
     }
 }
 
-/// The name in the parser's complaint about an unknown field.
-fn unknown_field(text: &str) -> Option<&str> {
-    text.strip_prefix("unknown field `")?.split('`').next()
+/// The name in the parser's complaint about a field.
+fn between_ticks<'a>(text: &'a str, complaint: &str) -> Option<&'a str> {
+    text.strip_prefix(complaint)?.split('`').next()
 }

@@ -43,8 +43,7 @@ pub struct EventBody<'a> {
     payload_base64: Option<String>,
     #[serde(borrow)]
     metadata: Option<&'a RawValue>,
-    /// The id chosen by the caller, if one was.
-    pub id: Option<Uuid>,
+    id: Option<Cow<'a, str>>,
     timestamp: Option<String>,
     tags: Option<Vec<String>>,
     /// The version the entity must have; 0: no events.
@@ -72,7 +71,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// # Errors
 /// Where it is no JSON, or which field is wrong.
 pub fn parse_event(text: &[u8]) -> Result<EventBody<'_>, Problem> {
-    serde_json::from_slice(text).map_err(|error| Problem::of_json(&error, EVENT_FIELDS))
+    parse_object(text, EVENT_FIELDS)
 }
 
 /// Reads a batch, its events still unread.
@@ -80,7 +79,19 @@ pub fn parse_event(text: &[u8]) -> Result<EventBody<'_>, Problem> {
 /// # Errors
 /// Where it is no JSON, or which field is wrong.
 pub fn parse_batch(text: &[u8]) -> Result<BatchBody<'_>, Problem> {
-    serde_json::from_slice(text).map_err(|error| Problem::of_json(&error, BATCH_FIELDS))
+    parse_object(text, BATCH_FIELDS)
+}
+
+/// Reads an object of these fields. An array of their values in order would be read as one, too: nobody means that.
+pub(crate) fn parse_object<'a, T: Deserialize<'a>>(text: &'a [u8], known: &[&str]) -> Result<T, Problem> {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    if let Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') = first
+        && serde_json::from_slice::<&RawValue>(text).is_ok()
+    {
+        let detail = format!("a JSON object is expected here, with fields such as {}", known.join(", "));
+        return Err(Problem::new(Kind::INVALID_BODY, detail));
+    }
+    serde_json::from_slice(text).map_err(|error| Problem::of_json(&error, known))
 }
 
 impl EventBody<'_> {
@@ -90,6 +101,11 @@ impl EventBody<'_> {
     /// When its id breaks a rule.
     pub fn entity(&self, tenant: TenantId) -> Result<Entity, Problem> {
         Ok(Entity::of(tenant, EntityId::new(self.entity_id.as_ref())?))
+    }
+
+    /// Whether the caller chose its id.
+    pub fn has_id(&self) -> bool {
+        self.id.is_some()
     }
 
     /// What it expects of its entity.
@@ -106,8 +122,8 @@ impl EventBody<'_> {
         if let Some(metadata) = self.metadata {
             event = event.metadata(metadata.get())?;
         }
-        if let Some(id) = self.id {
-            event = event.id(id);
+        if let Some(id) = &self.id {
+            event = event.id(parse_id(id)?);
         }
         if let Some(text) = &self.timestamp {
             event = event.timestamp(parse_time("timestamp", text)?);
@@ -138,6 +154,13 @@ impl EventBody<'_> {
             }
         }
     }
+}
+
+fn parse_id(text: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(text).map_err(|_| {
+        let detail = format!("id must be a UUID, like 01890a5d-ac96-774b-bcce-b302099a8057; `{text}` is not");
+        Problem::new(Kind::INVALID_EVENT, detail).with("field", "id")
+    })
 }
 
 fn parse_time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {

@@ -1,10 +1,15 @@
 //! The engine through its public interface, on a real disk.
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use allsource_engine::event::{Entity, Filter, NewEvent, Tag, TenantId, Timestamp};
+use allsource_engine::platform::{Disk, DiskFile, DiskLock, LocalDisk, SystemClock, SystemEntropy};
 use allsource_engine::{
-    AppendError, AsOf, Batch, Durability, Engine, ExpectedVersion, Message, OpenError, Options, Query, Start,
+    AppendError, AsOf, Batch, Durability, Engine, ExpectedVersion, Health, Message, OpenError, Options,
+    Query, Start,
 };
 use uuid::Uuid;
 
@@ -247,4 +252,110 @@ fn what_is_too_large_or_empty_is_refused() {
         engine.append(Batch::to(&entity("a")).event(large)).wait(),
         Err(AppendError::TooLarge { .. })
     ));
+}
+
+/// Rounds were gathered up to 4 MiB whatever the length of a journal file: one that fits no file ended the thread.
+#[test]
+fn rounds_fit_into_the_smallest_journal_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { journal_file_bytes: 64 << 10, ..options() };
+    let engine = Engine::open_with(folder.path(), small.clone()).unwrap();
+    let payload = format!("\"{}\"", "x".repeat(20_000));
+    let waiting: Vec<_> =
+        (0..64).map(|_| engine.append(Batch::to(&entity("a")).event(event("t", &payload)))).collect();
+    waiting.into_iter().for_each(|append| drop(append.wait().unwrap()));
+    drop(engine);
+    assert_eq!(Engine::open_with(folder.path(), small).unwrap().stats(None).events, 64);
+}
+
+/// A disk whose writes panic once it is told so: a bug, as far as the engine can tell.
+struct PanickingDisk {
+    inner: LocalDisk,
+    panics: Arc<AtomicBool>,
+}
+
+struct PanickingFile {
+    inner: Arc<dyn DiskFile>,
+    panics: Arc<AtomicBool>,
+}
+
+impl PanickingDisk {
+    fn wrap(&self, inner: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(PanickingFile { inner, panics: Arc::clone(&self.panics) })
+    }
+}
+
+impl Disk for PanickingDisk {
+    fn create_dir(&self, dir: &str) -> io::Result<()> {
+        self.inner.create_dir(dir)
+    }
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        self.inner.list(dir)
+    }
+    fn sync_dir(&self, dir: &str) -> io::Result<()> {
+        self.inner.sync_dir(dir)
+    }
+    fn create(&self, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+        self.inner.create(path, length).map(|file| self.wrap(file))
+    }
+    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.inner.open(path).map(|file| self.wrap(file))
+    }
+    fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.inner.open_read_only(path)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+    fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {
+        self.inner.lock(path)
+    }
+}
+
+impl DiskFile for PanickingFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.inner.read_at(buffer, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        assert!(!self.panics.load(Ordering::Relaxed), "a planted panic, to see what becomes of the store");
+        self.inner.write_at(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.inner.sync()
+    }
+    fn length(&self) -> io::Result<u64> {
+        self.inner.length()
+    }
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.inner.truncate(length)
+    }
+}
+
+/// A thread that panicked left its store looking healthy, its callers waiting for ever, and `close` too.
+#[test]
+fn a_panic_inside_ends_appends_but_neither_reads_nor_the_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let panics = Arc::new(AtomicBool::new(false));
+    let disk = PanickingDisk { inner: LocalDisk::new(folder.path()), panics: Arc::clone(&panics) };
+    let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
+    let engine = Engine::open_on(Arc::new(disk), clock, entropy, options()).unwrap();
+    engine.append(Batch::to(&entity("a")).event(event("t", "1"))).wait().unwrap();
+    panics.store(true, Ordering::Relaxed);
+    let waiting: Vec<_> =
+        (0..50).map(|_| engine.append(Batch::to(&entity("a")).event(event("t", "2")))).collect();
+    for append in waiting {
+        let error = append.wait().unwrap_err();
+        assert!(matches!(error, AppendError::Unknown(_) | AppendError::Fenced(_)), "{error}");
+    }
+    assert!(matches!(engine.health(), Health::Fenced(_)), "{:?}", engine.health());
+    let refused = engine.append(Batch::to(&entity("a")).event(event("t", "3"))).wait().unwrap_err();
+    assert!(matches!(refused, AppendError::Fenced(_)), "{refused}");
+    assert_eq!(types(&engine, &Query::all()), ["t"]);
+    panics.store(false, Ordering::Relaxed);
+    engine.close();
+    drop(engine);
+    assert!(Engine::open_with(folder.path(), options()).unwrap().stats(None).events >= 1);
 }

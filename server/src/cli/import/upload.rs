@@ -35,6 +35,9 @@ pub(in crate::cli) struct Reply {
     replayed: u64,
     #[serde(default)]
     refused: Vec<RefusedLine>,
+    /// How many lines were refused, those that are not listed included.
+    #[serde(default)]
+    refused_count: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,6 +131,7 @@ impl Upload<'_> {
                 let number = refused.line.checked_sub(1).and_then(|index| chunk.numbers.get(index));
                 self.refuse(number.copied().unwrap_or(chunk.last_line), &refused.error);
             }
+            self.tally.refused += reply.refused_count.saturating_sub(reply.refused.len() as u64);
         }
         for refused in &chunk.refused {
             self.refuse(refused.line, &refused.reason);

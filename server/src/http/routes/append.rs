@@ -22,6 +22,13 @@ use crate::wire::{EventBody, parse_event, write_commit};
 const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x8a0e_73c6_54d1_4b7e_9d2b_1f6a_c3e0_5b94);
 const KEY_BYTES_MAX: usize = 255;
 
+/// Whether some events of a request may have been refused while others were appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MayLack {
+    Some,
+    None,
+}
+
 /// What a request says about all of its events.
 pub(super) struct Terms {
     pub(super) tenant: Option<TenantId>,
@@ -44,7 +51,7 @@ impl Terms {
         let tenant = tenant::of_event(self.tenant.as_ref(), body.tenant_id.as_deref())?;
         let mut event = body.event()?;
         if let Some(key) = &self.key {
-            if body.id.is_some() {
+            if body.has_id() {
                 let detail = "an event of a request with an Idempotency-Key cannot have an `id` of its own";
                 return Err(Problem::new(Kind::INVALID_EVENT, detail).with("field", "id"));
             }
@@ -53,12 +60,19 @@ impl Terms {
         Admitted::new(body.entity(tenant)?, expected, event)
     }
 
-    /// Refuses a key that was used before with more events than these.
-    pub(super) fn check_end(&self, engine: &Engine, tenant: &TenantId, count: u64) -> Result<(), Problem> {
+    /// Refuses a key that was used before with another number of events. What `may_lack` some was not atomic: the
+    /// events missing at its end may have been refused.
+    pub(super) fn check_end(
+        &self,
+        engine: &Engine,
+        tenant: &TenantId,
+        count: u64,
+        may_lack: MayLack,
+    ) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
         let has = |index| engine.event(tenant, derived_id(tenant, key, index)).map(|event| event.is_some());
         let was_longer = has(count)?;
-        let was_shorter = count > 1 && has(0)? && !has(count - 1)?;
+        let was_shorter = may_lack == MayLack::None && count > 1 && has(0)? && !has(count - 1)?;
         if was_longer || was_shorter { Err(key_reused("another number of events")) } else { Ok(()) }
     }
 
@@ -135,11 +149,12 @@ async fn append_event(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Body
     let bytes = body::read(headers, body).await?;
     let parsed = parse_event(&bytes)?;
     if by_headers.is_some() && parsed.expected_version.is_some() {
-        return Err(invalid_header("If-Match", "and the field expected_version cannot both be given"));
+        let name = if headers.contains_key(header::IF_MATCH) { "If-Match" } else { "If-None-Match" };
+        return Err(invalid_header(name, "and the field expected_version cannot both be given"));
     }
     let admitted = terms.admit(&parsed, 0, by_headers.unwrap_or_else(|| parsed.expected()))?;
     let entity = admitted.entity().clone();
-    terms.check_end(app.engine(), entity.tenant(), 1)?;
+    terms.check_end(app.engine(), entity.tenant(), 1, MayLack::None)?;
     let commit = append_one(app.engine(), admitted).await.map_err(|error| {
         let problem = terms.problem(error.into());
         let is_precondition = by_headers.is_some() && problem.kind() == Kind::VERSION_CONFLICT;

@@ -99,3 +99,20 @@ fn an_idempotency_key_holds_for_a_whole_batch() {
     send(4).problem(422, "idempotency-key-reused");
     assert_eq!(total(&server), 3);
 }
+
+/// The second request was refused as if its key had been used for another body: the events that the first one lacked
+/// had been refused, not left out.
+#[test]
+fn a_batch_that_is_not_atomic_can_be_sent_again_under_its_key() {
+    let server = Server::start();
+    let mut conflicting = event("a", &json!(1));
+    conflicting["expected_version"] = json!(7);
+    let body = json!({"events": [event("a", &json!(0)), conflicting], "atomic": false}).to_string();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
+    for _ in 0..2 {
+        let answer = server.send("POST", PATH, &headers, &body);
+        assert_eq!(answer.status, 207, "{:?}", answer.json());
+        assert_eq!(answer.json()["events"][1]["error"], "version_conflict");
+    }
+    assert_eq!(total(&server), 1);
+}

@@ -14,7 +14,9 @@ fn a_bad_event_is_refused_with_what_is_wrong_in_it() {
     let long_entity = format!(r#"{{"event_type":"t","entity_id":"{long}","payload":1}}"#);
     let bodies = [
         ("{", 400, "invalid-json", "line"),
-        ("[]", 400, "invalid-body", "expected"),
+        ("[]", 400, "invalid-body", "JSON object"),
+        // Field values in order, without their names, were once taken for an event.
+        (r#"["t","e",null,1,null,null,null,null,null,null]"#, 400, "invalid-body", "JSON object"),
         (r#"{"event_type":"t","entity_id":"e"}"#, 400, "invalid-body", "payload"),
         (r#"{"event_type":"t","payload":1}"#, 400, "invalid-body", "entity_id"),
         (
@@ -34,7 +36,7 @@ fn a_bad_event_is_refused_with_what_is_wrong_in_it() {
             "invalid-name",
             "tenant_id",
         ),
-        (r#"{"event_type":"t","entity_id":"e","payload":1,"id":"7"}"#, 400, "invalid-body", "UUID"),
+        (r#"{"event_type":"t","entity_id":"e","payload":1,"id":"7"}"#, 400, "invalid-event", "UUID"),
         (
             r#"{"event_type":"t","entity_id":"e","payload":1,"timestamp":"yesterday"}"#,
             400,

@@ -130,3 +130,17 @@ fn a_reader_who_has_the_version_is_not_sent_it_again() {
     super::append(&server, "e-0", &json!({}));
     assert_eq!(server.send("GET", path, &[("if-none-match", &tag)], "").status, 200);
 }
+
+/// The version in the answer was read after the page was: a client could write over an event it had never seen.
+#[test]
+fn the_version_beside_a_page_is_that_of_its_newest_event() {
+    let server = Server::start();
+    super::append(&server, "raced", &json!(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| (1..400).for_each(|n| drop(super::append(&server, "raced", &json!(n)))));
+        for _ in 0..400 {
+            let page = ask(&server, "entity_id=raced&order=desc&limit=1");
+            assert_eq!(page["entity_version"], page["events"][0]["version"]);
+        }
+    });
+}

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::admission::{Admitted, append_all, append_each};
 use crate::app::App;
 use crate::http::reply::{Reply, json as json_body};
-use crate::http::routes::append::{Terms, mark_replayed};
+use crate::http::routes::append::{MayLack, Terms, mark_replayed};
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_batch, parse_event, write_commit};
 
@@ -28,14 +28,20 @@ pub(super) async fn append(app: &App, terms: &Terms, bytes: &[u8]) -> Reply {
             "`events` is empty: a batch must hold at least one event",
         ));
     }
-    check_key(app, terms, &admitted)?;
-    match batch.atomic.unwrap_or(true) {
+    let is_atomic = batch.atomic.unwrap_or(true);
+    check_key(app, terms, &admitted, if is_atomic { MayLack::None } else { MayLack::Some })?;
+    match is_atomic {
         true => all_or_nothing(app, terms, admitted).await,
         false => each_alone(app, terms, admitted).await,
     }
 }
 
-fn check_key(app: &App, terms: &Terms, admitted: &[Result<Admitted, Problem>]) -> Result<(), Problem> {
+fn check_key(
+    app: &App,
+    terms: &Terms,
+    admitted: &[Result<Admitted, Problem>],
+    may_lack: MayLack,
+) -> Result<(), Problem> {
     if terms.key.is_none() {
         return Ok(());
     }
@@ -44,7 +50,7 @@ fn check_key(app: &App, terms: &Terms, admitted: &[Result<Admitted, Problem>]) -
     tenants.dedup();
     // With several tenants the first and last event may belong to different ones: only the end is checked then.
     let count = admitted.len() as u64;
-    tenants.into_iter().try_for_each(|tenant| terms.check_end(app.engine(), tenant, count))
+    tenants.into_iter().try_for_each(|tenant| terms.check_end(app.engine(), tenant, count, may_lack))
 }
 
 async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
@@ -75,8 +81,9 @@ fn invalid_batch(refused: &[(usize, &Problem)], index: usize, first: &Problem) -
             "detail": problem.detail(),
         })
     });
-    let detail =
-        format!("{} of the events are not valid; events[{index}]: {}", refused.len(), first.detail());
+    let how_many =
+        if refused.len() == 1 { "an event is".to_owned() } else { format!("{} events are", refused.len()) };
+    let detail = format!("{how_many} not valid; events[{index}]: {}", first.detail());
     let errors: Vec<Value> = listed.collect();
     let kind = if refused.len() == 1 { first.kind() } else { Kind::INVALID_BATCH };
     Problem::new(kind, detail).with("errors", errors)

@@ -63,7 +63,7 @@ impl Asked {
         let whole = whole(&params, Filter { tenant: Some(tenant), ..filter(&params)? })?;
         let asked_to = whole.to.map_or(u64::MAX, Position::value);
         let top = cursor.map_or_else(|| top(engine).min(asked_to), |cursor| cursor.top);
-        let whole = Query { to: Position::new(top), ..whole };
+        let whole = up_to(top, whole);
         let mut query = whole.clone();
         let next = cursor.and_then(|cursor| Position::new(cursor.next));
         match query.order {
@@ -92,12 +92,15 @@ impl Asked {
         }
     }
 
-    /// The version of the entity that is asked about.
+    /// The version of the entity that is asked about, at the position up to which the answer reaches: appends that
+    /// came later are not in the answer, so its tag must not speak of them.
     pub(super) fn entity_version(&self, engine: &Engine) -> Result<Option<Version>, ReadError> {
-        match (&self.query.filter.tenant, &self.query.filter.entity_id) {
-            (Some(tenant), Some(id)) => engine.head(&Entity::of(tenant.clone(), id.clone())),
-            _ => Ok(None),
-        }
+        let Filter { tenant: Some(tenant), entity_id: Some(id), .. } = &self.query.filter else {
+            return Ok(None);
+        };
+        let history = Query::entity(&Entity::of(tenant.clone(), id.clone()));
+        let newest = up_to(self.top, history.newest_first().limit(1));
+        Ok(engine.read(&newest)?.next().transpose()?.map(|event| event.version()))
     }
 
     /// How many events answer the question, pages aside, if that is cheap to know.
@@ -109,6 +112,14 @@ impl Asked {
     /// Whether an event that the engine found is part of the answer.
     pub(super) fn keeps(&self, event: &EventRef) -> bool {
         keeps(event, self.payload.as_ref(), self.exclude.as_deref())
+    }
+}
+
+/// The same query up to a position; up to 0, where no event is, it finds nothing.
+fn up_to(top: u64, query: Query) -> Query {
+    match Position::new(top) {
+        Some(to) => Query { to: Some(to), ..query },
+        None => query.limit(0),
     }
 }
 

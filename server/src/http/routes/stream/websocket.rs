@@ -10,13 +10,13 @@ use allsource_engine::{Message, Start, Subscription};
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use serde::Deserialize;
-use tokio::time::{Instant, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::asked::Asked;
 use super::next;
 use crate::app::{App, stopped};
 use crate::problem::{Kind, Problem};
-use crate::wire::write_event;
+use crate::wire::{parse_object, write_event};
 
 /// A silent connection is asked whether it is still there so often.
 const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -70,6 +70,8 @@ impl Connection {
     async fn follow(&mut self) -> End {
         let mut stopping = self.app.stopping();
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        // A send may take longer than a beat; the client is then given a whole one to answer.
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let outcome = tokio::select! {
                 () = stopped(&mut stopping) => {
@@ -146,8 +148,7 @@ impl Connection {
     }
 
     fn filter(&self, text: &str) -> Result<Filter, Problem> {
-        let frame: FilterFrame =
-            serde_json::from_str(text).map_err(|error| Problem::of_json(&error, FILTER_FIELDS))?;
+        let frame: FilterFrame = parse_object(text.as_bytes(), FILTER_FIELDS)?;
         Ok(Filter {
             entity_id: frame.entity_id.map(EntityId::new).transpose()?,
             event_type: frame.event_type.map(EventType::new).transpose()?,
