@@ -94,6 +94,7 @@ impl Committer {
             self.sync_file()?;
             self.file = self.spare.adopt(&*self.disk, header)?;
             manifest::note_journal(&*self.disk, &mut self.manifest, header.number)?;
+            self.spare.is_used();
         }
         let bytes = round.bytes.bytes();
         if bytes.is_empty() {

@@ -1,12 +1,13 @@
 //! The manifest: read at open, written when a store is created.
 
 use std::io;
+use std::sync::Arc;
 
 use allsource_format::FormatError;
 use allsource_format::manifest::{BYTES, Manifest};
 
 use crate::error::{Damage, OpenError};
-use crate::platform::Disk;
+use crate::platform::{Disk, DiskFile};
 
 /// The folder of manifests.
 pub(crate) const DIR: &str = "manifest";
@@ -57,13 +58,26 @@ fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a manifest and gives it its name once it is durable.
-pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
+/// Takes the room of the next manifest while there is some, so that a full disk cannot come between a journal file
+/// and its manifest.
+pub(crate) fn reserve(disk: &dyn Disk) -> io::Result<()> {
+    create_unnamed(disk)?.sync()
+}
+
+fn create_unnamed(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
     match disk.remove(UNNAMED) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let file = disk.create(UNNAMED, 0)?;
+    disk.create(UNNAMED, BYTES as u64)
+}
+
+/// Writes a manifest, in the room reserved for it if there is, and gives it its name once it is durable.
+pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
+    let file = match disk.open(UNNAMED) {
+        Ok(file) if file.length()? == BYTES as u64 => file,
+        _ => create_unnamed(disk)?,
+    };
     file.write_at(&manifest.encode(), 0)?;
     file.sync()?;
     disk.rename(UNNAMED, &path_of(manifest.number))?;

@@ -4,7 +4,7 @@ use std::io;
 
 use allsource_format::FormatError;
 use allsource_format::frame::{Frame, Kind};
-use allsource_format::journal::{HEADER_BYTES, Header};
+use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
 use rkyv::util::AlignedVec;
 
@@ -208,7 +208,10 @@ fn walk_last(
     examined.proven = walked.proven.min(cursor.log_offset);
     frames.retain(|(at, _)| at.log_offset >= examined.proven);
     examined.proven_at = Some(frames.first().map_or_else(|| cursor.clone(), |(at, _)| at.clone()));
-    let mark = walked.final_mark.filter(|_| examined.torn.is_empty());
+    // A write cut short right behind the mark leaves it without its filling: nothing is torn, yet the next round
+    // could not begin here.
+    let is_whole = examined.torn.is_empty() && cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64);
+    let mark = walked.final_mark.filter(|_| is_whole);
     examined.final_mark = mark.map(|mark| {
         let length = usize::try_from(cursor.log_offset - mark).unwrap_or(usize::MAX);
         image.get(end.saturating_sub(length)..end).unwrap_or(&[]).to_vec()

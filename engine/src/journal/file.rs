@@ -7,6 +7,7 @@ use std::time::Duration;
 use allsource_format::journal::Header;
 use parking_lot::{Condvar, Mutex};
 
+use crate::manifest;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
 
@@ -89,7 +90,7 @@ pub(crate) enum Reserved {
 }
 
 impl Spare {
-    /// Makes the file if it is not there.
+    /// Makes the file if it is not there, and takes the room of the manifest that will name it.
     ///
     /// # Errors
     /// What the disk said, other than that it is full.
@@ -97,7 +98,8 @@ impl Spare {
         if !matches!(self.inner.lock().state, SpareState::Missing | SpareState::Full) {
             return Ok(());
         }
-        let (state, result) = match create_unnamed(disk, length) {
+        let made = create_unnamed(disk, length).and_then(|file| manifest::reserve(disk).map(|()| file));
+        let (state, result) = match made {
             Ok(file) => (SpareState::Ready(file), Ok(())),
             Err(error) if is_full(&error) => (SpareState::Full, Ok(())),
             Err(error) => (SpareState::Full, Err(error)),
@@ -151,17 +153,21 @@ impl Spare {
         }
     }
 
-    /// Makes the file that was kept part of the log. Only then may the next one be made: until it has its own
-    /// name, both would have the same.
+    /// Makes the file that was kept part of the log. The next one may be made only after [`Spare::is_used`]: until
+    /// this one and its manifest have their own names, both would have the same.
     pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> io::Result<Arc<dyn DiskFile>> {
         let file = match &self.inner.lock().state {
             SpareState::Reserved(file) => Arc::clone(file),
             _ => return Err(io::Error::other("no next journal file was reserved")),
         };
         adopt(disk, &*file, header)?;
+        Ok(file)
+    }
+
+    /// The file that was kept is part of the log, and a manifest says so.
+    pub(crate) fn is_used(&self) {
         self.inner.lock().state = SpareState::Missing;
         self.changed.notify_all();
-        Ok(file)
     }
 
     /// Whether the disk had no room at the last attempt.

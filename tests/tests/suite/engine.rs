@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use allsource_engine::event::{Entity, Filter, NewEvent, Tag, TenantId, Timestamp};
+use allsource_engine::platform::sim::{Faults, SimDisk};
 use allsource_engine::platform::{Disk, DiskFile, DiskLock, LocalDisk, SystemClock, SystemEntropy};
 use allsource_engine::{
     AppendError, AsOf, Batch, Durability, Engine, ExpectedVersion, Health, Message, OpenError, Options,
@@ -358,4 +359,41 @@ fn a_panic_inside_ends_appends_but_neither_reads_nor_the_close() {
     engine.close();
     drop(engine);
     assert!(Engine::open_with(folder.path(), options()).unwrap().stats(None).events >= 1);
+}
+
+/// A new journal file needs a new manifest: when that found no room, the store was fenced for good.
+#[test]
+fn a_full_disk_refuses_appends_keeps_reading_and_takes_them_again_by_itself() {
+    let disk = SimDisk::new(1);
+    let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
+    let small = Options { journal_file_bytes: 64 << 10, ..options() };
+    let engine = Engine::open_on(Arc::new(disk.clone()), clock, entropy, small).unwrap();
+    let payload = format!("\"{}\"", "x".repeat(20_000));
+    let append = || engine.append(Batch::to(&entity("a")).event(event("t", &payload))).wait();
+    append().unwrap();
+    disk.set_faults(Faults { room: Some(0), ..Faults::default() });
+    let outcomes: Vec<_> = (0..12).map(|_| append()).collect();
+    assert_eq!(outcomes.last(), Some(&Err(AppendError::StorageFull)));
+    let refused = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert!(outcomes.iter().all(|outcome| outcome.is_ok() || *outcome == Err(AppendError::StorageFull)));
+    assert_eq!(types(&engine, &Query::all()).len(), 1 + 12 - refused);
+    assert_eq!(engine.health(), Health::StorageFull);
+    disk.set_faults(Faults::default());
+    let taken = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        append().is_ok()
+    });
+    assert!(taken, "appends go on once there is room");
+}
+
+/// Such an event was written and then ended the thread that indexed it, at every start again.
+#[test]
+fn a_tag_given_twice_finds_its_event_once() {
+    let (folder, engine) = store();
+    let twice = event("t", "1").tag("x").unwrap().tag("y").unwrap().tag("x").unwrap();
+    engine.append(Batch::to(&entity("a")).event(twice)).wait().unwrap();
+    drop(engine);
+    let engine = Engine::open_with(folder.path(), options()).unwrap();
+    let tagged = Filter { tag: Some(Tag::new("x").unwrap()), ..Filter::tenant(TenantId::default()) };
+    assert_eq!(types(&engine, &Query::matching(tagged)), ["t"]);
 }
