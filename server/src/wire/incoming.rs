@@ -164,6 +164,13 @@ fn parse_id(text: &str) -> Result<Uuid, Problem> {
 }
 
 fn parse_time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
+    // What lies outside would become the nearest moment that can be written, which nobody said.
+    if text.starts_with("0000-") || text.starts_with(['+', '-']) {
+        let detail = format!(
+            "{field} must be from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999Z; `{text}` is not"
+        );
+        return Err(Problem::new(Kind::INVALID_EVENT, detail).with("field", field));
+    }
     text.parse().map_err(|error| {
         let detail = format!("{field} must be RFC 3339, like 2026-01-31T12:00:00Z; `{text}` is not: {error}");
         Problem::new(Kind::INVALID_EVENT, detail).with("field", field)

@@ -38,6 +38,12 @@ fn a_bad_event_is_refused_with_what_is_wrong_in_it() {
         ),
         (r#"{"event_type":"t","entity_id":"e","payload":1,"id":"7"}"#, 400, "invalid-event", "UUID"),
         (
+            r#"{"event_type":"t","entity_id":"e","payload":1,"timestamp":"0000-06-01T00:00:00Z"}"#,
+            400,
+            "invalid-event",
+            "0001-01-01",
+        ),
+        (
             r#"{"event_type":"t","entity_id":"e","payload":1,"timestamp":"yesterday"}"#,
             400,
             "invalid-event",
