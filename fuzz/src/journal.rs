@@ -26,7 +26,8 @@ fn open(disk: &SimDisk) -> Option<Engine> {
 fn disk_with(data: &[u8]) -> SimDisk {
     let disk = SimDisk::new(1);
     open(&disk).expect("an empty disk opens").close();
-    let path = disk.paths().into_iter().rfind(|path| path.starts_with("manifest/")).expect("a manifest");
+    let is_manifest = |path: &String| path.starts_with("manifest/") && !path.ends_with(".tmp");
+    let path = disk.paths().into_iter().rfind(is_manifest).expect("a manifest");
     let manifest = Manifest::decode(&disk.contents(&path).expect("its bytes")).expect("a manifest");
     let mut bytes = data.to_vec();
     bytes.resize(bytes.len().max(FILE_BYTES as usize), 0);
