@@ -31,6 +31,12 @@ pub enum AppendError {
         /// Where the existing event is.
         position: Position,
     },
+    /// The batch gives one id to two different events. Nothing was written: each needs its own.
+    #[error("the batch gives the id {id} to two different events")]
+    RepeatedId {
+        /// The id.
+        id: Uuid,
+    },
     /// More than the store takes in one piece. Nothing was written: send less.
     #[error("{what} is {actual}, the limit is {limit}")]
     TooLarge {

@@ -1,5 +1,6 @@
 //! Looking at a store that nobody has open, without changing it.
 
+use std::io;
 use std::path::Path;
 
 use allsource_format::manifest::Manifest;
@@ -61,6 +62,10 @@ fn examine(disk: &dyn Disk, path: &Path) -> Result<(Report, Option<Tail>), OpenE
     let mut report = Report::default();
     let manifest = match manifest::read(disk) {
         Ok(Some(manifest)) => manifest,
+        Ok(None) if journal::is_any(disk) => {
+            report.damage.push(Damage::new(manifest::DIR, 0, "there are journal files but no manifest"));
+            return Ok((report, None));
+        }
         Ok(None) => {
             let problem = "there is no manifest".to_owned();
             return Err(OpenError::NotAStore { path: path.to_owned(), problem });
@@ -71,7 +76,12 @@ fn examine(disk: &dyn Disk, path: &Path) -> Result<(Report, Option<Tail>), OpenE
         }
         Err(error) => return Err(error),
     };
-    let _lock = lock(disk, path)?;
+    let _lock = match lock(disk, path) {
+        Ok(lock) => Some(lock),
+        // Where nothing can be written, no server writes either.
+        Err(OpenError::Io { error, .. }) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => None,
+        Err(error) => return Err(error),
+    };
     match manifest::check_all(disk) {
         Ok(count) => {
             report.files += count;
@@ -92,7 +102,16 @@ fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Re
             report.bytes += examined.bytes;
             report.torn_bytes = examined.torn.len() as u64;
         }
-        Err(OpenError::Damaged(damage)) => report.damage.push(damage),
+        Err(OpenError::Damaged(first)) => {
+            let audit = journal::audit(disk, manifest)?;
+            report.files += audit.files;
+            report.bytes += audit.bytes;
+            report.damage.extend(audit.damage);
+            // Two files may hold together each by itself and not with each other.
+            if !report.damage.iter().any(|damage| damage.file == first.file) {
+                report.damage.push(first);
+            }
+        }
         Err(error) => return Err(error),
     }
     let (tail, _) = loader.finish();

@@ -5,10 +5,12 @@ mod round;
 mod file;
 mod walk;
 mod examine;
+mod audit;
 mod recover;
 
+pub(crate) use audit::audit;
 pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
 pub(crate) use examine::examine;
-pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, create_dirs};
+pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, create_dirs, is_any};
 pub(crate) use recover::recover;
 pub(crate) use round::RoundBuilder;

@@ -36,7 +36,7 @@ pub(crate) fn open(
     options: &Options,
 ) -> Result<Opened, OpenError> {
     options.check()?;
-    disk.create_dir("").map_err(|error| OpenError::io("create the store's folder", error))?;
+    disk.create_dir("").map_err(|error| OpenError::io(format!("create {}", path.display()), error))?;
     let lock = lock(disk, path)?;
     let mut manifest = match manifest::read(disk)? {
         Some(manifest) => manifest,
@@ -55,7 +55,7 @@ pub(crate) fn open(
 pub(crate) fn lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskLock>, OpenError> {
     disk.lock(LOCK).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::InUse(path.to_owned()),
-        _ => OpenError::io("lock the store", error),
+        _ => OpenError::io(format!("lock {}", path.join(LOCK).display()), error),
     })
 }
 
@@ -92,8 +92,7 @@ fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
         return Err(OpenError::NotAStore { path: path.to_owned(), problem });
     }
-    let journals = disk.list(journal::DIR).unwrap_or_default();
-    if journals.iter().any(|name| name.ends_with(".jnl")) {
+    if journal::is_any(disk) {
         let problem = "there are journal files but no manifest";
         return Err(Damage::new(manifest::DIR, 0, problem).into());
     }

@@ -84,8 +84,8 @@ pub(crate) fn examine(
     Ok(examined)
 }
 
-/// The headers of all journal files, in order and without a gap.
-fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, OpenError> {
+/// The numbers of the journal files that are there, in order.
+pub(super) fn numbers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<u64>, OpenError> {
     let names = match disk.list(DIR) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -94,6 +94,12 @@ fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, Ope
     let numbers = names.iter().filter_map(|name| name.strip_suffix(".jnl")?.parse::<u64>().ok());
     let mut numbers: Vec<u64> = numbers.filter(|number| *number >= manifest.first_journal).collect();
     numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The headers of all journal files, in order and without a gap.
+fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, OpenError> {
+    let numbers = numbers(disk, manifest)?;
     let mut headers = Vec::with_capacity(numbers.len());
     for (number, expected) in numbers.into_iter().zip(manifest.first_journal..) {
         if number != expected {
@@ -108,7 +114,7 @@ fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, Ope
     Ok(headers)
 }
 
-fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> Result<Header, OpenError> {
+pub(super) fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> Result<Header, OpenError> {
     let path = path_of(number);
     let mut bytes = [0; HEADER_BYTES];
     let file = disk.open_read_only(&path).map_err(|error| OpenError::io(format!("open {path}"), error))?;
@@ -132,7 +138,7 @@ fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> Result<Head
     }
 }
 
-fn read_image(disk: &dyn Disk, path: &str) -> Result<AlignedVec, OpenError> {
+pub(super) fn read_image(disk: &dyn Disk, path: &str) -> Result<AlignedVec, OpenError> {
     let failed = |error| OpenError::io(format!("read {path}"), error);
     let file = disk.open_read_only(path).map_err(failed)?;
     let length = usize::try_from(file.length().map_err(failed)?).unwrap_or(usize::MAX);
@@ -152,7 +158,7 @@ fn check_second_reading(disk: &dyn Disk, path: &str, first: &[u8]) -> Result<(),
 }
 
 /// A file must begin where the walk through the one before it ended.
-fn check_joint(end: &Cursor, next: &Header, path: &str) -> Result<(), Damage> {
+pub(super) fn check_joint(end: &Cursor, next: &Header, path: &str) -> Result<(), Damage> {
     let expected = (end.log_offset, end.previous_crc, end.next_position);
     match (next.log_offset, next.previous_crc, next.first_position) == expected
         && next.epoch >= end.header.epoch
@@ -231,7 +237,7 @@ fn each_append(
     if frame.header.kind == Kind::Append { each(frame, path) } else { Ok(()) }
 }
 
-fn lost(path: &str, end: &Cursor, problem: FormatError) -> Damage {
+pub(super) fn lost(path: &str, end: &Cursor, problem: FormatError) -> Damage {
     let problem =
         format!("{problem}; acknowledged events from position {} on are affected", end.next_position);
     Damage::new(path, end.file_offset(), problem)

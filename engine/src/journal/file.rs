@@ -31,6 +31,11 @@ pub(crate) fn create_dirs(disk: &dyn Disk) -> io::Result<()> {
     disk.sync_dir("")
 }
 
+/// Whether there are journal files.
+pub(crate) fn is_any(disk: &dyn Disk) -> bool {
+    disk.list(DIR).unwrap_or_default().iter().any(|name| name.ends_with(".jnl"))
+}
+
 /// Makes the unnamed next file: full length, all zero, durable. One left over from before is discarded, since
 /// it may hold frames of an attempt that never counted.
 pub(crate) fn create_unnamed(disk: &dyn Disk, length: u64) -> io::Result<Arc<dyn DiskFile>> {

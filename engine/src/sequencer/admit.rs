@@ -82,7 +82,7 @@ impl Admission<'_> {
         let mut is_checked = false;
         for event in &part.events {
             let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
-            if let Some(existing) = self.find_existing(part, event, encoded)? {
+            if let Some(existing) = self.find_existing(part, event, encoded, undo)? {
                 events.push(existing);
                 continue;
             }
@@ -113,6 +113,7 @@ impl Admission<'_> {
         part: &PreparedPart,
         event: &PreparedEvent,
         encoded: &[u8],
+        undo: &Undo,
     ) -> Result<Option<Committed>, AppendError> {
         if !event.is_id_given || planted::is(Bug::ForgetIds) {
             return Ok(None);
@@ -120,7 +121,14 @@ impl Admission<'_> {
         let (tenant, id) = (part.entity.tenant().as_str(), event.id.as_bytes());
         let noted = self.notes.find(part, event, self.round.bytes());
         if let Some((record, sequence)) = noted.or_else(|| self.flight.find(part, event)) {
-            return compare(&record, encoded, event.id, sequence).map(Some);
+            let compared = compare(&record, encoded, event.id, sequence);
+            // What this very append placed is not going to be once it is refused: its position names nothing.
+            let is_own = noted.is_some() && undo.ids.iter().any(|(hash, _)| *hash == event.id_hash);
+            return if is_own && compared.is_err() {
+                Err(AppendError::RepeatedId { id: event.id })
+            } else {
+                compared.map(Some)
+            };
         }
         let Some(stored) = self.tail.find_id(tenant, id) else { return Ok(None) };
         let partition = stored.partition(self.partitions);

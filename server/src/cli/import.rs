@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::failure::{Failure, Outcome};
 use super::interrupt::{self, Interrupt};
-use super::terminal::Output;
+use super::terminal::{self, Output};
 use super::{Server, machine};
 use source::Source;
 
@@ -85,6 +85,12 @@ impl Import {
             }
         }
         tally.report(started.elapsed(), self.output)?;
+        if tally.replayed > 0 {
+            terminal::complain(
+                "there already: lines with the same text and number were imported from a file of the same name; \
+                 if these are other events, import them with --name or --again",
+            );
+        }
         Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

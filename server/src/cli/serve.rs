@@ -12,6 +12,8 @@ use super::failure::{Failure, Outcome};
 use super::{interrupt, terminal};
 use crate::config::{Config, LogFormat, Settings};
 
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// Serves until the process is asked to end.
 pub(super) fn run(flags: Settings) -> Outcome {
     let variable = |name: &str| std::env::var(name).ok();
@@ -30,6 +32,14 @@ pub(super) fn run(flags: Settings) -> Outcome {
         %address, data = %config.data.display(), events = stats.events, entities = stats.entities,
         durability = ?config.options.durability, "serving"
     );
+    if engine.partitions() != config.options.partitions {
+        let (has, asked) = (engine.partitions(), config.options.partitions);
+        tracing::warn!(
+            has,
+            asked,
+            "the number of partitions is fixed when a store is made: the setting is ignored"
+        );
+    }
     if terminal::is_watched() {
         terminal::complain(&welcome(&address.to_string(), stats.events == 0));
     }
@@ -49,10 +59,16 @@ async fn serve(listener: TcpListener, engine: Arc<Engine>) -> io::Result<()> {
 }
 
 fn start_log(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
-        Failure::new(format!("log level {:?}: {error}", config.log_level))
+    let refused = |problem: String| {
+        Failure::new(format!("log level {:?}: {problem}", config.log_level))
             .advise("error, warn, info, debug or trace; or directives like info,allsource_server=debug")
-    })?;
+    };
+    // A word alone would be taken for the name of a part of the program, and silence all others.
+    let mut words = config.log_level.split(',').map(str::trim).filter(|word| !word.contains('='));
+    if let Some(word) = words.find(|word| !LOG_LEVELS.contains(&word.to_lowercase().as_str())) {
+        return Err(refused(format!("`{word}` is no level")));
+    }
+    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| refused(error.to_string()))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match config.log_format {
         LogFormat::Text => log.with_ansi(terminal::is_watched()).try_init(),
@@ -80,8 +96,8 @@ fn cannot_open(config: &Config, error: &OpenError) -> Failure {
     match error {
         OpenError::InUse(_) => failure.advise("another server has it open; stop that one, or give this one another --data"),
         OpenError::Damaged(_) => failure.advise(format!(
-            "nothing was changed. `allsource verify {data}` names the damage, `allsource dump {data}` prints what lies \
-             before it; restore a backup, or import the dump into a new store"
+            "nothing was changed. `allsource verify {data}` lists all damage, `allsource dump {data}` prints what lies \
+             before the first; restore a backup, or import the dump into a new store"
         )),
         OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that one"),
         OpenError::NotAStore { .. } => failure.advise("give --data an empty folder, or one that does not exist yet"),

@@ -1,10 +1,10 @@
 //! `allsource state`: what the events of an entity add up to.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Server;
@@ -33,7 +33,8 @@ pub(super) struct State {
 struct Answer {
     event_count: u64,
     last_updated: Option<String>,
-    current_state: serde_json::Map<String, Value>,
+    /// As text: a member may hold a number that this program cannot.
+    current_state: HashMap<String, Box<RawValue>>,
 }
 
 impl State {
@@ -53,8 +54,10 @@ impl State {
         let last = answer.last_updated.unwrap_or_default();
         terminal::say(&format!("{}: {} events, the last of {last}", self.entity, answer.event_count))?;
         let mut table = terminal::table(&["MEMBER", "VALUE"]);
-        for (name, value) in &answer.current_state {
-            table.add_row([name.clone(), value.to_string()]);
+        let mut members: Vec<_> = answer.current_state.iter().collect();
+        members.sort_by_key(|(name, _)| *name);
+        for (name, value) in members {
+            table.add_row([name.as_str(), value.get()]);
         }
         terminal::say(&table.trim_fmt())?;
         Ok(ExitCode::SUCCESS)

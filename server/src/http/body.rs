@@ -43,6 +43,16 @@ pub(super) fn unsupported(headers: &HeaderMap, expected: &str) -> Problem {
     Problem::new(Kind::UNSUPPORTED_TYPE, detail)
 }
 
+/// Refuses a body that is compressed: it would be taken for one that is not JSON.
+pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
+        return Ok(());
+    }
+    let detail = format!("the Content-Encoding is {encoding}; send the body as it is, without one");
+    Err(Problem::new(Kind::UNSUPPORTED_TYPE, detail).with("header", "Content-Encoding"))
+}
+
 /// Reads a body as a whole.
 pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());

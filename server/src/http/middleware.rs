@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::Entry;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -29,6 +30,9 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     } else {
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| panicked())
     };
+    if let Entry::Vacant(vary) = response.headers_mut().entry(header::VARY) {
+        vary.insert(HeaderValue::from_static("x-tenant-id"));
+    }
     if is_cross_origin {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -6,6 +6,7 @@ use allsource_engine::Position;
 use allsource_engine::event::Timestamp;
 use axum::extract::Query;
 use axum::http::Uri;
+use percent_encoding::percent_decode_str;
 
 use crate::problem::{Kind, Problem, nearest};
 
@@ -19,14 +20,23 @@ impl Params {
         if uri.query().is_none_or(str::is_empty) {
             return Ok(Self(Vec::new()));
         }
+        if percent_decode_str(uri.query().unwrap_or("")).decode_utf8().is_err() {
+            return Err(Problem::new(
+                Kind::INVALID_PARAMETER,
+                "the query string is not UTF-8 once it is decoded",
+            ));
+        }
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Problem::new(Kind::INVALID_PARAMETER, error.to_string()))?;
-        for (place, (name, _)) in given.iter().enumerate() {
+        for (place, (name, value)) in given.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 return Err(unknown(name, known));
             }
             if given.iter().take(place).any(|(earlier, _)| earlier == name) {
                 return Err(invalid(name, "is given twice"));
+            }
+            if value.is_empty() {
+                return Err(invalid(name, "is empty; leave it out if it is not meant"));
             }
         }
         Ok(Self(given))
@@ -37,10 +47,9 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// The text of a parameter; an empty one counts as absent.
+    /// The text of a parameter.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     /// A parameter as something that has a text form.

@@ -26,6 +26,9 @@ impl From<AppendError> for Problem {
             AppendError::Duplicate { id, position } => Self::new(Kind::DUPLICATE_ID, detail)
                 .with("event_id", id.to_string())
                 .with("position", position.value()),
+            AppendError::RepeatedId { id } => {
+                Self::new(Kind::DUPLICATE_ID, detail).with("event_id", id.to_string())
+            }
             AppendError::TooLarge { limit, actual, .. } => {
                 Self::new(Kind::TOO_LARGE, detail).with("limit", limit).with("actual", actual)
             }

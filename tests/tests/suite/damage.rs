@@ -47,3 +47,25 @@ fn every_damaged_byte_of_a_manifest_is_noticed() {
 fn damage_anywhere_in_the_journal_is_noticed() {
     sweep_all("journal/", 13);
 }
+
+/// The verifier stopped at the first damage and called that all of it.
+#[test]
+fn the_verifier_names_damage_in_every_file() {
+    let world = store();
+    let paths: Vec<String> = world
+        .disk
+        .paths()
+        .into_iter()
+        .filter(|path| path.starts_with("journal/") && path.ends_with(".jnl"))
+        .collect();
+    assert!(paths.len() >= 2, "{paths:?}");
+    for path in &paths {
+        let mut bytes = world.disk.contents(path).unwrap();
+        bytes[5000] ^= 1;
+        world.disk.damage(path, bytes);
+    }
+    let report = allsource_engine::inspect::verify_disk(&world.disk, std::path::Path::new("store")).unwrap();
+    let named: Vec<&str> = report.damage.iter().map(|damage| damage.file.as_str()).collect();
+    assert_eq!(named, paths);
+    assert!(report.bytes > 100_000, "{report:?}");
+}

@@ -26,6 +26,11 @@ fn hunt(bug: Bug) -> Option<String> {
     let found = (0..3000_u64).find_map(|seed| {
         let outcome = catch_unwind(|| simulation::run(seed, 300));
         let is_caught = !matches!(outcome, Ok(Ok(_)));
+        // A seed that fails without the bug as well would say nothing about it.
+        plant(None);
+        let is_clean = !is_caught || matches!(catch_unwind(|| simulation::run(seed, 300)), Ok(Ok(_)));
+        plant(Some(bug));
+        assert!(is_clean, "seed {seed} fails without {bug:?}, too");
         is_caught.then(|| format!("seed {seed}: {:?}", outcome.map(|run| run.err())))
     });
     let found = found.or_else(|| {

@@ -141,6 +141,7 @@ pub(super) async fn append(
 }
 
 async fn append_event(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Reply {
+    body::check_encoding(headers)?;
     if !body::is_json(body::media_type(headers)) {
         return Err(body::unsupported(headers, "application/json; many events go to /api/v1/events/batch"));
     }

@@ -35,6 +35,7 @@ async fn append_events(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Bod
             return Err(invalid_header(name.as_str(), "is for one event; give each event expected_version"));
         }
     }
+    body::check_encoding(headers)?;
     let terms = Terms::of(uri, headers)?;
     let media_type = body::media_type(headers);
     if body::is_ndjson(media_type) {

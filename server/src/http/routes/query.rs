@@ -38,7 +38,9 @@ pub(super) async fn query(State(app): State<Arc<App>>, uri: Uri, headers: Header
         };
         let tag = version.map(reply::version_tag);
         if let Some(tag) = tag.clone().filter(|tag| reply::is_known(&headers, tag)) {
-            return Ok(reply::not_modified(tag));
+            let mut response = reply::not_modified(tag);
+            response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, x-tenant-id"));
+            return Ok(response);
         }
         let answering = Arc::clone(&app);
         let page =
@@ -48,7 +50,7 @@ pub(super) async fn query(State(app): State<Arc<App>>, uri: Uri, headers: Header
         response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
         response
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, x-tenant-id"));
     Ok(response)
 }
 

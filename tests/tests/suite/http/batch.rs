@@ -116,3 +116,29 @@ fn a_batch_that_is_not_atomic_can_be_sent_again_under_its_key() {
     }
     assert_eq!(total(&server), 1);
 }
+
+/// The refusal named the position that the batch's own first event would have had.
+#[test]
+fn one_id_for_two_events_of_a_batch_is_refused_without_a_position() {
+    let server = Server::start();
+    let id = "11111111-2222-4333-8444-555555555555";
+    let (mut one, mut other) = (event("a", &json!(1)), event("a", &json!(2)));
+    one["id"] = json!(id);
+    other["id"] = json!(id);
+    let problem =
+        server.post(PATH, &json!({"events": [one, other]}).to_string()).problem(409, "duplicate-id");
+    assert_eq!((&problem["event_id"], &problem["position"]), (&json!(id), &Value::Null));
+    assert_eq!(total(&server), 0);
+}
+
+#[test]
+fn lines_sent_again_under_their_key_are_answered_as_repeated() {
+    let server = Server::start();
+    let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", "k")];
+    let lines = [event("a", &json!(1)).to_string(), event("b", &json!(2)).to_string()].join("\n");
+    let first = server.send("POST", PATH, &headers, &lines);
+    assert_eq!((first.status, first.header("idempotency-replayed")), (200, None));
+    let again = server.send("POST", PATH, &headers, &lines);
+    assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")));
+    assert_eq!(total(&server), 2);
+}

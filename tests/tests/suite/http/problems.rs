@@ -85,6 +85,9 @@ fn a_bad_path_or_parameter_is_refused_by_name() {
         ("GET", "/api/v1/events/query?cursor=zzz", 400, "invalid-parameter"),
         ("GET", "/api/v1/events/query?payload_filter=1", 400, "invalid-parameter"),
         ("GET", "/api/v1/events/query?entity_id=%00", 400, "invalid-name"),
+        // Once taken for "everybody's events", and for a name with a replacement character in it.
+        ("GET", "/api/v1/events/query?entity_id=", 400, "invalid-parameter"),
+        ("GET", "/api/v1/events/query?entity_id=%ff", 400, "invalid-parameter"),
         ("GET", "/api/v1/stats?x=1", 400, "unknown-parameter"),
         ("GET", "/health?x=1", 400, "unknown-parameter"),
         ("GET", "/api/v1/events/stream", 426, "upgrade-required"),
@@ -98,6 +101,8 @@ fn a_bad_path_or_parameter_is_refused_by_name() {
         .send("POST", EVENTS, &[("content-type", "text/plain")], "{}")
         .problem(415, "unsupported-media-type");
     server.send("POST", EVENTS, &[], "{}").problem(415, "unsupported-media-type");
+    let compressed = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
+    server.send("POST", "/api/v1/events/batch", &compressed, "x").problem(415, "unsupported-media-type");
     let large = format!(r#"{{"event_type":"t","entity_id":"e","payload":"{}"}}"#, "x".repeat(17 << 20));
     server.send("POST", EVENTS, &JSON, &large).problem(413, "too-large");
     assert_eq!(server.get("/api/v1/stats").success()["total_events"], 0);

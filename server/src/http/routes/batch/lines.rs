@@ -8,6 +8,7 @@ use std::time::Duration;
 use allsource_engine::error::AppendError;
 use allsource_engine::{Acknowledged, Commit};
 use axum::body::Body;
+use axum::http::HeaderValue;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -49,7 +50,13 @@ pub(super) async fn append(app: &App, terms: &Terms, body: &mut Body) -> Reply {
         import.take(line).await?;
     }
     import.flush().await?;
-    Ok(json_value(&Value::Object(import.tally.members())))
+    let is_repeated =
+        terms.key.is_some() && import.tally.total > 0 && import.tally.replayed == import.tally.total;
+    let mut response = json_value(&Value::Object(import.tally.members()));
+    if is_repeated {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
 #[derive(Default)]
@@ -190,6 +197,9 @@ impl Import<'_> {
 fn is_about_a_line(error: &AppendError) -> bool {
     matches!(
         error,
-        AppendError::Conflict { .. } | AppendError::Duplicate { .. } | AppendError::TooLarge { .. }
+        AppendError::Conflict { .. }
+            | AppendError::Duplicate { .. }
+            | AppendError::RepeatedId { .. }
+            | AppendError::TooLarge { .. }
     )
 }

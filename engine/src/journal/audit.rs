@@ -1,0 +1,90 @@
+//! Looking for all damage in a journal, not only for the first: each file is judged by its own header and by that of
+//! the next.
+
+use allsource_format::journal::Header;
+use allsource_format::manifest::Manifest;
+
+use super::cursor::Cursor;
+use super::examine::{check_joint, lost, numbers, read_header, read_image};
+use super::file::path_of;
+use super::walk::{find_evidence, walk};
+use crate::error::{Damage, OpenError};
+use crate::platform::Disk;
+
+/// What a look at every journal file found.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    /// Files read.
+    pub(crate) files: u64,
+    /// Bytes read.
+    pub(crate) bytes: u64,
+    /// What is damaged, in the order of the log.
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// Looks at every journal file.
+///
+/// # Errors
+/// A newer format, or a disk that does not answer.
+pub(crate) fn audit(disk: &dyn Disk, manifest: &Manifest) -> Result<Audit, OpenError> {
+    let present = numbers(disk, manifest)?;
+    let last = present.last().copied().unwrap_or(0).max(manifest.last_journal);
+    let mut audit = Audit::default();
+    let mut headers: Vec<Option<Header>> = Vec::new();
+    for number in manifest.first_journal..=last {
+        let header = match read_header(disk, manifest, number) {
+            Ok(header) => Some(header),
+            Err(OpenError::Damaged(damage)) => {
+                audit.damage.push(damage);
+                None
+            }
+            Err(OpenError::Io { .. }) if !present.contains(&number) => {
+                audit.damage.push(Damage::new(path_of(number), 0, "the file is missing"));
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        headers.push(header);
+    }
+    for (index, header) in headers.iter().enumerate() {
+        if let Some(header) = header {
+            audit.look_at(disk, *header, headers.get(index + 1).copied().flatten())?;
+        }
+    }
+    audit.damage.sort_by(|one, other| (&one.file, one.offset).cmp(&(&other.file, other.offset)));
+    Ok(audit)
+}
+
+impl Audit {
+    fn look_at(&mut self, disk: &dyn Disk, header: Header, next: Option<Header>) -> Result<(), OpenError> {
+        let path = path_of(header.number);
+        let image = read_image(disk, &path)?;
+        self.files += 1;
+        self.bytes += image.len() as u64;
+        let mut cursor = Cursor::at_start_of(header, image.len() as u64);
+        let walked = walk(&image, &mut cursor, next.map(|next| next.log_offset), |frame| {
+            for item in frame.records() {
+                if let Err(problem) = item {
+                    let after = frame.header.first_position;
+                    return Err(Damage::new(&*path, 0, format!("{problem}, at or after position {after}")));
+                }
+            }
+            Ok(())
+        });
+        match (walked, next) {
+            (Err(damage), _) => self.damage.push(damage),
+            (Ok(walked), Some(next)) if cursor.log_offset != next.log_offset => {
+                self.damage.push(lost(&path, &cursor, walked.stopped_by));
+            }
+            (Ok(_), Some(next)) => {
+                self.damage.extend(check_joint(&cursor, &next, &path_of(next.number)).err())
+            }
+            (Ok(walked), None) => {
+                let is_damaged =
+                    cursor.log_offset < walked.proven || find_evidence(&image, &cursor).is_some();
+                self.damage.extend(is_damaged.then(|| lost(&path, &cursor, walked.stopped_by)));
+            }
+        }
+        Ok(())
+    }
+}
