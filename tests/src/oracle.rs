@@ -196,6 +196,10 @@ pub fn batch_of(events: &[(Entity, allsource_engine::ExpectedVersion, u64, bool)
         if *is_id_given {
             event = event.id(uuid::Uuid::from_u128(u128::from(*number) << 64 | 0xabc));
         }
+        // Some carry a tag, some the same one twice.
+        for _ in 0..number % 4 / 2 + number % 2 * u64::from(number.is_multiple_of(3)) {
+            event = event.tag("t").expect("a good tag");
+        }
         let started = match batch {
             None => Batch::to(entity),
             Some(batch) => batch.and_to(entity),

@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use allsource_engine::event::{Entity, Filter, TenantId};
+use allsource_engine::event::{Entity, Filter, Tag, TenantId};
 use allsource_engine::platform::sim::{Faults, Seeded};
 use allsource_engine::{ExpectedVersion, Query, Step};
 
@@ -147,6 +147,13 @@ impl Simulation {
                 .map_err(|error: allsource_engine::ReadError| error.to_string())?;
             if events.iter().any(|event| event.tenant() != tenant.as_str()) {
                 return Err(format!("{tenant} sees another tenant's events"));
+            }
+            let tag = Some(Tag::new("t").expect("a good name"));
+            let tagged = Query::matching(Filter { tag, ..Filter::tenant(tenant.clone()) });
+            let found = engine.read(&tagged).map_err(|error| error.to_string())?.count();
+            let carrying = events.iter().filter(|event| event.tags().any(|tag| tag == "t")).count();
+            if found != carrying {
+                return Err(format!("{found} events are found by their tag, {carrying} carry it"));
             }
             sum += events.len() as u64;
         }

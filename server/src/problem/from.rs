@@ -81,8 +81,9 @@ impl From<InvalidEvent> for Problem {
 }
 
 impl Problem {
-    /// What is wrong with a body that could not be read as JSON with the `known` fields.
-    pub fn of_json(error: &serde_json::Error, known: &[&str]) -> Self {
+    /// What is wrong with a body that could not be read as JSON with the `known` fields; `place` is the field it is
+    /// about, where that is known.
+    pub fn of_json(error: &serde_json::Error, known: &[&str], place: Option<&str>) -> Self {
         let text = error.to_string();
         let problem = if error.classify() != Category::Data {
             Self::new(Kind::INVALID_JSON, format!("the body is not valid JSON: {text}"))
@@ -96,13 +97,23 @@ impl Problem {
                 .with("field", field)
                 .with("nearest", suggestion.map_or(Value::Null, Value::from))
         } else {
-            let problem = Self::new(Kind::INVALID_BODY, text.clone());
-            match between_ticks(&text, "missing field `") {
-                Some(field) => problem.with("field", field),
-                None => problem,
-            }
+            let field = between_ticks(&text, "missing field `").or(place);
+            let problem = Self::new(Kind::INVALID_BODY, in_plain_words(&text, place));
+            field.map_or(problem.clone(), |field| problem.with("field", field))
         };
         problem.with("line", error.line()).with("column", error.column())
+    }
+}
+
+/// What the parser says, in the words of JSON rather than of this program.
+fn in_plain_words(text: &str, place: Option<&str>) -> String {
+    let text = text.split(" at line ").next().unwrap_or(text);
+    let text =
+        text.replace("expected u64", "expected a whole number from 0").replace("integer `", "number `");
+    let text = text.replace("invalid value: ", "").replace("invalid type: ", "");
+    match place {
+        Some(field) => format!("`{field}` is not as it should be: {text}"),
+        None => text,
     }
 }
 

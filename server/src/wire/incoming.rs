@@ -91,7 +91,16 @@ pub(crate) fn parse_object<'a, T: Deserialize<'a>>(text: &'a [u8], known: &[&str
         let detail = format!("a JSON object is expected here, with fields such as {}", known.join(", "));
         return Err(Problem::new(Kind::INVALID_BODY, detail));
     }
-    serde_json::from_slice(text).map_err(|error| Problem::of_json(&error, known))
+    serde_json::from_slice(text)
+        .map_err(|error| Problem::of_json(&error, known, place::<T>(text, &error).as_deref()))
+}
+
+/// The field that an error is about.
+fn place<'a, T: Deserialize<'a>>(text: &'a [u8], error: &serde_json::Error) -> Option<String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let told = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let is_same = told.inner().to_string() == error.to_string();
+    is_same.then(|| told.path().to_string()).filter(|path| path != ".")
 }
 
 impl EventBody<'_> {

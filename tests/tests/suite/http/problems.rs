@@ -25,6 +25,12 @@ fn a_bad_event_is_refused_with_what_is_wrong_in_it() {
             "unknown-field",
             "did you mean `event_type`",
         ),
+        (
+            r#"{"event_type":7,"entity_id":"e","payload":1}"#,
+            400,
+            "invalid-body",
+            "`event_type` is not as it should be: number `7`, expected a string",
+        ),
         (r#"{"event_type":"","entity_id":"e","payload":1}"#, 400, "invalid-name", "event_type"),
         (r#"{"event_type":"t\u0000","entity_id":"e","payload":1}"#, 400, "invalid-name", "event_type"),
         (r#"{"event_type":"t","entity_id":"e ","payload":1}"#, 400, "invalid-name", "entity_id"),
