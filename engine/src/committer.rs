@@ -92,8 +92,9 @@ impl Committer {
     fn write(&mut self, round: &Round) -> io::Result<()> {
         if let Some(header) = &round.rotate_to {
             self.sync_file()?;
-            self.file = self.spare.adopt(&*self.disk, header)?;
-            manifest::note_journal(&*self.disk, &mut self.manifest, header.number)?;
+            let next = self.spare.adopt(&*self.disk, header)?;
+            self.file = next.journal;
+            manifest::note_journal(&*self.disk, &mut self.manifest, header.number, &*next.manifest)?;
             self.spare.is_used();
         }
         let bytes = round.bytes.bytes();

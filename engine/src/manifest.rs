@@ -60,8 +60,10 @@ fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
 
 /// Takes the room of the next manifest while there is some, so that a full disk cannot come between a journal file
 /// and its manifest.
-pub(crate) fn reserve(disk: &dyn Disk) -> io::Result<()> {
-    create_unnamed(disk)?.sync()
+pub(crate) fn reserve(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
+    let room = create_unnamed(disk)?;
+    room.sync()?;
+    Ok(room)
 }
 
 fn create_unnamed(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
@@ -72,26 +74,28 @@ fn create_unnamed(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
     disk.create(UNNAMED, BYTES as u64)
 }
 
-/// Writes a manifest, in the room reserved for it if there is, and gives it its name once it is durable.
-pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
-    let file = match disk.open(UNNAMED) {
-        Ok(file) if file.length()? == BYTES as u64 => file,
-        _ => create_unnamed(disk)?,
-    };
-    file.write_at(&manifest.encode(), 0)?;
-    file.sync()?;
+/// Writes a manifest into the room reserved for it and gives it its name once it is durable. The room must be of
+/// this opening: after a crash an unnamed file may be another name of a manifest that counts.
+pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest, room: &dyn DiskFile) -> io::Result<()> {
+    room.write_at(&manifest.encode(), 0)?;
+    room.sync()?;
     disk.rename(UNNAMED, &path_of(manifest.number))?;
     disk.sync_dir(DIR)
 }
 
 /// Notes in a new manifest that the journal reaches to the file of this number, so that its loss is noticed.
 /// The manifest before it is kept, older ones are not.
-pub(crate) fn note_journal(disk: &dyn Disk, manifest: &mut Manifest, last_journal: u64) -> io::Result<()> {
+pub(crate) fn note_journal(
+    disk: &dyn Disk,
+    manifest: &mut Manifest,
+    last_journal: u64,
+    room: &dyn DiskFile,
+) -> io::Result<()> {
     if manifest.last_journal >= last_journal {
         return Ok(());
     }
     *manifest = Manifest { number: manifest.number + 1, last_journal, ..*manifest };
-    publish(disk, manifest)?;
+    publish(disk, manifest, room)?;
     match disk.remove(&path_of(manifest.number.saturating_sub(2))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

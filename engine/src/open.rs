@@ -46,7 +46,8 @@ pub(crate) fn open(
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
     let (tail, last_recorded_at) = loader.finish();
     let (cursor, file) = journal::recover(disk, &manifest, examined)?;
-    manifest::note_journal(disk, &mut manifest, cursor.header.number)
+    manifest::reserve(disk)
+        .and_then(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room))
         .map_err(|error| OpenError::io("write a manifest", error))?;
     Ok(Opened { lock, manifest, tail, last_recorded_at, cursor, file })
 }
@@ -79,7 +80,7 @@ fn create(
         journal_file_bytes: options.journal_file_bytes,
         partitions: options.partitions,
     };
-    manifest::publish(disk, &manifest).map_err(failed)?;
+    manifest::reserve(disk).and_then(|room| manifest::publish(disk, &manifest, &*room)).map_err(failed)?;
     Ok(manifest)
 }
 

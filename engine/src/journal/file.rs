@@ -56,6 +56,13 @@ pub(crate) fn adopt(disk: &dyn Disk, file: &dyn DiskFile, header: &Header) -> io
     if planted::is(Bug::SkipDirectorySync) { Ok(()) } else { disk.sync_dir(DIR) }
 }
 
+/// The next journal file, and room for the manifest that will name it.
+#[derive(Clone)]
+pub(crate) struct Next {
+    pub(crate) journal: Arc<dyn DiskFile>,
+    pub(crate) manifest: Arc<dyn DiskFile>,
+}
+
 /// The state of the next journal file.
 #[derive(Default)]
 enum SpareState {
@@ -63,9 +70,9 @@ enum SpareState {
     #[default]
     Missing,
     /// There, waiting to be used.
-    Ready(Arc<dyn DiskFile>),
+    Ready(Next),
     /// Promised to a round that is being built.
-    Reserved(Arc<dyn DiskFile>),
+    Reserved(Next),
     /// The disk had no room for it.
     Full,
 }
@@ -103,9 +110,10 @@ impl Spare {
         if !matches!(self.inner.lock().state, SpareState::Missing | SpareState::Full) {
             return Ok(());
         }
-        let made = create_unnamed(disk, length).and_then(|file| manifest::reserve(disk).map(|()| file));
+        let made = create_unnamed(disk, length)
+            .and_then(|journal| Ok(Next { journal, manifest: manifest::reserve(disk)? }));
         let (state, result) = match made {
-            Ok(file) => (SpareState::Ready(file), Ok(())),
+            Ok(next) => (SpareState::Ready(next), Ok(())),
             Err(error) if is_full(&error) => (SpareState::Full, Ok(())),
             Err(error) => (SpareState::Full, Err(error)),
         };
@@ -118,8 +126,8 @@ impl Spare {
     pub(crate) fn reserve(&self) -> Reserved {
         let state = &mut self.inner.lock().state;
         match std::mem::take(state) {
-            SpareState::Ready(file) => {
-                *state = SpareState::Reserved(file);
+            SpareState::Ready(next) => {
+                *state = SpareState::Reserved(next);
                 Reserved::Yes
             }
             SpareState::Full => {
@@ -160,13 +168,13 @@ impl Spare {
 
     /// Makes the file that was kept part of the log. The next one may be made only after [`Spare::is_used`]: until
     /// this one and its manifest have their own names, both would have the same.
-    pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> io::Result<Arc<dyn DiskFile>> {
-        let file = match &self.inner.lock().state {
-            SpareState::Reserved(file) => Arc::clone(file),
+    pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> io::Result<Next> {
+        let next = match &self.inner.lock().state {
+            SpareState::Reserved(next) => next.clone(),
             _ => return Err(io::Error::other("no next journal file was reserved")),
         };
-        adopt(disk, &*file, header)?;
-        Ok(file)
+        adopt(disk, &*next.journal, header)?;
+        Ok(next)
     }
 
     /// The file that was kept is part of the log, and a manifest says so.
