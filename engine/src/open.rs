@@ -42,6 +42,11 @@ pub(crate) fn open(
         Some(manifest) => manifest,
         None => create(disk, path, clock, entropy, options)?,
     };
+    // Whoever gave these files their names may have been killed before the names were durable. Until they are, a
+    // crash could keep the name of a file made now and lose one before it.
+    [manifest::DIR, journal::DIR].into_iter().try_for_each(|dir| {
+        disk.sync_dir(dir).map_err(|error| OpenError::io(format!("sync the folder {dir}"), error))
+    })?;
     let mut loader = Loader::into_tail(Tail::after(manifest.sealed_position, manifest.partitions));
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
     let (tail, last_recorded_at) = loader.finish();

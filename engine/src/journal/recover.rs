@@ -9,7 +9,7 @@ use allsource_format::manifest::Manifest;
 
 use super::cursor::Cursor;
 use super::examine::Examined;
-use super::file::{DIR, QUARANTINE, adopt, create_unnamed, path_of};
+use super::file::{QUARANTINE, adopt, create_unnamed, path_of};
 use super::round::RoundBuilder;
 use crate::error::OpenError;
 use crate::planted::{self, Bug};
@@ -52,9 +52,8 @@ fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<d
 }
 
 /// The last round is a mark, but nothing proves that it is durable itself: it is written once more, the same
-/// bytes in the same place, before anything comes after it. Nor is the file's name, if whoever gave it was killed.
+/// bytes in the same place, before anything comes after it.
 fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
-    disk.sync_dir(DIR)?;
     let file = disk.open(&path_of(end.header.number))?;
     file.write_at(mark, end.file_offset() - mark.len() as u64)?;
     file.sync()?;
