@@ -63,3 +63,8 @@ pub use query::{Order, Query};
 pub use read::Events;
 pub use subscribe::{Message, Start, Subscription};
 pub use vitals::{Counters, Health, Stats};
+
+/// Holds the Rust of the guide to the engine: it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+pub struct Guide;
