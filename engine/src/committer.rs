@@ -6,20 +6,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allsource_format::manifest::Manifest;
 use parking_lot::Mutex;
 
 use crate::append::{Answer, Reply};
 use crate::batch::{Acknowledged, Commit};
 use crate::error::AppendError;
 use crate::journal::Spare;
-use crate::manifest;
+use crate::manifest::Catalog;
 use crate::options::Durability;
 use crate::planted::{self, Bug};
 use crate::platform::sync::{AtomicU64, Ordering};
 use crate::platform::{Clock, Disk, DiskFile};
 use crate::sequencer::Round;
+use crate::signal::Signal;
 use crate::tail::Tail;
+use crate::view::Store;
 use crate::watermark::Watermark;
 
 pub(crate) use handoff::{Handoff, Taken};
@@ -55,9 +56,15 @@ pub(crate) struct Committer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) spare: Arc<Spare>,
-    pub(crate) manifest: Manifest,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) durability: Durability,
+    /// A tail of this weight is frozen.
+    pub(crate) seal_bytes: u64,
+    pub(crate) store: Arc<Store>,
+    /// The tail of the store that grows.
     pub(crate) tail: Arc<Tail>,
+    /// Whoever seals frozen tails is told of each.
+    pub(crate) frozen: Arc<Signal>,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) progress: Arc<Progress>,
     /// When unsynced bytes were first written, and the log offset they reach to.
@@ -84,6 +91,9 @@ impl Committer {
                     self.publish(&round);
                 }
                 answer_all(round.answers, self.acknowledgement());
+                if let Err(error) = self.freeze_if_due(round.is_freeze) {
+                    self.fence(&error);
+                }
             }
             Err(reason) => answer_unknown(round.answers, &reason),
         }
@@ -94,7 +104,7 @@ impl Committer {
             self.sync_file()?;
             let next = self.spare.adopt(&*self.disk, header)?;
             self.file = next.journal;
-            manifest::note_journal(&*self.disk, &mut self.manifest, header.number, &*next.manifest)?;
+            self.catalog.note_journal(&*self.disk, header, &*next.manifest)?;
             self.spare.is_used();
         }
         let bytes = round.bytes.bytes();
@@ -160,6 +170,22 @@ impl Committer {
             self.tail.insert(&round.block_for_readers(), &round.records);
             self.watermark.publish(round.last_position);
         }
+    }
+
+    /// Freezes the tail when it has grown enough, or somebody wants it sealed: the next event goes into a new one.
+    fn freeze_if_due(&mut self, is_asked: bool) -> io::Result<()> {
+        let is_due = self.tail.weight() >= self.seal_bytes || is_asked && self.tail.weight() > 0;
+        if !is_due || self.store.layers().is_full() {
+            return Ok(());
+        }
+        // What is sealed must be in the journal for certain: its end may not come before the sealed position.
+        self.sync_file()?;
+        let last = self.tail.last_position();
+        let next = Arc::new(Tail::after(last, self.tail.sequences_through(last)));
+        self.store.change(|layers| layers.tails.push(Arc::clone(&next)));
+        self.tail = next;
+        self.frozen.raise();
+        Ok(())
     }
 
     fn acknowledgement(&self) -> Acknowledged {

@@ -1,25 +1,30 @@
-//! What makes the store go: three threads in production, single steps in a simulation.
+//! What makes the store go: four threads in production, single steps in a simulation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use allsource_format::manifest::Manifest;
-
 use crate::append::{Answer, Queue, Request};
 use crate::committer::{Committer, Handoff, Progress, Taken};
-use crate::error::{AppendError, OpenError};
+use crate::error::{AppendError, OpenError, SealError};
 use crate::journal::{Reserved, Spare, round_bytes, round_bytes_max};
+use crate::manifest::Catalog;
 use crate::options::{Durability, Options};
 use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk};
+use crate::position::Position;
 use crate::sequencer::{Moment, Rotate, Round, Sequencer};
-use crate::tail::Tail;
+use crate::upkeep::Upkeep;
+use crate::view::Store;
 use crate::watermark::Watermark;
 
 /// How long to wait before asking a full disk for room again.
 const ROOM_RETRY: Duration = Duration::from_millis(250);
+
+/// How often those who wait for sealing, and the one who seals, look again without being told.
+const STALL_LOOK: Duration = Duration::from_millis(50);
+const UPKEEP_LOOK: Duration = Duration::from_millis(500);
 
 /// One step of background work, for those who drive a store by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,14 @@ pub enum Step {
     Mark,
     /// Make the next journal file.
     Prepare,
+    /// Freeze what is in memory, so that it can be sealed.
+    Freeze,
+    /// Seal what was frozen first.
+    Seal,
+    /// Merge generations, if there are enough of one size.
+    Merge,
+    /// Write an index that had to be made anew.
+    Index,
 }
 
 /// What the store's threads share.
@@ -39,14 +52,17 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
-    pub(crate) manifest: Manifest,
+    pub(crate) partitions: u32,
+    pub(crate) journal_file_bytes: u64,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) upkeep: Upkeep,
     pub(crate) queue: Queue,
     pub(crate) spare: Arc<Spare>,
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) store: Arc<Store>,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) tallies: Tallies,
-    handoff: Handoff<Round>,
+    pub(crate) handoff: Handoff<Round>,
 }
 
 /// Counts of outcomes since the store was opened.
@@ -57,24 +73,24 @@ pub(crate) struct Tallies {
     pub(crate) conflicts: AtomicU64,
     pub(crate) replays: AtomicU64,
     pub(crate) overloads: AtomicU64,
+    pub(crate) stalled_micros: AtomicU64,
 }
 
 impl Shared {
-    #[expect(clippy::too_many_arguments, reason = "the composition of the store, called once")]
-    pub(crate) fn new(
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        options: Options,
-        manifest: Manifest,
-        tail: Arc<Tail>,
-        watermark: Arc<Watermark>,
-        progress: Arc<Progress>,
-        spare: Arc<Spare>,
-    ) -> Self {
-        let queue = Queue::bounded(options.queue_bytes);
-        let (tallies, handoff) = (Tallies::default(), Handoff::default());
-        Self { disk, clock, options, manifest, queue, spare, tail, watermark, progress, tallies, handoff }
+    /// Whether appends must wait until more is sealed.
+    fn is_stalled(&self) -> bool {
+        let layers = self.store.layers();
+        layers.is_full() && layers.tails.last().is_some_and(|tail| tail.weight() >= self.options.seal_bytes)
     }
+}
+
+/// What must happen before a round can be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The next journal file must be made.
+    ForFile,
+    /// What was frozen must be sealed.
+    ForSealing,
 }
 
 /// The sequencer with the requests it has taken and could not place yet.
@@ -91,15 +107,20 @@ impl SequencerStep {
         Self { sequencer, held: Vec::new(), held_bytes: 0, is_mark_due: true }
     }
 
-    /// Builds a round of what waits. `Err`: the next journal file must be made first.
-    fn sequence(&mut self, shared: &Shared) -> Result<Option<Round>, ()> {
+    /// Builds a round of what waits.
+    fn sequence(&mut self, shared: &Shared) -> Result<Option<Round>, Wait> {
         if self.held.is_empty() {
-            self.held_bytes = {
-                let room = round_bytes_max(shared.manifest.journal_file_bytes);
-                shared.queue.drain(room, &mut self.held)
-            };
+            let room = round_bytes_max(shared.journal_file_bytes);
+            self.held_bytes = shared.queue.drain(room, &mut self.held);
         }
         if self.held.is_empty() {
+            return Ok(shared.queue.take_freeze().then(|| self.sequencer.freeze()));
+        }
+        if shared.is_stalled() {
+            match shared.upkeep.failure() {
+                Some(_) => refuse(&mut self.held, &AppendError::StorageFull),
+                None => return Err(Wait::ForSealing),
+            }
             return Ok(None);
         }
         if let Some(reason) = shared.progress.fenced() {
@@ -110,21 +131,20 @@ impl SequencerStep {
         let rotate = match if is_fitting { Reserved::Yes } else { shared.spare.reserve() } {
             Reserved::Yes if is_fitting => Rotate::No,
             Reserved::Yes => Rotate::Yes,
-            Reserved::NotYet => return Err(()),
+            Reserved::NotYet => return Err(Wait::ForFile),
             Reserved::NoRoom => {
                 refuse(&mut self.held, &AppendError::StorageFull);
                 return Ok(None);
             }
         };
-        let moment = Moment {
-            watermark: shared.watermark.position(),
-            now: shared.clock.now_micros(),
-            synced_through: synced_through(shared),
-            tail: &shared.tail,
-        };
+        let watermark = shared.watermark.position();
+        let layers = shared.store.layers();
+        let (now, synced_through) = (shared.clock.now_micros(), synced_through(shared));
+        let moment = Moment { watermark, now, synced_through, layers: &layers };
         let requests = std::mem::take(&mut self.held);
         let mut round = self.sequencer.sequence(requests, self.held_bytes, rotate, &moment);
         self.is_mark_due = true;
+        round.is_freeze = shared.queue.take_freeze();
         count(shared, &round);
         if planted::is(Bug::RefuseEarly) {
             let (refused, rest) = round.answers.into_iter().partition(|(_, answer)| answer.is_err());
@@ -205,7 +225,14 @@ impl ByHand {
                 let round = self.taken.take().or_else(|| shared.handoff.try_take());
                 round.map(|round| self.committer.commit(round)).is_some()
             }
-            Step::Prepare => shared.spare.make(&*shared.disk, shared.manifest.journal_file_bytes).is_ok(),
+            Step::Prepare => shared.spare.make(&*shared.disk, &shared.catalog).is_ok(),
+            Step::Freeze => {
+                shared.queue.ask_freeze();
+                self.step(shared, Step::Sequence)
+            }
+            Step::Seal => shared.upkeep.seal().unwrap_or(false),
+            Step::Merge => shared.upkeep.merge().unwrap_or(false),
+            Step::Index => shared.upkeep.write_index().unwrap_or(false),
         }
     }
 
@@ -213,6 +240,10 @@ impl ByHand {
     pub(crate) fn finish(&mut self, shared: &Shared) {
         loop {
             self.step(shared, Step::Prepare);
+            // Only what stands in the way of an append is sealed by a close.
+            if shared.is_stalled() {
+                self.step(shared, Step::Seal);
+            }
             let is_busy = self.step(shared, Step::Commit) | self.step(shared, Step::Sequence);
             if !is_busy && shared.queue.is_empty() {
                 break;
@@ -239,6 +270,7 @@ pub(crate) fn start(
         spawn("sequencer", Box::new(move |shared| run_sequencer(shared, sequencer)))?,
         spawn("committer", Box::new(move |shared| run_committer(shared, committer)))?,
         spawn("preparer", Box::new(run_preparer))?,
+        spawn("upkeep", Box::new(run_upkeep))?,
     ])
 }
 
@@ -254,6 +286,7 @@ impl Drop for Watched {
             self.0.handoff.close();
             drop(self.0.handoff.try_take());
             self.0.spare.stop();
+            self.0.upkeep.stop();
         }
     }
 }
@@ -268,8 +301,16 @@ fn run_sequencer(shared: &Shared, mut step: SequencerStep) {
         let round = match step.sequence(shared) {
             Ok(None) if is_idle => step.mark(),
             Ok(round) => round,
-            Err(()) => {
+            Err(Wait::ForFile) => {
                 shared.spare.wait_made();
+                None
+            }
+            Err(Wait::ForSealing) => {
+                let start = shared.clock.monotonic();
+                shared.upkeep.sealed.wait(STALL_LOOK);
+                let waited = shared.clock.monotonic().saturating_sub(start);
+                let micros = u64::try_from(waited.as_micros()).unwrap_or(0);
+                shared.tallies.stalled_micros.fetch_add(micros, Ordering::Relaxed);
                 None
             }
         };
@@ -307,6 +348,35 @@ fn run_committer(shared: &Shared, mut committer: Committer) {
 fn run_preparer(shared: &Shared) {
     while shared.spare.wait_needed(ROOM_RETRY) {
         // Any failure is tried again; until then appends that need the file are refused as "storage full".
-        let _ = shared.spare.make(&*shared.disk, shared.manifest.journal_file_bytes);
+        let _ = shared.spare.make(&*shared.disk, &shared.catalog);
     }
+}
+
+fn run_upkeep(shared: &Shared) {
+    while shared.upkeep.frozen.wait(UPKEEP_LOOK) {
+        while shared.upkeep.seal().unwrap_or(false) {}
+        // Merging is the lesser need: each merge is followed by another look at what is frozen.
+        if shared.upkeep.merge().unwrap_or(false) {
+            shared.upkeep.frozen.raise();
+        }
+        let _ = shared.upkeep.write_index();
+    }
+}
+
+/// Has everything that is durable now sealed, and waits for it.
+pub(crate) fn seal(shared: &Shared) -> Result<Option<Position>, SealError> {
+    let target = shared.watermark.position();
+    while shared.store.layers().sealed_position() < target {
+        if let Some(reason) = shared.progress.fenced() {
+            return Err(SealError::Fenced(reason));
+        }
+        if let Some(reason) = shared.upkeep.failure() {
+            return Err(SealError::Failed(reason));
+        }
+        shared.queue.ask_freeze();
+        if !shared.upkeep.sealed.wait(STALL_LOOK) || shared.watermark.is_closed() {
+            return Err(SealError::Closed);
+        }
+    }
+    Ok(Position::new(target))
 }

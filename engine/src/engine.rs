@@ -8,25 +8,24 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use allsource_format::partition::key_hash;
+
 use crate::append::{Append, Request};
 use crate::batch::Batch;
-use crate::committer::{Committer, Progress};
-use crate::drive::{self, ByHand, SequencerStep, Shared, Step};
-use crate::error::{AppendError, OpenError, ReadError};
+use crate::compose::{Composed, compose};
+use crate::drive::{self, ByHand, Shared, Step};
+use crate::error::{AppendError, OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId};
 use crate::fold::{AsOf, State, fold};
-use crate::journal::{Spare, body_bytes_max};
-use crate::open::{Opened, open};
+use crate::journal::body_bytes_max;
 use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskLock, Entropy, LocalDisk, SystemClock, SystemEntropy};
 use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::{self, Events};
-use crate::sequencer::Sequencer;
 use crate::subscribe::{Start, Subscription};
 use crate::view::View;
 use crate::vitals::{Counters, Health, Stats};
-use crate::watermark::Watermark;
 
 /// An open store. Share it between threads behind an [`Arc`]; dropping it closes it.
 pub struct Engine {
@@ -54,7 +53,7 @@ impl Engine {
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let disk = Arc::new(LocalDisk::new(&path));
         let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
-        Self::start(Self::assemble(disk, path.as_ref(), clock, entropy, options)?)
+        Self::start(compose(disk, path.as_ref(), clock, &*entropy, options)?, entropy)
     }
 
     /// Opens a store on any disk.
@@ -67,10 +66,11 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        Self::start(Self::assemble(disk, Path::new("store"), clock, entropy, options)?)
+        Self::start(compose(disk, Path::new("store"), clock, &*entropy, options)?, entropy)
     }
 
-    fn start((mut engine, by_hand): (Self, ByHand)) -> Result<Self, OpenError> {
+    fn start(composed: Composed, entropy: Arc<dyn Entropy>) -> Result<Self, OpenError> {
+        let (mut engine, by_hand) = Self::of(composed, entropy);
         engine.threads = Mutex::new(drive::start(&engine.shared, by_hand.sequencer, by_hand.committer)?);
         Ok(engine)
     }
@@ -86,60 +86,39 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let (mut engine, by_hand) = Self::assemble(disk, Path::new("store"), clock, entropy, options)?;
+        let composed = compose(disk, Path::new("store"), clock, &*entropy, options)?;
+        let (mut engine, by_hand) = Self::of(composed, entropy);
         engine.by_hand = Some(Mutex::new(by_hand));
         Ok(engine)
     }
 
-    fn assemble(
-        disk: Arc<dyn Disk>,
-        path: &Path,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        options: Options,
-    ) -> Result<(Self, ByHand), OpenError> {
-        let Opened { lock, manifest, tail, last_recorded_at, cursor, file } =
-            open(&*disk, path, &*clock, &*entropy, &options)?;
-        let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::default()));
-        let (tail, spare) = (Arc::new(tail), Arc::new(Spare::default()));
-        watermark.publish(cursor.next_position - 1);
-        progress.synced_through.store(cursor.log_offset, Ordering::Release);
-        let last = cursor.next_position - 1;
-        let sequences =
-            (0..manifest.partitions).map(|partition| tail.sequence_through(partition, last)).collect();
-        let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
-        let committer = Committer {
-            disk: Arc::clone(&disk),
-            clock: Arc::clone(&clock),
-            file,
-            spare: Arc::clone(&spare),
-            manifest,
-            durability: options.durability,
-            tail: Arc::clone(&tail),
-            watermark: Arc::clone(&watermark),
-            progress: Arc::clone(&progress),
-            unsynced: None,
-        };
-        let shared = Shared::new(disk, clock, options, manifest, tail, watermark, progress, spare);
+    fn of(composed: Composed, entropy: Arc<dyn Entropy>) -> (Self, ByHand) {
+        let Composed { shared, by_hand, lock } = composed;
         let engine = Self {
-            body_bytes_max: body_bytes_max(manifest.journal_file_bytes),
+            body_bytes_max: body_bytes_max(shared.journal_file_bytes),
             shared: Arc::new(shared),
             entropy,
             threads: Mutex::default(),
             by_hand: None,
             lock: Mutex::new(Some(lock)),
         };
-        Ok((engine, ByHand { sequencer, committer, taken: None }))
+        (engine, by_hand)
     }
 
-    /// Appends a batch: all of its events, or none. It never blocks; the handle knows the outcome.
+    /// Appends a batch: all of its events, or none. It never waits for the batch to be written, for that the handle
+    /// is there; it may read sealed files, to know the versions and ids that the batch is checked against.
     pub fn append(&self, batch: Batch) -> Append {
         if let Some(reason) = self.shared.progress.fenced() {
             return Append::refused(AppendError::Fenced(reason));
         }
         let (reply, receiver) = oneshot::channel();
-        let partitions = self.shared.manifest.partitions;
-        match Request::prepare(batch, partitions, self.body_bytes_max, &*self.entropy, reply) {
+        let prepared =
+            Request::prepare(batch, self.shared.partitions, self.body_bytes_max, &*self.entropy, reply);
+        let looked_up = prepared.and_then(|mut request| {
+            request.look_up(&self.shared.store.layers())?;
+            Ok(request)
+        });
+        match looked_up {
             Err(error) => Append::refused(error),
             Ok(request) => match self.shared.queue.push(request) {
                 Ok(()) => Append::waiting(receiver),
@@ -153,7 +132,9 @@ impl Engine {
     }
 
     fn view(&self) -> View {
-        View { watermark: self.shared.watermark.position(), tail: Arc::clone(&self.shared.tail) }
+        // The watermark first: what it promises is in the layers that are there after it.
+        let watermark = self.shared.watermark.position();
+        View { watermark, layers: self.shared.store.layers() }
     }
 
     /// The events a query asks for, lazily, as of now: events appended later are not among them.
@@ -178,12 +159,15 @@ impl Engine {
     /// # Errors
     /// When the data is damaged.
     pub fn head(&self, entity: &Entity) -> Result<Option<Version>, ReadError> {
-        let newest = self.read(&Query::entity(entity).newest_first().limit(1))?.next().transpose()?;
-        Ok(newest.map(|event| event.version()))
+        let key = entity.key();
+        Ok(self.view().head(key_hash(&key), &key)?.and_then(Version::new))
     }
 
     /// How many events a query matches, limit aside, if an index knows; `None`: they would have to be read.
-    pub fn count(&self, query: &Query) -> Option<u64> {
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn count(&self, query: &Query) -> Result<Option<u64>, ReadError> {
         read::count(&self.view(), query)
     }
 
@@ -198,7 +182,7 @@ impl Engine {
     /// Follows the log from a moment on: first what is stored, then what becomes durable.
     pub fn subscribe(&self, start: Start, filter: Filter) -> Subscription {
         let shared = &self.shared;
-        Subscription::new(Arc::clone(&shared.tail), Arc::clone(&shared.watermark), start, filter)
+        Subscription::new(Arc::clone(&shared.store), Arc::clone(&shared.watermark), start, filter)
     }
 
     /// The highest durable position; `None`: the store is empty.
@@ -207,7 +191,10 @@ impl Engine {
     }
 
     /// How much the store holds, or one tenant of it.
-    pub fn stats(&self, tenant: Option<&TenantId>) -> Stats {
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn stats(&self, tenant: Option<&TenantId>) -> Result<Stats, ReadError> {
         Stats::of(&self.shared, tenant)
     }
 
@@ -223,7 +210,16 @@ impl Engine {
 
     /// How many partitions it has.
     pub fn partitions(&self) -> u32 {
-        self.shared.manifest.partitions
+        self.shared.partitions
+    }
+
+    /// Seals everything that is durable now: it moves from memory and the journal into sealed files. Happens by itself
+    /// as events gather; waiting for it is for those who want the files.
+    ///
+    /// # Errors
+    /// When it cannot be done now. Nothing is lost; the store goes on trying.
+    pub fn seal(&self) -> Result<Option<Position>, SealError> {
+        drive::seal(&self.shared)
     }
 
     /// Takes one step of a store opened with [`Engine::open_by_hand`]. False: there was nothing to do.
@@ -238,8 +234,10 @@ impl Engine {
             by_hand.lock().finish(&self.shared);
         }
         for thread in self.threads.lock().drain(..) {
-            if thread.thread().name() == Some("allsource-preparer") {
-                self.shared.spare.stop();
+            match thread.thread().name() {
+                Some("allsource-preparer") => self.shared.spare.stop(),
+                Some("allsource-upkeep") => self.shared.upkeep.stop(),
+                _ => {}
             }
             // A thread that panicked has said so; there is nothing left to do for it here.
             let _ = thread.join();

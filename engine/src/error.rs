@@ -62,6 +62,9 @@ pub enum AppendError {
     /// The outcome is unknown: it may have been written. Append with the same event ids to find out.
     #[error("the outcome is unknown, the append may have been written: {0}")]
     Unknown(String),
+    /// Whether the append may be accepted cannot be told, because that lies in damaged data. Nothing was written.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
     /// Another node owns the entity's partition. A store on a single node never says so.
     #[error("another node owns partition {partition}")]
     NotOwner {
@@ -95,6 +98,21 @@ pub enum ReadError {
     /// What was asked for lies in damaged data.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+/// Why what is in memory was not sealed. Nothing is lost, and the store goes on trying.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The attempt failed.
+    #[error("sealing failed: {0}")]
+    Failed(String),
+    /// The store takes no more writes until it is opened again.
+    #[error("the store is fenced: {0}")]
+    Fenced(String),
+    /// The store is being closed.
+    #[error("the store is closed")]
+    Closed,
 }
 
 /// Why a store could not be opened.

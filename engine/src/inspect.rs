@@ -2,17 +2,22 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use allsource_format::manifest::Manifest;
 
-use crate::error::{Damage, OpenError};
+use crate::error::{Damage, OpenError, ReadError};
 use crate::event::EventRef;
+use crate::generation::{Access, Generation};
 use crate::journal;
-use crate::load::Loader;
 use crate::manifest;
-use crate::open::lock;
+use crate::open::{check_reaches, loader, lock};
+use crate::options::ReadMode;
 use crate::platform::{Disk, LocalDisk};
+use crate::query::Query;
+use crate::read::Events;
 use crate::tail::Tail;
+use crate::view::{Layers, View};
 
 /// What was found in a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,14 +40,14 @@ pub struct Report {
 /// When the folder holds no store, the store is in use or of a newer release, or the system refuses. Damage is
 /// no error here: it is what the report is for.
 pub fn verify(path: &Path) -> Result<Report, OpenError> {
-    verify_disk(&LocalDisk::new(path), path)
+    verify_disk(Arc::new(LocalDisk::new(path)), path)
 }
 
 /// [`verify`] on any disk.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_disk(disk: &dyn Disk, path: &Path) -> Result<Report, OpenError> {
+pub fn verify_disk(disk: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError> {
     examine(disk, path).map(|(report, _)| report)
 }
 
@@ -52,14 +57,29 @@ pub fn verify_disk(disk: &dyn Disk, path: &Path) -> Result<Report, OpenError> {
 /// # Errors
 /// As [`verify`].
 pub fn dump(path: &Path, each: &mut dyn FnMut(&EventRef)) -> Result<Report, OpenError> {
-    let (report, tail) = examine(&LocalDisk::new(path), path)?;
-    let events = (0..).map_while(|ordinal| tail.as_ref()?.event(ordinal));
-    events.for_each(|event| each(&event));
+    let (mut report, found) = examine(Arc::new(LocalDisk::new(path)), path)?;
+    let Some((generations, tail)) = found else { return Ok(report) };
+    let layers = Layers { generations, tails: vec![Arc::new(tail)] };
+    let watermark = layers.tails.last().map_or(0, |tail| tail.last_position());
+    let view = View { watermark, layers: Arc::new(layers) };
+    for event in Events::plan(view, &Query::all()) {
+        match event {
+            Ok(event) => each(&event),
+            Err(ReadError::Damaged(damage)) if report.damage.contains(&damage) => break,
+            Err(ReadError::Damaged(damage)) => {
+                report.damage.push(damage);
+                break;
+            }
+        }
+    }
     Ok(report)
 }
 
-fn examine(disk: &dyn Disk, path: &Path) -> Result<(Report, Option<Tail>), OpenError> {
-    let mut report = Report::default();
+/// What a look at a store gives: its layers, unless there is no manifest that could name them.
+type Found = Option<(Vec<Arc<Generation>>, Tail)>;
+
+fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenError> {
+    let (mut report, disk) = (Report::default(), &*shared);
     let manifest = match manifest::read(disk) {
         Ok(Some(manifest)) => manifest,
         Ok(None) if journal::is_any(disk) => {
@@ -83,22 +103,42 @@ fn examine(disk: &dyn Disk, path: &Path) -> Result<(Report, Option<Tail>), OpenE
         Err(error) => return Err(error),
     };
     match manifest::check_all(disk) {
-        Ok(count) => {
-            report.files += count;
-            report.bytes += count * allsource_format::manifest::BYTES as u64;
+        Ok((files, bytes)) => {
+            report.files += files;
+            report.bytes += bytes;
         }
         Err(OpenError::Damaged(damage)) => report.damage.push(damage),
         Err(error) => return Err(error),
     }
+    let generations = read_generations(&shared, &manifest, &mut report);
     let tail = read_journal(disk, &manifest, &mut report)?;
-    Ok((report, Some(tail)))
+    Ok((report, Some((generations, tail))))
+}
+
+fn read_generations(disk: &Arc<dyn Disk>, manifest: &Manifest, report: &mut Report) -> Vec<Arc<Generation>> {
+    let (disk, mode, damages) = (Arc::clone(disk), ReadMode::Read, Arc::default());
+    let access = Access { disk, mode, partitions: manifest.partitions, damages };
+    let entries = manifest.generations.iter();
+    let generations = entries.map(|entry| Arc::new(Generation::new(*entry, access.clone())));
+    let look = |generation: Arc<Generation>| {
+        let (files, bytes, damages) = generation.verify();
+        report.files += files;
+        report.bytes += bytes;
+        if damages.is_empty() {
+            report.events += generation.entry().events;
+        }
+        report.damage.extend(damages);
+        generation
+    };
+    generations.map(look).collect()
 }
 
 fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Result<Tail, OpenError> {
-    let mut loader = Loader::into_tail(Tail::after(manifest.sealed_position, manifest.partitions));
+    let mut loader = loader(manifest);
     match journal::examine(disk, manifest, &mut |frame, path| loader.add(frame, path)) {
         Ok(examined) => {
-            report.files += examined.files;
+            report.files += examined.headers.len() as u64;
+            report.damage.extend(check_reaches(manifest, &examined).err());
             report.bytes += examined.bytes;
             report.torn_bytes = examined.torn.len() as u64;
         }
@@ -115,6 +155,6 @@ fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Re
         Err(error) => return Err(error),
     }
     let (tail, _) = loader.finish();
-    report.events = tail.tally(None).events;
+    report.events += tail.tally(None).events;
     Ok(tail)
 }

@@ -10,7 +10,7 @@ mod recover;
 
 pub(crate) use audit::audit;
 pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
-pub(crate) use examine::examine;
-pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, create_dirs, is_any};
+pub(crate) use examine::{Examined, examine};
+pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, is_any, path_of, remove_before};
 pub(crate) use recover::recover;
 pub(crate) use round::RoundBuilder;

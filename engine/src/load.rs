@@ -24,14 +24,23 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    /// A loader for an empty tail.
-    pub(crate) fn into_tail(tail: Tail) -> Self {
+    /// A loader for an empty tail, after an event that was committed at `last_recorded_at`.
+    pub(crate) fn into_tail(tail: Tail, last_recorded_at: i64) -> Self {
         let (block, offsets) = (AlignedVec::new(), Vec::new());
-        Self { tail, block, offsets, heads: HashMap::new(), last_recorded_at: i64::MIN }
+        Self { tail, block, offsets, heads: HashMap::new(), last_recorded_at }
     }
 
-    /// Adds the events of a frame of the file `path`.
+    /// Adds the events of a frame of the file `path`, unless they are sealed already.
     pub(crate) fn add(&mut self, frame: &Frame<'_>, path: &str) -> Result<(), Damage> {
+        let (first, count) = (frame.header.first_position, u64::from(frame.header.count));
+        let sealed = self.tail.base();
+        if first + count <= sealed + 1 {
+            let sound = frame.records().try_for_each(|item| item.map(drop));
+            return sound.map_err(|problem| Damage::new(path, 0, problem));
+        }
+        if first <= sealed {
+            return Err(Damage::new(path, 0, format!("the sealed position {sealed} lies inside an append")));
+        }
         let start = self.block.len();
         self.block.extend_from_slice(frame.as_bytes());
         for item in frame.records() {
@@ -40,8 +49,14 @@ impl Loader {
             };
             let (offset, record) = item.map_err(|problem| damage(problem.to_string()))?;
             let key = key_of(record.tenant(), record.entity_id().as_bytes());
-            let head = self.heads.get(&key).copied().or_else(|| self.tail.head(&key)).unwrap_or(0);
-            if record.version() != head + 1 {
+            let head = self.heads.get(&key).copied().or_else(|| self.tail.head(&key));
+            // What comes before the first version in the tail is sealed, if anything is.
+            let is_next = match head {
+                Some(head) => record.version() == head + 1,
+                None => record.version() == 1 || sealed > 0,
+            };
+            if !is_next {
+                let head = head.unwrap_or(0);
                 return Err(damage(format!("version {} of an entity follows {head}", record.version())));
             }
             if record.recorded_at() <= self.last_recorded_at {

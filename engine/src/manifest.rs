@@ -1,17 +1,26 @@
-//! The manifest: read at open, written when a store is created.
+//! Manifests: read at open, written whenever the files of the store change.
+
+mod catalog;
 
 use std::io;
 use std::sync::Arc;
 
 use allsource_format::FormatError;
-use allsource_format::manifest::{BYTES, Manifest};
+use allsource_format::manifest::{BYTES_MAX, ENTRY_BYTES, Manifest};
 
 use crate::error::{Damage, OpenError};
 use crate::platform::{Disk, DiskFile};
 
+pub(crate) use catalog::{Catalog, PublishError};
+
 /// The folder of manifests.
 pub(crate) const DIR: &str = "manifest";
-const UNNAMED: &str = "manifest/new.tmp";
+/// A manifest that has no name yet: of the next journal file, and of a change of sealed files.
+const NEXT_JOURNAL: &str = "manifest/new.tmp";
+const NEXT_SEALED: &str = "manifest/sealed.tmp";
+
+/// So many generations more than there are fit into the room that is reserved for the next manifest.
+const SPARE_ENTRIES: usize = 64;
 
 fn path_of(number: u64) -> String {
     format!("{DIR}/{number:020}")
@@ -38,21 +47,23 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
     }
 }
 
-/// Checks the manifests that are kept beside the one that counts; returns how many there are in all.
-pub(crate) fn check_all(disk: &dyn Disk) -> Result<u64, OpenError> {
+/// Checks the manifests that are kept beside the one that counts; returns how many there are in all, and their bytes.
+pub(crate) fn check_all(disk: &dyn Disk) -> Result<(u64, u64), OpenError> {
     let names = disk.list(DIR).map_err(|error| OpenError::io("list manifests", error))?;
     let named: Vec<String> = names.into_iter().filter(|name| name.len() == 20).collect();
+    let mut total = 0;
     for name in &named {
         let path = format!("{DIR}/{name}");
         let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
         Manifest::decode(&bytes).map_err(|problem| Damage::new(path, 0, problem))?;
+        total += bytes.len() as u64;
     }
-    Ok(named.len() as u64)
+    Ok((named.len() as u64, total))
 }
 
 fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     let file = disk.open_read_only(path)?;
-    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(BYTES + 1);
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(BYTES_MAX + 1);
     let mut bytes = vec![0; length];
     file.read_at(&mut bytes, 0)?;
     Ok(bytes)
@@ -60,31 +71,40 @@ fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
 
 /// Takes the room of the next manifest while there is some, so that a full disk cannot come between a journal file
 /// and its manifest.
-pub(crate) fn reserve(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
-    let room = create_unnamed(disk)?;
+pub(crate) fn reserve(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dyn DiskFile>> {
+    let room = create(disk, NEXT_JOURNAL, (manifest.encoded_bytes() + SPARE_ENTRIES * ENTRY_BYTES) as u64)?;
     room.sync()?;
     Ok(room)
 }
 
-fn create_unnamed(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
-    match disk.remove(UNNAMED) {
+fn create(disk: &dyn Disk, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+    match disk.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    disk.create(UNNAMED, BYTES as u64)
+    disk.create(path, length)
+}
+
+fn write(manifest: &Manifest, room: &dyn DiskFile) -> io::Result<()> {
+    let bytes = manifest.encode();
+    room.write_at(&bytes, 0)?;
+    room.truncate(bytes.len() as u64)?;
+    room.sync()
+}
+
+fn name(disk: &dyn Disk, manifest: &Manifest, path: &str) -> io::Result<()> {
+    disk.rename(path, &path_of(manifest.number))?;
+    disk.sync_dir(DIR)
 }
 
 /// Writes a manifest into the room reserved for it and gives it its name once it is durable. The room must be of
 /// this opening: after a crash an unnamed file may be another name of a manifest that counts.
 pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest, room: &dyn DiskFile) -> io::Result<()> {
-    room.write_at(&manifest.encode(), 0)?;
-    room.sync()?;
-    disk.rename(UNNAMED, &path_of(manifest.number))?;
-    disk.sync_dir(DIR)
+    write(manifest, room)?;
+    name(disk, manifest, NEXT_JOURNAL)
 }
 
 /// Notes in a new manifest that the journal reaches to the file of this number, so that its loss is noticed.
-/// The manifest before it is kept, older ones are not.
 pub(crate) fn note_journal(
     disk: &dyn Disk,
     manifest: &mut Manifest,
@@ -94,9 +114,15 @@ pub(crate) fn note_journal(
     if manifest.last_journal >= last_journal {
         return Ok(());
     }
-    *manifest = Manifest { number: manifest.number + 1, last_journal, ..*manifest };
+    manifest.number += 1;
+    manifest.last_journal = last_journal;
     publish(disk, manifest, room)?;
-    match disk.remove(&path_of(manifest.number.saturating_sub(2))) {
+    remove_old(disk, manifest.number)
+}
+
+/// The manifest before the one of this number is kept, older ones are not.
+fn remove_old(disk: &dyn Disk, number: u64) -> io::Result<()> {
+    match disk.remove(&path_of(number.saturating_sub(2))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

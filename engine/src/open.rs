@@ -6,7 +6,8 @@ use std::path::Path;
 use allsource_format::manifest::Manifest;
 
 use crate::error::{Damage, OpenError};
-use crate::journal::{self, Cursor};
+use crate::generation;
+use crate::journal::{self, Cursor, Examined};
 use crate::load::Loader;
 use crate::manifest;
 use crate::options::Options;
@@ -21,6 +22,8 @@ const LOCK: &str = "LOCK";
 pub(crate) struct Opened {
     pub(crate) lock: Box<dyn DiskLock>,
     pub(crate) manifest: Manifest,
+    /// Number and first position of the journal files.
+    pub(crate) journals: Vec<(u64, u64)>,
     pub(crate) tail: Tail,
     pub(crate) last_recorded_at: i64,
     pub(crate) cursor: Cursor,
@@ -44,17 +47,45 @@ pub(crate) fn open(
     };
     // Whoever gave these files their names may have been killed before the names were durable. Until they are, a
     // crash could keep the name of a file made now and lose one before it.
-    [manifest::DIR, journal::DIR].into_iter().try_for_each(|dir| {
+    [manifest::DIR, journal::DIR, generation::DIR].into_iter().try_for_each(|dir| {
         disk.sync_dir(dir).map_err(|error| OpenError::io(format!("sync the folder {dir}"), error))
     })?;
-    let mut loader = Loader::into_tail(Tail::after(manifest.sealed_position, manifest.partitions));
+    let mut loader = loader(&manifest);
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
+    check_reaches(&manifest, &examined)?;
     let (tail, last_recorded_at) = loader.finish();
+    let mut journals: Vec<(u64, u64)> =
+        examined.headers.iter().map(|header| (header.number, header.first_position)).collect();
     let (cursor, file) = journal::recover(disk, &manifest, examined)?;
-    manifest::reserve(disk)
+    if journals.last().is_none_or(|(number, _)| *number < cursor.header.number) {
+        journals.push((cursor.header.number, cursor.header.first_position));
+    }
+    manifest::reserve(disk, &manifest)
         .and_then(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room))
         .map_err(|error| OpenError::io("write a manifest", error))?;
-    Ok(Opened { lock, manifest, tail, last_recorded_at, cursor, file })
+    journal::remove_before(disk, manifest.first_journal)
+        .and_then(|()| generation::remove_leftovers(disk, &manifest))
+        .map_err(|error| OpenError::io("remove what is no longer part of the store", error))?;
+    Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
+}
+
+/// What puts the journal into a tail after everything that is sealed.
+pub(crate) fn loader(manifest: &Manifest) -> Loader {
+    let last_recorded_at = manifest.generations.last().map_or(i64::MIN, |sealed| sealed.last_recorded_at);
+    Loader::into_tail(Tail::after(manifest.sealed_position(), manifest.sequences.clone()), last_recorded_at)
+}
+
+/// The journal is durable up to the sealed position before that is published: if it ends before, it has lost events.
+pub(crate) fn check_reaches(manifest: &Manifest, examined: &Examined) -> Result<(), Damage> {
+    let sealed = manifest.sealed_position();
+    match &examined.end {
+        Some(end) if end.next_position <= sealed => {
+            let path = journal::path_of(end.header.number);
+            let problem = format!("the journal ends before the sealed position {sealed}");
+            Err(Damage::new(path, end.file_offset(), problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the lock of a store.
@@ -74,18 +105,25 @@ fn create(
 ) -> Result<Manifest, OpenError> {
     check_vacant(disk, path)?;
     let failed = |error| OpenError::io("create the store", error);
-    journal::create_dirs(disk).map_err(failed)?;
+    let dirs = [manifest::DIR, journal::DIR, generation::DIR, journal::QUARANTINE];
+    dirs.into_iter()
+        .try_for_each(|dir| disk.create_dir(dir))
+        .and_then(|()| disk.sync_dir(""))
+        .map_err(failed)?;
     let manifest = Manifest {
         store: entropy.uuid().into_bytes(),
         number: 1,
         created_at: clock.now_micros(),
-        sealed_position: 0,
         first_journal: 1,
         last_journal: 0,
         journal_file_bytes: options.journal_file_bytes,
         partitions: options.partitions,
+        generations: Vec::new(),
+        sequences: vec![0; options.partitions as usize],
     };
-    manifest::reserve(disk).and_then(|room| manifest::publish(disk, &manifest, &*room)).map_err(failed)?;
+    manifest::reserve(disk, &manifest)
+        .and_then(|room| manifest::publish(disk, &manifest, &*room))
+        .map_err(failed)?;
     Ok(manifest)
 }
 
@@ -93,7 +131,7 @@ fn create(
 /// manifest is gone.
 fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let names = disk.list("").map_err(|error| OpenError::io("list the folder", error))?;
-    let own = [LOCK, "lost+found", manifest::DIR, journal::DIR, journal::QUARANTINE];
+    let own = [LOCK, "lost+found", manifest::DIR, journal::DIR, generation::DIR, journal::QUARANTINE];
     if let Some(stranger) = names.iter().find(|name| !own.contains(&name.as_str())) {
         let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
         return Err(OpenError::NotAStore { path: path.to_owned(), problem });

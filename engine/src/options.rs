@@ -19,6 +19,16 @@ pub enum Durability {
     None,
 }
 
+/// How sealed files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadMode {
+    /// Mapped into memory. The default.
+    #[default]
+    Map,
+    /// With a system call for each read: slower, for file systems that do not map well.
+    Read,
+}
+
 /// Options of a store; the defaults are meant for production.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -33,6 +43,10 @@ pub struct Options {
     pub queue_bytes: usize,
     /// How long after the last commit a mark is written, which proves that commit durable to a later recovery.
     pub mark_after: Duration,
+    /// Events are sealed once those that are not take about so much memory, in bytes.
+    pub seal_bytes: u64,
+    /// How sealed files are read.
+    pub read_mode: ReadMode,
 }
 
 impl Default for Options {
@@ -43,6 +57,8 @@ impl Default for Options {
             journal_file_bytes: 64 << 20,
             queue_bytes: 64 << 20,
             mark_after: Duration::from_millis(75),
+            seal_bytes: 256 << 20,
+            read_mode: ReadMode::Map,
         }
     }
 }
@@ -59,6 +75,9 @@ impl Options {
         }
         if self.queue_bytes == 0 {
             return refuse("queue_bytes", "must be at least 1");
+        }
+        if self.seal_bytes == 0 {
+            return refuse("seal_bytes", "must be at least 1");
         }
         Ok(())
     }

@@ -26,6 +26,16 @@ pub enum Bug {
     DropTenantFilter,
     /// A batch that is refused half way leaves its first events behind.
     KeepRefusedHeads,
+    /// A block of a sealed file is believed without its checksum.
+    SkipBlockChecks,
+    /// A sealed file is named before it is durable.
+    SkipSegmentSync,
+    /// Journal files are let go of while they hold events that are not sealed.
+    RetireJournalEarly,
+    /// A journal file is used again without being filled with zeros.
+    RecycleWithoutZeros,
+    /// The sequencer does not look at what was sealed since the caller looked.
+    ForgetSealedSince,
 }
 
 #[cfg(feature = "planted")]

@@ -3,11 +3,12 @@
 
 pub mod disk;
 pub mod clock;
+mod fault;
 mod local;
 pub(crate) mod sync;
 pub mod sim;
 
 pub(crate) use clock::cpu_time;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
-pub use disk::{Disk, DiskFile, DiskLock};
+pub use disk::{Disk, DiskFile, DiskLock, Mapping};
 pub use local::LocalDisk;

@@ -1,35 +1,99 @@
-//! Reading: a query becomes a plan, the plan a lazy walk in position order.
+//! Reading: a query becomes a plan, the plan a lazy walk through one layer after the other.
 
 mod plan;
+mod lane;
 mod walk;
 
 use std::sync::Arc;
 
-use crate::error::ReadError;
-use crate::event::EventRef;
+use crate::error::{Damage, ReadError};
+use crate::event::{EventRef, Filter};
 use crate::query::{Order, Query};
 use crate::view::View;
 
-use plan::Source;
-use walk::Walk;
+use lane::Ordinals;
+use plan::{InTail, Plan, Sealed};
+use walk::{Layer, STRIDE, Walk};
 
 /// The events a query asks for, found one by one as they are taken; dropping it ends the search.
 pub struct Events {
-    /// Without the conditions that whatever is walked over fulfils anyway.
+    view: View,
+    plan: Plan,
     query: Query,
-    walk: Walk,
+    /// The conditions that are left to be looked at in each candidate.
+    rest: Query,
+    bottom: u64,
+    top: u64,
+    walk: Option<Walk>,
+    /// How many layers have been begun.
+    begun: usize,
     left: usize,
 }
 
 impl Events {
     /// Plans a query over a view.
     pub(crate) fn plan(view: View, query: &Query) -> Self {
-        let source = Source::choose(&view, &query.filter);
-        let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
-        let bottom = query.from.map_or(1, |from| from.value());
-        let rest = Query { filter: source.rest(&query.filter), ..query.clone() };
-        let walk = Walk::over(view, source, bottom, top, query);
-        Self { query: rest, walk, left: query.limit.unwrap_or(usize::MAX) }
+        let plan = Plan::choose(&query.filter);
+        let rest = Query { filter: plan.rest(&query.filter), ..query.clone() };
+        Self {
+            top: query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark),
+            bottom: query.from.map_or(1, |from| from.value()),
+            left: query.limit.unwrap_or(usize::MAX),
+            query: query.clone(),
+            view,
+            plan,
+            rest,
+            walk: None,
+            begun: 0,
+        }
+    }
+
+    fn find_next(&mut self) -> Result<Option<EventRef>, Damage> {
+        loop {
+            if self.walk.is_none() && !self.begin_layer()? {
+                return Ok(None);
+            }
+            let hint = if self.rest.filter == Filter::all() { self.left.saturating_add(1) } else { STRIDE };
+            let Some(walk) = &mut self.walk else { continue };
+            match walk.next(hint)? {
+                Some(event) if self.rest.admits(&event) => return Ok(Some(event)),
+                Some(_) => {}
+                None => self.walk = None,
+            }
+        }
+    }
+
+    /// Begins the next layer that can hold something. False: there is none.
+    fn begin_layer(&mut self) -> Result<bool, Damage> {
+        let layers = Arc::clone(&self.view.layers);
+        let count = layers.generations.len() + layers.tails.len();
+        while self.begun < count {
+            let number = match self.query.order {
+                Order::Ascending => self.begun,
+                Order::Descending => count - 1 - self.begun,
+            };
+            self.begun += 1;
+            let layer = match layers.generations.get(number) {
+                Some(generation) if self.is_outside(generation.entry()) => continue,
+                Some(generation) => Layer::Sealed(Arc::clone(generation)),
+                None => match layers.tails.get(number - layers.generations.len()) {
+                    Some(tail) if tail.base() >= self.top || tail.last_position() < self.bottom => continue,
+                    Some(tail) => Layer::Tail(Arc::clone(tail)),
+                    None => continue,
+                },
+            };
+            self.walk = Some(Walk::over(layer, &self.plan, self.bottom..=self.top, &self.query)?);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether nothing that is asked for can lie in a generation.
+    fn is_outside(&self, entry: &allsource_format::manifest::Generation) -> bool {
+        entry.first_position > self.top
+            || entry.last_position < self.bottom
+            || self.query.since.is_some_and(|since| entry.max_timestamp < since.micros())
+            || self.query.until.is_some_and(|until| entry.min_timestamp > until.micros())
     }
 }
 
@@ -38,24 +102,63 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        loop {
-            let event = match self.query.order {
-                Order::Ascending => self.walk.next_up()?,
-                Order::Descending => self.walk.next_down()?,
-            };
-            if self.query.admits(&event) {
-                return Some(Ok(event));
-            }
+        let next = self.find_next();
+        if next.is_err() {
+            // What comes after damage would be an answer with a hole in it.
+            self.left = 0;
         }
+        next.map_err(ReadError::from).transpose()
     }
 }
 
 /// How many events match, when an index knows it without reading them.
-pub(crate) fn count(view: &View, query: &Query) -> Option<u64> {
+pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
     if !query.is_bounded_by_top_only() {
-        return None;
+        return Ok(None);
     }
-    let top = query.to.map_or(u64::MAX, |to| to.value());
-    let view = View { watermark: view.watermark.min(top), tail: Arc::clone(&view.tail) };
-    Source::choose(&view, &query.filter).count(&view, &query.filter)
+    let plan = Plan::choose(&query.filter);
+    let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
+    if let Plan::Id(..) = plan {
+        let all = Query { limit: None, ..query.clone() };
+        return Events::plan(view.clone(), &all)
+            .try_fold(0, |count, event| event.map(|_| count + 1))
+            .map(Some);
+    }
+    if !plan.is_exact(&query.filter) {
+        return Ok(None);
+    }
+    let mut sum = 0;
+    for generation in view.layers.generations.iter().filter(|generation| generation.base() < top) {
+        let through = ordinal(top, generation.base());
+        sum += match plan.in_generation(generation, query)? {
+            Sealed::Everything => u64::from(through).min(generation.entry().events),
+            Sealed::One(event) => u64::from(event.is_some()),
+            Sealed::Stretches(stretches) => match through {
+                _ if generation.entry().last_position <= top => stretches.count(generation)?,
+                _ => return Ok(None),
+            },
+            Sealed::Lists(lists) => {
+                let lists = lists.into_iter().map(|list| Ordinals::Sealed(Arc::clone(generation), list));
+                below(lists, through)?
+            }
+        };
+    }
+    for tail in view.layers.tails.iter().filter(|tail| tail.base() < top) {
+        let through = ordinal(top, tail.base());
+        sum += match plan.in_tail(tail) {
+            InTail::Everything => u64::from(through).min(tail.last_position() - tail.base()),
+            InTail::One(event) => u64::from(event.is_some()),
+            InTail::List(list) => below(std::iter::once(Ordinals::Tail(list)), through)?,
+            InTail::Lists(lists) => below(lists.into_iter().map(Ordinals::Tail), through)?,
+        };
+    }
+    Ok(Some(sum))
+}
+
+fn ordinal(position: u64, base: u64) -> u32 {
+    u32::try_from(position - base).unwrap_or(u32::MAX)
+}
+
+fn below(lists: impl Iterator<Item = Ordinals>, ordinal: u32) -> Result<u64, Damage> {
+    lists.map(|list| list.count_below(ordinal)).sum()
 }

@@ -1,6 +1,6 @@
 //! The sequencer: decides, one append after the other, what becomes part of the log and where.
 //!
-//! It is a pure step: it reads what is durable through the [`Tail`] and what is in flight through its own
+//! It is a pure step: it reads what is durable through the [`Layers`] and what is in flight through its own
 //! notes, takes the time as an argument, and touches no disk.
 
 mod flight;
@@ -15,7 +15,7 @@ use rkyv::util::AlignedVec;
 use crate::append::{Answer, Reply, Request};
 use crate::event::Block;
 use crate::journal::{Cursor, RoundBuilder};
-use crate::tail::Tail;
+use crate::view::Layers;
 
 use admit::Admission;
 use flight::{Flight, Notes};
@@ -45,6 +45,8 @@ pub(crate) struct Round {
     pub(crate) last_position: u64,
     /// The round is a mark: all before it must be synced before it is written.
     pub(crate) is_mark: bool,
+    /// After the round the tail is to be frozen, so that it can be sealed.
+    pub(crate) is_freeze: bool,
     /// Who is waiting for it, with what they will hear.
     pub(crate) answers: Vec<(Reply, Answer)>,
 }
@@ -69,7 +71,7 @@ pub(crate) struct Moment<'a> {
     /// What is known durable when the round is written; `None`: everything before it will be.
     pub(crate) synced_through: Option<u64>,
     /// Everything visible, and perhaps more.
-    pub(crate) tail: &'a Tail,
+    pub(crate) layers: &'a Layers,
     /// The highest visible position, read before anything else.
     pub(crate) watermark: u64,
 }
@@ -77,7 +79,6 @@ pub(crate) struct Moment<'a> {
 /// What the sequencer knows.
 pub(crate) struct Sequencer {
     cursor: Cursor,
-    partitions: u32,
     last_recorded_at: i64,
     /// Events in each partition, those in flight included.
     sequences: Vec<u64>,
@@ -88,8 +89,7 @@ pub(crate) struct Sequencer {
 impl Sequencer {
     /// A sequencer that continues at the cursor, after an event recorded at `last_recorded_at`.
     pub(crate) fn new(cursor: Cursor, last_recorded_at: i64, sequences: Vec<u64>) -> Self {
-        let partitions = u32::try_from(sequences.len()).unwrap_or(u32::MAX);
-        Self { cursor, partitions, last_recorded_at, sequences, flight: Flight::default() }
+        Self { cursor, last_recorded_at, sequences, flight: Flight::default() }
     }
 
     /// Where the next round goes.
@@ -114,8 +114,7 @@ impl Sequencer {
             notes: Notes::default(),
             records: Vec::with_capacity(requests.len()),
             flight: &self.flight,
-            tail: moment.tail,
-            partitions: self.partitions,
+            layers: moment.layers,
             sequences: &mut self.sequences,
             last_recorded_at: &mut self.last_recorded_at,
             now: moment.now,
@@ -136,6 +135,12 @@ impl Sequencer {
         round.open_frame();
         round.close_frame(Kind::Mark);
         Some(Round { is_mark: true, ..self.complete(round, None, Notes::default()) })
+    }
+
+    /// A round without anything to write, after which the tail is frozen.
+    pub(crate) fn freeze(&mut self) -> Round {
+        let round = self.builder(None, 0);
+        Round { is_freeze: true, ..self.complete(round, None, Notes::default()) }
     }
 
     fn start_next_file(&mut self) -> Header {
@@ -165,6 +170,7 @@ impl Sequencer {
             log_end: self.cursor.log_offset,
             last_position,
             is_mark: false,
+            is_freeze: false,
             answers: Vec::new(),
         }
     }

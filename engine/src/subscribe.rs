@@ -11,8 +11,7 @@ use crate::event::{EventRef, Filter};
 use crate::position::Position;
 use crate::query::Query;
 use crate::read::Events;
-use crate::tail::Tail;
-use crate::view::View;
+use crate::view::{Store, View};
 use crate::watermark::Watermark;
 
 /// Events are read in stretches of so many positions, so that a filter that matches nothing still moves on.
@@ -44,7 +43,7 @@ pub enum Message {
 
 /// A live, gapless sequence of events.
 pub struct Subscription {
-    tail: Arc<Tail>,
+    store: Arc<Store>,
     watermark: Arc<Watermark>,
     filter: Filter,
     /// Everything up to here has been looked at.
@@ -58,14 +57,14 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(tail: Arc<Tail>, watermark: Arc<Watermark>, start: Start, filter: Filter) -> Self {
+    pub(crate) fn new(store: Arc<Store>, watermark: Arc<Watermark>, start: Start, filter: Filter) -> Self {
         let seen = match start {
             Start::Beginning => 0,
             Start::After(position) => position.value(),
             Start::Now => watermark.position(),
         };
         let ready = VecDeque::new();
-        Self { tail, watermark, filter, seen, delivered: seen, ready, is_caught_up: false, said: seen }
+        Self { store, watermark, filter, seen, delivered: seen, ready, is_caught_up: false, said: seen }
     }
 
     /// The cursor: a subscription from [`Start::After`] it continues where this one is.
@@ -119,7 +118,7 @@ impl Subscription {
             limit: Some(FETCH),
             ..Query::matching(self.filter.clone())
         };
-        for event in Events::plan(View { tail: Arc::clone(&self.tail), watermark }, &query) {
+        for event in Events::plan(View { layers: self.store.layers(), watermark }, &query) {
             self.ready.push_back(event?);
         }
         self.seen = match self.ready.back() {

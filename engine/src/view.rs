@@ -1,26 +1,181 @@
-//! What a reader holds: everything up to one position, whatever is appended meanwhile.
+//! What a reader holds: everything up to one position, whatever is appended, sealed or merged meanwhile.
+//!
+//! The events of a store lie in layers, oldest first: sealed generations, then tails, of which only the last still
+//! grows. Layers are replaced as a whole; a reader keeps those that it began with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::event::EventRef;
-use crate::tail::{Postings, Tail};
+use allsource_format::partition;
+use parking_lot::RwLock;
+
+use crate::error::Damage;
+use crate::event::{EventRef, TenantId};
+use crate::generation::Generation;
+use crate::tail::{Tail, Tally};
+
+/// So many tails may wait to be sealed.
+const FROZEN_MAX: usize = 2;
+
+/// Where the events of a store lie.
+#[derive(Clone)]
+pub(crate) struct Layers {
+    /// Oldest first.
+    pub(crate) generations: Vec<Arc<Generation>>,
+    /// Oldest first; all but the last are frozen: they wait to be sealed.
+    pub(crate) tails: Vec<Arc<Tail>>,
+}
+
+impl Layers {
+    /// Whether so many tails wait to be sealed that no more may be frozen.
+    pub(crate) fn is_full(&self) -> bool {
+        self.tails.len() > FROZEN_MAX
+    }
+
+    /// Every event up to this position is sealed.
+    pub(crate) fn sealed_position(&self) -> u64 {
+        self.generations.last().map_or(0, |generation| generation.entry().last_position)
+    }
+
+    /// The generations that hold events above a position, newest first.
+    fn sealed_after(&self, position: u64) -> impl Iterator<Item = &Arc<Generation>> {
+        self.generations
+            .iter()
+            .rev()
+            .take_while(move |generation| generation.entry().last_position > position)
+    }
+
+    /// The version of an entity's last event in the tails, visible or not.
+    pub(crate) fn head_in_tails(&self, key: &[u8]) -> Option<u64> {
+        self.tails.iter().rev().find_map(|tail| tail.head(key))
+    }
+
+    /// The version of an entity's last sealed event above a position.
+    pub(crate) fn sealed_head(&self, hash: u64, key: &[u8], after: u64) -> Result<Option<u64>, Damage> {
+        self.sealed_after(after).find_map(|generation| generation.head(hash, key).transpose()).transpose()
+    }
+
+    /// The event of this id in the tails, visible or not, with its sequence.
+    pub(crate) fn find_id_in_tails(&self, tenant: &str, id: &[u8; 16]) -> Option<(EventRef, u64)> {
+        let partitions = self.partitions();
+        self.tails.iter().rev().find_map(|tail| {
+            let event = tail.find_id(tenant, id)?;
+            let sequence = tail.sequence_through(event.partition(partitions), event.position().value());
+            Some((event, sequence))
+        })
+    }
+
+    /// The sealed event of this id above a position, with its sequence.
+    pub(crate) fn sealed_id(
+        &self,
+        hash: u64,
+        tenant: &str,
+        id: &[u8; 16],
+        after: u64,
+    ) -> Result<Option<(EventRef, u64)>, Damage> {
+        for generation in self.sealed_after(after) {
+            if let Some(event) = generation.find_id(hash, tenant, id)? {
+                let partition = event.partition(self.partitions());
+                let sequence = generation.sequence_through(partition, event.position().value())?;
+                return Ok(Some((event, sequence.unwrap_or(0))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn partitions(&self) -> u32 {
+        self.tails.last().map_or(1, |tail| tail.partitions())
+    }
+
+    /// How much a tenant has; `None`: all tenants.
+    pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Result<Tally, Damage> {
+        let prefix = prefix_of(tenant);
+        let mut sum = Tally::default();
+        for generation in &self.generations {
+            for (_, events, entities) in generation.type_counts(&prefix)? {
+                sum.events += events;
+                sum.entities += entities;
+            }
+        }
+        for tally in self.tails.iter().map(|tail| tail.tally(tenant)) {
+            sum.events += tally.events;
+            sum.entities += tally.entities;
+        }
+        Ok(sum)
+    }
+
+    /// How many types a tenant has; `None`: all have, a name that two tenants use counting once.
+    pub(crate) fn type_count(&self, tenant: Option<&TenantId>) -> Result<u64, Damage> {
+        let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
+        for generation in &self.generations {
+            for (key, ..) in generation.type_counts(&prefix_of(tenant))? {
+                let separator = key.iter().position(|byte| *byte == partition::KEY_SEPARATOR).unwrap_or(0);
+                names.insert(key.get(separator + 1..).unwrap_or(&[]).into());
+            }
+        }
+        self.tails.iter().for_each(|tail| tail.type_names(tenant, &mut names));
+        Ok(names.len() as u64)
+    }
+}
+
+/// How the keys of a tenant's names begin.
+fn prefix_of(tenant: Option<&TenantId>) -> Vec<u8> {
+    tenant.map_or_else(Vec::new, |tenant| [tenant.as_str().as_bytes(), &[partition::KEY_SEPARATOR]].concat())
+}
+
+/// The layers as they are now.
+pub(crate) struct Store {
+    layers: RwLock<Arc<Layers>>,
+}
+
+impl Store {
+    /// A store of these generations and a tail after them.
+    pub(crate) fn new(generations: Vec<Arc<Generation>>, tail: Tail) -> Self {
+        Self { layers: RwLock::new(Arc::new(Layers { generations, tails: vec![Arc::new(tail)] })) }
+    }
+
+    /// The layers as they are now. Whoever reads the watermark first finds all it promises in them.
+    pub(crate) fn layers(&self) -> Arc<Layers> {
+        Arc::clone(&self.layers.read())
+    }
+
+    /// Replaces the layers by changed ones.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Layers)) {
+        let mut layers = self.layers.write();
+        let mut changed = Layers::clone(&layers);
+        change(&mut changed);
+        let before = std::mem::replace(&mut *layers, Arc::new(changed));
+        drop(layers);
+        // The last to hold a generation removes its files: not under the lock.
+        drop(before);
+    }
+
+    /// The tail that grows.
+    pub(crate) fn tail(&self) -> Arc<Tail> {
+        let layers = self.layers();
+        #[expect(
+            clippy::expect_used,
+            reason = "a store begins with a tail, and only frozen ones are taken out"
+        )]
+        Arc::clone(layers.tails.last().expect("a store has a tail"))
+    }
+}
 
 /// The store as it was at one watermark.
 #[derive(Clone)]
 pub(crate) struct View {
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) layers: Arc<Layers>,
     /// The highest visible position; 0: nothing is visible.
     pub(crate) watermark: u64,
 }
 
 impl View {
-    /// An event, if it is visible.
-    pub(crate) fn visible(&self, event: EventRef) -> Option<EventRef> {
-        (event.position().value() <= self.watermark).then_some(event)
-    }
-
-    /// How many of these are visible.
-    pub(crate) fn count(&self, postings: &Postings) -> usize {
-        postings.count_below(self.tail.ordinals_through(self.watermark))
+    /// The version of an entity's last visible event.
+    pub(crate) fn head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, Damage> {
+        let in_tails = self.layers.tails.iter().rev().find_map(|tail| tail.head_below(key, self.watermark));
+        match in_tails {
+            Some(version) => Ok(Some(version)),
+            None => self.layers.sealed_head(hash, key, 0),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::drive::Shared;
+use crate::error::{Damage, ReadError};
 use crate::event::TenantId;
 
 /// How much a store, or one of its tenants, holds.
@@ -21,6 +22,10 @@ pub struct Stats {
 pub enum Health {
     /// All of it.
     Serving,
+    /// It answers what does not touch these files, and takes appends.
+    Damaged(Vec<Damage>),
+    /// It answers reads and takes appends, but nothing is sealed: memory fills up, then appends are refused.
+    NotSealing(String),
     /// It answers reads; appends are refused until the disk has room.
     StorageFull,
     /// It answers reads; a failed write or sync ended appends until it is opened again.
@@ -50,12 +55,31 @@ pub struct Counters {
     pub queue_bytes: u64,
     /// The highest durable position, right now.
     pub watermark: u64,
+    /// The highest position in sealed files, right now.
+    pub sealed_position: u64,
+    /// Generations of sealed files, right now.
+    pub generations: u64,
+    /// Tails frozen and sealed.
+    pub seals: u64,
+    /// Merges of generations.
+    pub merges: u64,
+    /// Bytes of segments written by sealing.
+    pub sealed_bytes: u64,
+    /// Bytes of segments written by merging.
+    pub merged_bytes: u64,
+    /// Bytes of sealed files read and checked by the scrubber.
+    pub scrubbed_bytes: u64,
+    /// Microseconds in which appends waited for sealing.
+    pub stalled_micros: u64,
+    /// Files in which damage was found, right now.
+    pub damaged_files: u64,
 }
 
 impl Stats {
-    pub(crate) fn of(shared: &Shared, tenant: Option<&TenantId>) -> Self {
-        let tally = shared.tail.tally(tenant);
-        Self { events: tally.events, entities: tally.entities, event_types: shared.tail.type_count(tenant) }
+    pub(crate) fn of(shared: &Shared, tenant: Option<&TenantId>) -> Result<Self, ReadError> {
+        let layers = shared.store.layers();
+        let tally = layers.tally(tenant)?;
+        Ok(Self { events: tally.events, entities: tally.entities, event_types: layers.type_count(tenant)? })
     }
 }
 
@@ -64,7 +88,11 @@ impl Health {
         match shared.progress.fenced() {
             Some(reason) => Self::Fenced(reason),
             None if shared.spare.is_full() => Self::StorageFull,
-            None => Self::Serving,
+            None => match (shared.upkeep.failure(), shared.upkeep.access.damages.list()) {
+                (Some(reason), _) => Self::NotSealing(reason),
+                (None, damages) if damages.is_empty() => Self::Serving,
+                (None, damages) => Self::Damaged(damages),
+            },
         }
     }
 }
@@ -72,6 +100,7 @@ impl Health {
 impl Counters {
     pub(crate) fn of(shared: &Shared) -> Self {
         let (tallies, progress) = (&shared.tallies, &shared.progress);
+        let (layers, upkeep) = (shared.store.layers(), &shared.upkeep);
         Self {
             events_appended: tallies.events.load(Ordering::Relaxed),
             appends: tallies.appends.load(Ordering::Relaxed),
@@ -83,6 +112,15 @@ impl Counters {
             sync_micros: progress.sync_micros.load(Ordering::Relaxed),
             queue_bytes: shared.queue.bytes() as u64,
             watermark: shared.watermark.position(),
+            sealed_position: layers.sealed_position(),
+            generations: layers.generations.len() as u64,
+            seals: upkeep.done.seals.load(Ordering::Relaxed),
+            merges: upkeep.done.merges.load(Ordering::Relaxed),
+            sealed_bytes: upkeep.done.sealed_bytes.load(Ordering::Relaxed),
+            merged_bytes: upkeep.done.merged_bytes.load(Ordering::Relaxed),
+            scrubbed_bytes: upkeep.done.scrubbed_bytes.load(Ordering::Relaxed),
+            stalled_micros: tallies.stalled_micros.load(Ordering::Relaxed),
+            damaged_files: upkeep.access.damages.list().len() as u64,
         }
     }
 }

@@ -30,6 +30,9 @@ pub enum FormatError {
     /// A length, count or number is outside its limits.
     #[error("{0} is out of range")]
     Range(&'static str),
+    /// Things that must follow each other in an order do not.
+    #[error("{0} is out of order")]
+    Order(&'static str),
     /// Bits or bytes that must be zero are not.
     #[error("{0} must be zero")]
     Reserved(&'static str),
@@ -39,4 +42,7 @@ pub enum FormatError {
     /// A field breaks a rule of its own.
     #[error("{0} is malformed")]
     Field(&'static str),
+    /// An index does not say what its segments say.
+    #[error("{0} is not what the segments say")]
+    Differs(&'static str),
 }

@@ -11,6 +11,9 @@ pub mod partition;
 pub mod record;
 pub mod journal;
 pub mod frame;
+pub mod sealed;
+pub mod segment;
+pub mod index;
 pub mod manifest;
 
 pub use error::FormatError;

@@ -26,6 +26,12 @@ pub const FRAME_EVENTS_MAX: usize = 65_536;
 pub const JOURNAL_FILE_BYTES_MAX: u64 = 1 << 30;
 /// Shortest journal file, in bytes (64 KiB).
 pub const JOURNAL_FILE_BYTES_MIN: u64 = 64 << 10;
+/// Most bytes of a run, unless a single record is longer (16 MiB).
+pub const RUN_BYTES_MAX: u64 = 16 << 20;
+/// Longest sealed file, its checksums left out: offsets in it have 48 bits.
+pub const SEALED_FILE_BYTES_MAX: u64 = 1 << 48;
+/// Most generations of a store.
+pub const GENERATIONS_MAX: usize = 65_536;
 /// Most partitions of a store.
 pub const PARTITIONS_MAX: u32 = 1024;
 /// Earliest timestamp: 0001-01-01T00:00:00Z, in microseconds since 1970-01-01T00:00:00Z.

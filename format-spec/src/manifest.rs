@@ -3,11 +3,15 @@
 
 use crate::bytes::{all_zero, array, i64_at, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
-use crate::limits::{JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN};
+use crate::limits::{GENERATIONS_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN, PARTITIONS_MAX};
 use crate::{READ_VERSION, StoreId, WRITE_VERSION, partition};
 
-/// Size of a manifest that names no files.
-pub const BYTES: usize = 128;
+/// Size of what comes before the generations.
+pub const HEADER_BYTES: usize = 128;
+/// Size of the entry of a generation.
+pub const ENTRY_BYTES: usize = 64;
+/// Size of the largest manifest.
+pub const BYTES_MAX: usize = HEADER_BYTES + GENERATIONS_MAX * ENTRY_BYTES + PARTITIONS_MAX as usize * 8;
 
 const MAGIC: [u8; 8] = *b"ALLSMAN\x01";
 const CRC: usize = 8;
@@ -20,12 +24,35 @@ const SEALED_POSITION: usize = 48;
 const FIRST_JOURNAL: usize = 56;
 const JOURNAL_FILE_BYTES: usize = 64;
 const PARTITIONS: usize = 72;
-const FILES: usize = 76;
+const GENERATIONS: usize = 76;
 const LAST_JOURNAL: usize = 80;
 const RESERVED: usize = 88;
 
-/// What a manifest says.
+/// The sealed events of consecutive positions: a segment for each partition that has any, and one index over all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation {
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Position of its last event.
+    pub last_position: u64,
+    /// How many events it holds.
+    pub events: u64,
+    /// Bytes of its segments.
+    pub bytes: u64,
+    /// Earliest timestamp of an event, microseconds since 1970-01-01T00:00:00Z.
+    pub min_timestamp: i64,
+    /// Latest timestamp of an event.
+    pub max_timestamp: i64,
+    /// When its last event was committed, in the same unit.
+    pub last_recorded_at: i64,
+    /// How many segments it has.
+    pub segments: u32,
+    /// [`crate::sealed::source_crc`] of its segments.
+    pub segments_crc: u32,
+}
+
+/// What a manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The store's identity.
     pub store: StoreId,
@@ -33,8 +60,6 @@ pub struct Manifest {
     pub number: u64,
     /// When the store was created, microseconds since 1970-01-01T00:00:00Z.
     pub created_at: i64,
-    /// Every event up to this position is in sealed files; 0: none is.
-    pub sealed_position: u64,
     /// Number of the first journal file that still belongs to the store.
     pub first_journal: u64,
     /// Number of the last journal file when this manifest was written, 0 before there was one: every file from
@@ -44,24 +69,43 @@ pub struct Manifest {
     pub journal_file_bytes: u64,
     /// Number of partitions: a power of two in 1..=1024, fixed for ever.
     pub partitions: u32,
+    /// What is sealed, oldest first, without a gap from position 1 on.
+    pub generations: Vec<Generation>,
+    /// How many sealed events each partition has: the sequence of its last one.
+    pub sequences: Vec<u64>,
 }
 
 impl Manifest {
+    /// Every event up to this position is in sealed files; 0: none is.
+    pub fn sealed_position(&self) -> u64 {
+        self.generations.last().map_or(0, |generation| generation.last_position)
+    }
+
+    /// How many bytes [`Manifest::encode`] gives.
+    pub fn encoded_bytes(&self) -> usize {
+        HEADER_BYTES + self.generations.len() * ENTRY_BYTES + self.sequences.len() * 8
+    }
+
     /// The manifest's bytes.
-    pub fn encode(&self) -> [u8; BYTES] {
-        let mut out = [0; BYTES];
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; HEADER_BYTES];
         put(&mut out, 0, &MAGIC);
         put(&mut out, WRITE, &WRITE_VERSION.to_le_bytes());
         put(&mut out, READ, &READ_VERSION.to_le_bytes());
         put(&mut out, STORE, &self.store);
         put(&mut out, NUMBER, &self.number.to_le_bytes());
         put(&mut out, CREATED_AT, &self.created_at.to_le_bytes());
-        put(&mut out, SEALED_POSITION, &self.sealed_position.to_le_bytes());
+        put(&mut out, SEALED_POSITION, &self.sealed_position().to_le_bytes());
         put(&mut out, FIRST_JOURNAL, &self.first_journal.to_le_bytes());
         put(&mut out, LAST_JOURNAL, &self.last_journal.to_le_bytes());
         put(&mut out, JOURNAL_FILE_BYTES, &self.journal_file_bytes.to_le_bytes());
         put(&mut out, PARTITIONS, &self.partitions.to_le_bytes());
-        put(&mut out, FILES, &0_u32.to_le_bytes());
+        let count = u32::try_from(self.generations.len()).unwrap_or(u32::MAX);
+        put(&mut out, GENERATIONS, &count.to_le_bytes());
+        for generation in &self.generations {
+            out.extend_from_slice(&generation.encode());
+        }
+        self.sequences.iter().for_each(|sequence| out.extend_from_slice(&sequence.to_le_bytes()));
         let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
         put(&mut out, CRC, &crc.to_le_bytes());
         out
@@ -75,8 +119,8 @@ impl Manifest {
         if array::<8>(bytes, 0)? != MAGIC {
             return Err(FormatError::Magic("manifest"));
         }
-        if bytes.len() < BYTES {
-            return Err(FormatError::Short { need: BYTES, have: bytes.len() });
+        if bytes.len() < HEADER_BYTES {
+            return Err(FormatError::Short { need: HEADER_BYTES, have: bytes.len() });
         }
         if u32_at(bytes, CRC)? != crc32fast::hash(bytes.get(CRC + 4..).unwrap_or(&[])) {
             return Err(FormatError::Checksum("manifest"));
@@ -85,32 +129,101 @@ impl Manifest {
         if read > READ_VERSION {
             return Err(FormatError::Newer { what: "manifest", read, known: READ_VERSION });
         }
-        all_zero(bytes.get(RESERVED..BYTES).unwrap_or(&[1]), "reserved bytes of a manifest")?;
-        if u32_at(bytes, FILES)? != 0 || bytes.len() != BYTES {
-            return Err(FormatError::Range("file list"));
+        all_zero(bytes.get(RESERVED..HEADER_BYTES).unwrap_or(&[1]), "reserved bytes of a manifest")?;
+        let (count, partitions) = (u32_at(bytes, GENERATIONS)? as usize, u32_at(bytes, PARTITIONS)?);
+        if count > GENERATIONS_MAX {
+            return Err(FormatError::Range("number of generations"));
+        }
+        if !partition::is_valid_count(partitions) {
+            return Err(FormatError::Range("partition count"));
+        }
+        let (list, rest) = bytes
+            .get(HEADER_BYTES..)
+            .and_then(|rest| rest.split_at_checked(count * ENTRY_BYTES))
+            .ok_or(FormatError::Range("list of generations"))?;
+        let (sequences, after) = rest.as_chunks::<8>();
+        if sequences.len() != partitions as usize || !after.is_empty() {
+            return Err(FormatError::Range("list of sequences"));
         }
         let manifest = Self {
             store: array(bytes, STORE)?,
             number: u64_at(bytes, NUMBER)?,
             created_at: i64_at(bytes, CREATED_AT)?,
-            sealed_position: u64_at(bytes, SEALED_POSITION)?,
             first_journal: u64_at(bytes, FIRST_JOURNAL)?,
             last_journal: u64_at(bytes, LAST_JOURNAL)?,
             journal_file_bytes: u64_at(bytes, JOURNAL_FILE_BYTES)?,
-            partitions: u32_at(bytes, PARTITIONS)?,
+            partitions,
+            generations: list.chunks_exact(ENTRY_BYTES).map(Generation::decode).collect::<Result<_, _>>()?,
+            sequences: sequences.iter().map(|sequence| u64::from_le_bytes(*sequence)).collect(),
         };
-        if manifest.number == 0 || manifest.first_journal == 0 {
+        if u64_at(bytes, SEALED_POSITION)? != manifest.sealed_position() {
+            return Err(FormatError::Range("sealed position"));
+        }
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), FormatError> {
+        if self.number == 0 || self.first_journal == 0 {
             return Err(FormatError::Range("manifest or journal number"));
         }
-        if !partition::is_valid_count(manifest.partitions) {
-            return Err(FormatError::Range("partition count"));
-        }
         let sizes = JOURNAL_FILE_BYTES_MIN..=JOURNAL_FILE_BYTES_MAX;
-        if !sizes.contains(&manifest.journal_file_bytes) || !manifest.journal_file_bytes.is_multiple_of(4096)
-        {
+        if !sizes.contains(&self.journal_file_bytes) || !self.journal_file_bytes.is_multiple_of(4096) {
             return Err(FormatError::Range("journal file size"));
         }
-        Ok(manifest)
+        let mut sealed = 0;
+        for generation in &self.generations {
+            if generation.first_position != sealed + 1 {
+                return Err(FormatError::Range("first position of a generation"));
+            }
+            generation.check(self.partitions)?;
+            sealed = generation.last_position;
+        }
+        let counted = self.sequences.iter().try_fold(0_u64, |sum, sequence| sum.checked_add(*sequence));
+        if counted == Some(sealed) { Ok(()) } else { Err(FormatError::Range("sum of the sequences")) }
+    }
+}
+
+impl Generation {
+    fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut out = [0; ENTRY_BYTES];
+        put(&mut out, 0, &self.first_position.to_le_bytes());
+        put(&mut out, 8, &self.last_position.to_le_bytes());
+        put(&mut out, 16, &self.events.to_le_bytes());
+        put(&mut out, 24, &self.bytes.to_le_bytes());
+        put(&mut out, 32, &self.min_timestamp.to_le_bytes());
+        put(&mut out, 40, &self.max_timestamp.to_le_bytes());
+        put(&mut out, 48, &self.last_recorded_at.to_le_bytes());
+        put(&mut out, 56, &self.segments.to_le_bytes());
+        put(&mut out, 60, &self.segments_crc.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Ok(Self {
+            first_position: u64_at(bytes, 0)?,
+            last_position: u64_at(bytes, 8)?,
+            events: u64_at(bytes, 16)?,
+            bytes: u64_at(bytes, 24)?,
+            min_timestamp: i64_at(bytes, 32)?,
+            max_timestamp: i64_at(bytes, 40)?,
+            last_recorded_at: i64_at(bytes, 48)?,
+            segments: u32_at(bytes, 56)?,
+            segments_crc: u32_at(bytes, 60)?,
+        })
+    }
+
+    fn check(&self, partitions: u32) -> Result<(), FormatError> {
+        let is_counted = self.last_position >= self.first_position
+            && self.events == self.last_position - self.first_position + 1
+            && self.events <= u64::from(u32::MAX);
+        if !is_counted {
+            return Err(FormatError::Range("number of events of a generation"));
+        }
+        if self.segments == 0 || self.segments > partitions {
+            return Err(FormatError::Range("number of segments"));
+        }
+        Ok(())
     }
 }
 
@@ -118,22 +231,37 @@ impl Manifest {
 mod tests {
     use super::*;
 
+    fn generation(first_position: u64, last_position: u64) -> Generation {
+        Generation {
+            first_position,
+            last_position,
+            events: last_position + 1 - first_position,
+            bytes: 4096,
+            min_timestamp: -7,
+            max_timestamp: 9,
+            last_recorded_at: 8,
+            segments: 1,
+            segments_crc: 5,
+        }
+    }
+
     #[test]
     fn a_manifest_comes_back_and_no_flipped_bit_or_cut_is_accepted() {
         let manifest = Manifest {
             store: [3; 16],
             number: 42,
             created_at: 1_700_000_000_000_000,
-            sealed_position: 0,
             first_journal: 1,
             last_journal: 3,
             journal_file_bytes: 64 << 20,
             partitions: 32,
+            generations: vec![generation(1, 9), generation(10, 10)],
+            sequences: [vec![4, 6], vec![0; 30]].concat(),
         };
         let good = manifest.encode();
         assert_eq!(Manifest::decode(&good), Ok(manifest));
         for bit in 0..good.len() * 8 {
-            let mut bad = good;
+            let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(Manifest::decode(&bad).is_err(), "bit {bit}");
         }

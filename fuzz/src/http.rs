@@ -77,7 +77,7 @@ pub fn parameter_seeds() -> Vec<Vec<u8>> {
 
 /// A body of lines: every line is appended or refused by number, and no other event appears.
 pub fn lines(data: &[u8]) {
-    let before = SERVER.engine.stats(None).events;
+    let before = SERVER.engine.stats(None).expect("the store is whole").events;
     let request = Request::post("/api/v1/events/batch").header("content-type", "application/x-ndjson");
     let (status, text) = ask(request.body(Body::from(data.to_vec())).expect("a request"));
     assert_eq!(status, StatusCode::OK, "{text}");
@@ -86,7 +86,10 @@ pub fn lines(data: &[u8]) {
     assert_eq!(count("ingested") + count("refused_count"), count("total"), "{text}");
     let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count() as u64;
     assert_eq!(count("total"), lines, "{text}");
-    assert_eq!(SERVER.engine.stats(None).events, before + count("ingested") - count("replayed"));
+    assert_eq!(
+        SERVER.engine.stats(None).expect("the store is whole").events,
+        before + count("ingested") - count("replayed")
+    );
 }
 
 /// Lines as clients send them.

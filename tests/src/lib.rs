@@ -1,6 +1,7 @@
 //! What the test suite is made of: an oracle, a world that can crash, workloads, and ways to damage a store.
 
 pub mod oracle;
+pub mod queries;
 pub mod world;
 pub mod workloads;
 pub mod crash_points;

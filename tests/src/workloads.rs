@@ -1,5 +1,7 @@
 //! Small workloads for exhaustive crash tests. Each exercises one way to the disk.
 
+mod sealing;
+
 use std::time::Duration;
 
 use allsource_engine::ExpectedVersion::{Any, Empty, Exists};
@@ -88,7 +90,7 @@ fn weaker(world: &mut World, durability: Durability) -> Result<(), Broken> {
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    [appends(), lives(), edges()].into_iter().flatten().collect()
+    [appends(), lives(), edges(), sealing::seals(), sealing::repairs()].into_iter().flatten().collect()
 }
 
 fn workload(name: &'static str, run: fn(&mut World) -> Result<(), Broken>) -> Workload {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use allsource_engine::event::{Entity, EntityId, TenantId};
 use allsource_engine::platform::sim::{Faults, SimClock, SimDisk, SimEntropy};
-use allsource_engine::{Append, Durability, Engine, ExpectedVersion, OpenError, Options, Step};
+use allsource_engine::{Append, Durability, Engine, ExpectedVersion, OpenError, Options, ReadMode, Step};
 
 use crate::oracle::{Broken, Oracle, batch_of};
 
@@ -45,6 +45,9 @@ impl World {
             journal_file_bytes: 64 << 10,
             queue_bytes: 1 << 20,
             mark_after: Duration::from_millis(75),
+            // A few events.
+            seal_bytes: 4 << 10,
+            read_mode: if seed % 4 == 3 { ReadMode::Read } else { ReadMode::Map },
         };
         Self {
             disk: SimDisk::new(seed),
@@ -131,7 +134,7 @@ impl World {
     pub fn settle(&mut self) -> Result<(), Broken> {
         for _ in 0..100 {
             self.step(Step::Prepare)?;
-            let busy = self.step(Step::Sequence)? | self.step(Step::Commit)?;
+            let busy = self.step(Step::Sequence)? | self.step(Step::Commit)? | self.step(Step::Seal)?;
             if !busy && self.waiting.is_empty() {
                 return Ok(());
             }

@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use super::Reply;
 use crate::batch::{Batch, ExpectedVersion, Part};
-use crate::error::AppendError;
-use crate::event::{Entity, EntityKeyBuffer, Timestamp};
+use crate::error::{AppendError, Damage};
+use crate::event::{Entity, EntityKeyBuffer, EventRef, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
+use crate::view::Layers;
 
 /// One event, archived.
 pub(crate) struct PreparedEvent {
@@ -28,6 +29,8 @@ pub(crate) struct PreparedEvent {
     pub(crate) is_id_given: bool,
     /// Its own time, if one was given.
     pub(crate) timestamp: Option<Timestamp>,
+    /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
+    pub(crate) sealed: Option<(EventRef, u64)>,
 }
 
 /// Consecutive events of one entity.
@@ -38,6 +41,8 @@ pub(crate) struct PreparedPart {
     pub(crate) partition: u32,
     pub(crate) expected: ExpectedVersion,
     pub(crate) events: SmallVec<[PreparedEvent; 1]>,
+    /// Version of the entity's last sealed event, as of [`Request::sealed_through`].
+    pub(crate) sealed_head: Option<u64>,
 }
 
 /// An append as it waits for the sequencer.
@@ -46,6 +51,8 @@ pub(crate) struct Request {
     /// All records, one after the other.
     pub(crate) bytes: AlignedVec,
     pub(crate) reply: Reply,
+    /// Sealed events up to this position were looked at for this request.
+    pub(crate) sealed_through: u64,
 }
 
 impl Request {
@@ -85,7 +92,29 @@ impl Request {
                 limit: bytes_max,
             });
         }
-        Ok(Self { parts, bytes, reply })
+        Ok(Self { parts, bytes, reply, sealed_through: 0 })
+    }
+
+    /// Looks up what the sequencer must know of sealed events, so that it need not wait for the disk.
+    ///
+    /// # Errors
+    /// When what it must know lies in damaged data.
+    pub(crate) fn look_up(&mut self, layers: &Layers) -> Result<(), Damage> {
+        if layers.generations.is_empty() {
+            return Ok(());
+        }
+        for part in &mut self.parts {
+            // What a tail knows is newer.
+            if layers.head_in_tails(&part.key).is_none() {
+                part.sealed_head = layers.sealed_head(part.key_hash, &part.key, 0)?;
+            }
+            let tenant = part.entity.tenant().as_str();
+            for event in part.events.iter_mut().filter(|event| event.is_id_given) {
+                event.sealed = layers.sealed_id(event.id_hash, tenant, event.id.as_bytes(), 0)?;
+            }
+        }
+        self.sealed_through = layers.sealed_position();
+        Ok(())
     }
 }
 
@@ -125,9 +154,11 @@ fn prepare_part(
             id_hash: id_hash(tenant, id.as_bytes()),
             is_id_given: event.id.is_some(),
             timestamp: event.timestamp,
+            sealed: None,
         });
     }
     let key_hash = partition::key_hash(&key);
     let partition = partition::of_hash(key_hash, partitions);
-    Ok(PreparedPart { key, key_hash, partition, expected: part.expected, events, entity: part.entity })
+    let Part { entity, expected, .. } = part;
+    Ok(PreparedPart { key, key_hash, partition, expected, events, entity, sealed_head: None })
 }

@@ -23,13 +23,15 @@ struct Waiting {
     bytes: usize,
     /// The disk has nothing to do.
     is_disk_idle: bool,
+    /// Somebody wants what is in the tail sealed.
+    is_freeze_asked: bool,
     closed: bool,
 }
 
 impl Waiting {
     fn is_round_due(&self) -> bool {
         let is_enough = self.is_disk_idle || self.bytes >= EARLY_ROUND_BYTES;
-        self.closed || is_enough && !self.requests.is_empty()
+        self.closed || self.is_freeze_asked || is_enough && !self.requests.is_empty()
     }
 }
 
@@ -109,6 +111,17 @@ impl Queue {
         if is_due {
             self.due.notify_one();
         }
+    }
+
+    /// After the next round the tail is to be frozen.
+    pub(crate) fn ask_freeze(&self) {
+        self.waiting.lock().is_freeze_asked = true;
+        self.due.notify_one();
+    }
+
+    /// Whether the tail is to be frozen; asked once.
+    pub(crate) fn take_freeze(&self) -> bool {
+        std::mem::take(&mut self.waiting.lock().is_freeze_asked)
     }
 
     /// A round is on its way to the disk.

@@ -29,8 +29,8 @@ pub(crate) struct Examined {
     pub(crate) final_mark: Option<Vec<u8>>,
     /// Bytes after the end of the last file that are not zero: what was being written when it stopped.
     pub(crate) torn: Vec<u8>,
-    /// Journal files read.
-    pub(crate) files: u64,
+    /// Headers of the journal files, oldest first.
+    pub(crate) headers: Vec<Header>,
     /// Bytes read.
     pub(crate) bytes: u64,
 }
@@ -52,7 +52,7 @@ pub(crate) fn examine(
         unproven: Vec::new(),
         final_mark: None,
         torn: Vec::new(),
-        files: headers.len() as u64,
+        headers: headers.clone(),
         bytes: 0,
     };
     let mut expected: Option<Cursor> = None;

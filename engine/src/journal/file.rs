@@ -7,7 +7,7 @@ use std::time::Duration;
 use allsource_format::journal::Header;
 use parking_lot::{Condvar, Mutex};
 
-use crate::manifest;
+use crate::manifest::{self, Catalog};
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
 
@@ -23,12 +23,43 @@ pub(crate) fn path_of(number: u64) -> String {
     format!("{DIR}/{number:010}.jnl")
 }
 
-/// Creates the folders of a store.
-pub(crate) fn create_dirs(disk: &dyn Disk) -> io::Result<()> {
-    for dir in [crate::manifest::DIR, DIR, QUARANTINE] {
-        disk.create_dir(dir)?;
+/// Makes the unnamed next file out of one that no longer belongs to the store. Nothing in it may ever count again:
+/// frames of another file number do not validate, and it is filled with zeros besides, so that recovery does not
+/// take what it held for something torn.
+fn recycle(disk: &dyn Disk, retired: u64, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+    let path = path_of(retired);
+    let file = disk.open(&path)?;
+    if file.length()? != length {
+        disk.remove(&path)?;
+        return create_unnamed(disk, length);
     }
-    disk.sync_dir("")
+    remove_unnamed(disk)?;
+    disk.rename(&path, UNNAMED)?;
+    if !planted::is(Bug::RecycleWithoutZeros) {
+        let piece = [0; 64 << 10];
+        let mut offset = 0;
+        while offset < length {
+            let count = piece.len().min(usize::try_from(length - offset).unwrap_or(usize::MAX));
+            file.write_at(piece.get(..count).unwrap_or(&[]), offset)?;
+            offset += count as u64;
+        }
+    }
+    file.sync()?;
+    Ok(file)
+}
+
+/// Removes journal files that no longer belong to the store.
+pub(crate) fn remove_before(disk: &dyn Disk, first: u64) -> io::Result<()> {
+    let names = disk.list(DIR)?;
+    let numbers = names.iter().filter_map(|name| name.strip_suffix(".jnl")?.parse::<u64>().ok());
+    numbers.filter(|number| *number < first).try_for_each(|number| disk.remove(&path_of(number)))
+}
+
+fn remove_unnamed(disk: &dyn Disk) -> io::Result<()> {
+    match disk.remove(UNNAMED) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there are journal files.
@@ -39,10 +70,7 @@ pub(crate) fn is_any(disk: &dyn Disk) -> bool {
 /// Makes the unnamed next file: full length, all zero, durable. One left over from before is discarded, since
 /// it may hold frames of an attempt that never counted.
 pub(crate) fn create_unnamed(disk: &dyn Disk, length: u64) -> io::Result<Arc<dyn DiskFile>> {
-    match disk.remove(UNNAMED) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_unnamed(disk)?;
     let file = disk.create(UNNAMED, length)?;
     file.sync()?;
     Ok(file)
@@ -62,6 +90,9 @@ pub(crate) struct Next {
     pub(crate) journal: Arc<dyn DiskFile>,
     pub(crate) manifest: Arc<dyn DiskFile>,
 }
+
+/// So many files that no longer belong to the store are kept to be used again.
+const RECYCLED_MAX: usize = 4;
 
 /// The state of the next journal file.
 #[derive(Default)]
@@ -87,6 +118,8 @@ pub(crate) struct Spare {
 #[derive(Default)]
 struct Inner {
     state: SpareState,
+    /// Files that no longer belong to the store, to be made the next one.
+    retired: Vec<u64>,
     stopped: bool,
 }
 
@@ -102,16 +135,38 @@ pub(crate) enum Reserved {
 }
 
 impl Spare {
+    /// Takes journal files that no longer belong to the store: a few are kept to be used again, the others are
+    /// removed.
+    pub(crate) fn recycle(&self, disk: &dyn Disk, numbers: Vec<u64>) {
+        for number in numbers {
+            let mut inner = self.inner.lock();
+            if inner.retired.len() < RECYCLED_MAX {
+                inner.retired.push(number);
+            } else {
+                drop(inner);
+                // What cannot be removed now is removed by the next opening.
+                let _ = disk.remove(&path_of(number));
+            }
+        }
+    }
+
     /// Makes the file if it is not there, and takes the room of the manifest that will name it.
     ///
     /// # Errors
     /// What the disk said, other than that it is full.
-    pub(crate) fn make(&self, disk: &dyn Disk, length: u64) -> io::Result<()> {
-        if !matches!(self.inner.lock().state, SpareState::Missing | SpareState::Full) {
+    pub(crate) fn make(&self, disk: &dyn Disk, catalog: &Catalog) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        if !matches!(inner.state, SpareState::Missing | SpareState::Full) {
             return Ok(());
         }
-        let made = create_unnamed(disk, length)
-            .and_then(|journal| Ok(Next { journal, manifest: manifest::reserve(disk)? }));
+        let retired = inner.retired.pop();
+        drop(inner);
+        let manifest = catalog.manifest();
+        let length = manifest.journal_file_bytes;
+        let recycled = retired.and_then(|number| recycle(disk, number, length).ok());
+        let made = recycled.map_or_else(|| create_unnamed(disk, length), Ok);
+        let made =
+            made.and_then(|journal| Ok(Next { journal, manifest: manifest::reserve(disk, &manifest)? }));
         let (state, result) = match made {
             Ok(next) => (SpareState::Ready(next), Ok(())),
             Err(error) if is_full(&error) => (SpareState::Full, Ok(())),

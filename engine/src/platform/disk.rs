@@ -21,6 +21,11 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading.
     fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Maps a file that will not be written any more.
+    fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>>;
+    /// Opens a file for reading what the medium holds, whatever the page cache shows, as far as the system can.
+    /// Offsets are multiples of 4096.
+    fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Gives a file a name that must be free.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file.
@@ -44,6 +49,15 @@ pub trait DiskFile: Send + Sync + 'static {
     fn length(&self) -> io::Result<u64>;
     /// Cuts it to `length` bytes.
     fn truncate(&self, length: u64) -> io::Result<()>;
+}
+
+/// A file in memory, read only.
+pub trait Mapping: Send + Sync + 'static {
+    /// Its bytes.
+    fn bytes(&self) -> &[u8];
+    /// Whether some of them could not be had when they were looked at, and zeros were there instead: what was read
+    /// before this says so must not be believed.
+    fn has_faulted(&self) -> bool;
 }
 
 /// A lock, held until it is dropped.

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, DiskLock};
+use super::disk::{Disk, DiskFile, DiskLock, Mapping};
+use super::fault::MappedFile;
 
 /// Zeros are written in pieces of this size.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -64,6 +65,17 @@ impl Disk for LocalDisk {
 
     fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(LocalFile { file: File::open(self.at(path))? }))
+    }
+
+    fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>> {
+        Ok(Arc::new(MappedFile::new(&File::open(self.at(path))?)?))
+    }
+
+    fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = File::open(self.at(path))?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(Arc::new(LocalFile { file }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -1,26 +1,41 @@
-//! Walking over candidates in position order, up or down, a few at a time.
+//! Walking over the candidates of one layer in position order, up or down, a few at a time.
 
-use std::collections::BinaryHeap;
-use std::ops::Range;
+use std::collections::{BinaryHeap, VecDeque};
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use super::plan::Source;
+use super::lane::{Lane, Ordinals};
+use super::plan::{InTail, Plan, Sealed};
+use crate::error::Damage;
 use crate::event::EventRef;
+use crate::generation::{Generation, Stretches};
 use crate::query::{Order, Query};
-use crate::tail::Postings;
-use crate::view::View;
+use crate::tail::{Postings, Tail};
 
-/// How many ordinals are copied out of a list at a time.
-const STRIDE: usize = 64;
+/// How many events are fetched at a time at most.
+pub(super) const STRIDE: usize = 64;
 
-/// A walk over the candidates of a source.
+/// What is walked over.
+pub(super) enum Layer {
+    Tail(Arc<Tail>),
+    Sealed(Arc<Generation>),
+}
+
+/// A walk over the candidates of a layer.
 pub(super) struct Walk {
-    view: View,
+    layer: Layer,
     lanes: Lanes,
+    order: Order,
+    positions: RangeInclusive<u64>,
+    /// Bounds of the timestamps, if there are any.
+    times: Option<RangeInclusive<i64>>,
+    /// Fetched, the next one first.
+    ready: VecDeque<EventRef>,
 }
 
 enum Lanes {
-    One(Option<EventRef>),
+    /// All there is lies in `ready`.
+    Done,
     Every(Range<u32>),
     List(Lane),
     /// The next ordinal of each lane, negated by the order of the walk, and the lane's number.
@@ -28,69 +43,151 @@ enum Lanes {
         heads: BinaryHeap<(i64, usize)>,
         lanes: Vec<Lane>,
     },
-}
-
-/// The part of a list that is still to be walked.
-struct Lane {
-    list: Arc<Postings>,
-    left: Range<usize>,
-    /// Ordinals copied out, the next one last.
-    ready: Vec<u32>,
+    Stretches(Stretches),
 }
 
 impl Walk {
-    /// A walk over the candidates at positions `bottom..=top`.
-    pub(super) fn over(view: View, source: Source, bottom: u64, top: u64, query: &Query) -> Self {
-        let first = view.tail.ordinals_through(bottom.saturating_sub(1));
-        let end = view.tail.ordinals_through(top).max(first);
-        let lane = |list: Arc<Postings>| {
-            let left = list.count_below(first)..list.count_below(end);
-            Lane { list, left, ready: Vec::new() }
+    /// A walk over the candidates at these positions.
+    pub(super) fn over(
+        layer: Layer,
+        plan: &Plan,
+        positions: RangeInclusive<u64>,
+        query: &Query,
+    ) -> Result<Self, Damage> {
+        let times = (query.since.is_some() || query.until.is_some()).then(|| {
+            query.since.map_or(i64::MIN, |since| since.micros())
+                ..=query.until.map_or(i64::MAX, |until| until.micros())
+        });
+        let (lanes, ready) = (Lanes::Done, VecDeque::new());
+        let (base, last) = match &layer {
+            Layer::Tail(tail) => (tail.base(), tail.last_position()),
+            Layer::Sealed(generation) => (generation.base(), generation.entry().last_position),
         };
-        let lanes = match source {
-            Source::Everything => Lanes::Every(first..end),
-            Source::One(event) => {
-                Lanes::One(event.filter(|event| (bottom..=top).contains(&event.position().value())))
+        let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
+        let mut walk = Self { layer, lanes, order: query.order, positions, times, ready };
+        walk.lanes = match &walk.layer {
+            Layer::Tail(tail) => {
+                let tail = Arc::clone(tail);
+                walk.lanes_in_tail(plan.in_tail(&tail), &tail, query)?
             }
-            Source::List(list) => Lanes::List(by_version(lane(list), &view, query)),
-            Source::Lists(lists) => Self::merged(lists.into_iter().map(lane).collect(), query.order),
+            Layer::Sealed(generation) => {
+                let generation = Arc::clone(generation);
+                walk.lanes_in_generation(plan.in_generation(&generation, query)?, &generation)?
+            }
         };
-        Self { view, lanes }
+        Ok(walk)
     }
 
-    fn merged(mut lanes: Vec<Lane>, order: Order) -> Lanes {
+    fn lanes_in_tail(&mut self, source: InTail, tail: &Arc<Tail>, query: &Query) -> Result<Lanes, Damage> {
+        let (first, end) = self.ordinals(tail.base());
+        let lane = |list: Arc<Postings>| Lane::of(Ordinals::Tail(list), first, end);
+        match source {
+            InTail::Everything => Ok(Lanes::Every(first..end)),
+            InTail::One(event) => Ok(self.one(event)),
+            InTail::List(list) => Ok(Lanes::List(by_version(lane(list)?, tail, query)?)),
+            InTail::Lists(lists) => self.merged(lists.into_iter().map(lane).collect::<Result<_, _>>()?),
+        }
+    }
+
+    fn lanes_in_generation(&mut self, source: Sealed, generation: &Arc<Generation>) -> Result<Lanes, Damage> {
+        let (first, end) = self.ordinals(generation.base());
+        match source {
+            Sealed::Everything => Ok(Lanes::Every(first..end)),
+            Sealed::One(event) => Ok(self.one(event)),
+            Sealed::Stretches(stretches) => Ok(Lanes::Stretches(stretches)),
+            Sealed::Lists(lists) => {
+                let lanes = lists.into_iter();
+                let lane = |list| Lane::of(Ordinals::Sealed(Arc::clone(generation), list), first, end);
+                self.merged(lanes.map(lane).collect::<Result<_, _>>()?)
+            }
+        }
+    }
+
+    /// The ordinals after a base that lie within the positions.
+    fn ordinals(&self, base: u64) -> (u32, u32) {
+        let ordinal = |position: u64| u32::try_from(position.saturating_sub(base)).unwrap_or(u32::MAX);
+        let first = ordinal(self.positions.start().saturating_sub(1));
+        (first, ordinal(*self.positions.end()).max(first))
+    }
+
+    fn one(&mut self, event: Option<EventRef>) -> Lanes {
+        self.ready.extend(event.filter(|event| self.positions.contains(&event.position().value())));
+        Lanes::Done
+    }
+
+    fn merged(&self, mut lanes: Vec<Lane>) -> Result<Lanes, Damage> {
+        if lanes.len() == 1 {
+            return Ok(lanes.pop().map_or(Lanes::Done, Lanes::List));
+        }
         let mut heads = BinaryHeap::with_capacity(lanes.len());
         for (number, lane) in lanes.iter_mut().enumerate() {
-            heads.extend(lane.next(order).map(|ordinal| (rank(ordinal, order), number)));
+            heads.extend(lane.next(self.order)?.map(|ordinal| (rank(ordinal, self.order), number)));
         }
-        Lanes::Merged { heads, lanes }
+        Ok(Lanes::Merged { heads, lanes })
     }
 
-    /// The next event towards the newest.
-    pub(super) fn next_up(&mut self) -> Option<EventRef> {
-        self.next(Order::Ascending)
-    }
-
-    /// The next event towards the oldest.
-    pub(super) fn next_down(&mut self) -> Option<EventRef> {
-        self.next(Order::Descending)
-    }
-
-    fn next(&mut self, order: Order) -> Option<EventRef> {
-        let ordinal = match &mut self.lanes {
-            Lanes::One(event) => return event.take(),
-            Lanes::Every(range) if order == Order::Ascending => range.next()?,
-            Lanes::Every(range) => range.next_back()?,
-            Lanes::List(lane) => lane.next(order)?,
-            Lanes::Merged { heads, lanes } => {
-                let (rank, number) = heads.pop()?;
-                if let Some(following) = lanes.get_mut(number).and_then(|lane| lane.next(order)) {
-                    heads.push((self::rank(following, order), number));
-                }
-                u32::try_from(rank.unsigned_abs()).unwrap_or(u32::MAX)
+    /// The next event in the order of the walk; `hint`: how many more are wanted, about.
+    pub(super) fn next(&mut self, hint: usize) -> Result<Option<EventRef>, Damage> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
             }
-        };
-        self.view.tail.event(ordinal)
+            if !self.refill(hint.clamp(1, STRIDE))? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Fetches more. False: there is no more.
+    fn refill(&mut self, count: usize) -> Result<bool, Damage> {
+        if let (Lanes::Stretches(stretches), Layer::Sealed(generation)) = (&mut self.lanes, &self.layer) {
+            let is_more = stretches.next(generation, self.order, &mut self.ready)?.is_some();
+            let is_past = self.ready.front().is_some_and(|event| match self.order {
+                Order::Ascending => event.position().value() > *self.positions.end(),
+                Order::Descending => event.position().value() < *self.positions.start(),
+            });
+            self.ready.retain(|event| self.positions.contains(&event.position().value()));
+            return Ok(is_more && !is_past);
+        }
+        let mut ordinals = Vec::with_capacity(count);
+        while ordinals.len() < count
+            && let Some(ordinal) = self.next_ordinal()?
+        {
+            ordinals.push(ordinal);
+        }
+        let is_more = !ordinals.is_empty();
+        match &self.layer {
+            Layer::Tail(tail) => {
+                self.ready.extend(ordinals.iter().filter_map(|ordinal| tail.event(*ordinal)))
+            }
+            Layer::Sealed(generation) => {
+                if let Some(times) = &self.times {
+                    generation.retain_times(&mut ordinals, &|time| times.contains(&time))?;
+                }
+                if !ordinals.is_empty() {
+                    generation.fetch(&ordinals, &mut self.ready)?;
+                }
+            }
+        }
+        Ok(is_more)
+    }
+
+    fn next_ordinal(&mut self) -> Result<Option<u32>, Damage> {
+        match &mut self.lanes {
+            Lanes::Done | Lanes::Stretches(_) => Ok(None),
+            Lanes::Every(range) if self.order == Order::Ascending => Ok(range.next()),
+            Lanes::Every(range) => Ok(range.next_back()),
+            Lanes::List(lane) => lane.next(self.order),
+            Lanes::Merged { heads, lanes } => {
+                let Some((rank, number)) = heads.pop() else { return Ok(None) };
+                if let Some(lane) = lanes.get_mut(number)
+                    && let Some(following) = lane.next(self.order)?
+                {
+                    heads.push((self::rank(following, self.order), number));
+                }
+                Ok(u32::try_from(rank.unsigned_abs()).ok())
+            }
+        }
     }
 }
 
@@ -103,45 +200,14 @@ fn rank(ordinal: u32, order: Order) -> i64 {
 }
 
 /// Versions of an entity have no gaps, so a bound on them is a bound on indexes of its list.
-fn by_version(mut lane: Lane, view: &View, query: &Query) -> Lane {
+fn by_version(mut lane: Lane, tail: &Tail, query: &Query) -> Result<Lane, Damage> {
     if query.filter.entity_id.is_none() || (query.from_version.is_none() && query.to_version.is_none()) {
-        return lane;
+        return Ok(lane);
     }
-    let mut first = Vec::new();
-    lane.list.copy(0..1, &mut first);
-    let Some(event) = first.first().and_then(|ordinal| view.tail.event(*ordinal)) else { return lane };
-    let index_of =
-        |version: u64| usize::try_from(version.saturating_sub(event.version().value())).unwrap_or(usize::MAX);
+    let Some(first) = lane.first()?.and_then(|ordinal| tail.event(ordinal)) else { return Ok(lane) };
+    let index_of = |version: u64| version.saturating_sub(first.version().value());
     let least = query.from_version.map_or(0, |version| index_of(version.value()));
-    let most = query.to_version.map_or(usize::MAX, |version| index_of(version.value().saturating_add(1)));
-    lane.left = lane.left.start.max(least)..lane.left.end.min(most);
-    lane
-}
-
-impl Lane {
-    fn next(&mut self, order: Order) -> Option<u32> {
-        if self.ready.is_empty() {
-            self.refill(order);
-        }
-        self.ready.pop()
-    }
-
-    fn refill(&mut self, order: Order) {
-        let count = self.left.len().min(STRIDE);
-        let taken = match order {
-            Order::Ascending => self.left.start..self.left.start + count,
-            Order::Descending => self.left.end.saturating_sub(count)..self.left.end,
-        };
-        if count == 0 {
-            return;
-        }
-        self.list.copy(taken.clone(), &mut self.ready);
-        match order {
-            Order::Ascending => {
-                self.ready.reverse();
-                self.left.start = taken.end;
-            }
-            Order::Descending => self.left.end = taken.start,
-        }
-    }
+    let most = query.to_version.map_or(u64::MAX, |version| index_of(version.value().saturating_add(1)));
+    lane.narrow(least..most);
+    Ok(lane)
 }

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::flight::{Flight, Notes, version_at};
 use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request};
 use crate::batch::{Acknowledged, Commit, Committed, ExpectedVersion};
-use crate::error::AppendError;
+use crate::error::{AppendError, Damage};
 use crate::event::Timestamp;
 use crate::journal::RoundBuilder;
 use crate::planted::{self, Bug};
 use crate::position::{Position, Sequence, Version};
-use crate::tail::Tail;
+use crate::view::Layers;
 
 /// The round being filled and everything a decision depends on.
 pub(super) struct Admission<'a> {
@@ -20,8 +20,7 @@ pub(super) struct Admission<'a> {
     pub(super) notes: Notes,
     pub(super) records: Vec<u32>,
     pub(super) flight: &'a Flight,
-    pub(super) tail: &'a Tail,
-    pub(super) partitions: u32,
+    pub(super) layers: &'a Layers,
     pub(super) sequences: &'a mut Vec<u64>,
     pub(super) last_recorded_at: &'a mut i64,
     pub(super) now: i64,
@@ -76,13 +75,16 @@ impl Admission<'_> {
         let Some(part) = request.parts.get(number) else { return Ok(()) };
         let in_round = self.notes.head(part, self.round.bytes());
         let in_round_version = in_round.and_then(|offset| version_at(self.round.bytes(), offset));
-        let before = in_round_version.or_else(|| self.head_before_round(part));
+        let before = match in_round_version {
+            Some(version) => Some(version),
+            None => self.head_before_round(part, request.sealed_through)?,
+        };
         let mut head = before.unwrap_or(0);
         let mut last = in_round;
         let mut is_checked = false;
         for event in &part.events {
             let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
-            if let Some(existing) = self.find_existing(part, event, encoded, undo)? {
+            if let Some(existing) = self.find_existing(request, part, event, undo)? {
                 events.push(existing);
                 continue;
             }
@@ -102,22 +104,31 @@ impl Admission<'_> {
     }
 
     /// The version of a part's entity, appends in flight included, this round not.
-    fn head_before_round(&self, part: &PreparedPart) -> Option<u64> {
+    fn head_before_round(&self, part: &PreparedPart, sealed_through: u64) -> Result<Option<u64>, Damage> {
         let in_flight = if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(part) };
-        in_flight.or_else(|| self.tail.head(&part.key))
+        if let Some(version) = in_flight.or_else(|| self.layers.head_in_tails(&part.key)) {
+            return Ok(Some(version));
+        }
+        // What was sealed since the caller looked is looked at now; it has just been written.
+        let since = match planted::is(Bug::ForgetSealedSince) {
+            true => None,
+            false => self.layers.sealed_head(part.key_hash, &part.key, sealed_through)?,
+        };
+        Ok(since.or(part.sealed_head))
     }
 
     /// The same event from an earlier append, if its id is known.
     fn find_existing(
         &self,
+        request: &Request,
         part: &PreparedPart,
         event: &PreparedEvent,
-        encoded: &[u8],
         undo: &Undo,
     ) -> Result<Option<Committed>, AppendError> {
         if !event.is_id_given || planted::is(Bug::ForgetIds) {
             return Ok(None);
         }
+        let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
         let (tenant, id) = (part.entity.tenant().as_str(), event.id.as_bytes());
         let noted = self.notes.find(part, event, self.round.bytes());
         if let Some((record, sequence)) = noted.or_else(|| self.flight.find(part, event)) {
@@ -130,9 +141,14 @@ impl Admission<'_> {
                 compared.map(Some)
             };
         }
-        let Some(stored) = self.tail.find_id(tenant, id) else { return Ok(None) };
-        let partition = stored.partition(self.partitions);
-        let sequence = self.tail.sequence_through(partition, stored.position().value() + 1);
+        let found = match self.layers.find_id_in_tails(tenant, id) {
+            Some(found) => Some(found),
+            None => {
+                let since = self.layers.sealed_id(event.id_hash, tenant, id, request.sealed_through)?;
+                since.or_else(|| event.sealed.clone())
+            }
+        };
+        let Some((stored, sequence)) = found else { return Ok(None) };
         compare(&stored.record(), encoded, event.id, sequence).map(Some)
     }
 
@@ -151,7 +167,7 @@ impl Admission<'_> {
         let is_about_same = |number: usize| request.parts.get(number).is_some_and(|p| p.key == part.key);
         let actual = match undo.heads.iter().find(|(number, _)| is_about_same(*number)) {
             Some((_, Some(offset))) => version_at(self.round.bytes(), *offset),
-            Some((_, None)) => self.head_before_round(part),
+            Some((_, None)) => self.head_before_round(part, request.sealed_through)?,
             None => head,
         };
         let actual = actual.and_then(Version::new);

@@ -34,4 +34,9 @@ impl Postings {
     pub(crate) fn copy(&self, indexes: std::ops::Range<usize>, into: &mut Vec<u32>) {
         into.extend_from_slice(self.ordinals.read().get(indexes).unwrap_or(&[]));
     }
+
+    /// All of them.
+    pub(crate) fn to_vec(&self) -> Vec<u32> {
+        self.ordinals.read().clone()
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use allsource_engine::{Engine, OpenError};
+use allsource_engine::{Engine, OpenError, Position};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -26,10 +26,10 @@ pub(super) fn run(flags: Settings) -> Outcome {
     let engine = Engine::open_with(&config.data, config.options.clone())
         .map_err(|error| cannot_open(&config, &error))?;
     let engine = Arc::new(engine);
-    let stats = engine.stats(None);
+    let events = engine.watermark().map_or(0, Position::value);
     let address = listener.local_addr()?;
     tracing::info!(
-        %address, data = %config.data.display(), events = stats.events, entities = stats.entities,
+        %address, data = %config.data.display(), events,
         durability = ?config.options.durability, "serving"
     );
     if engine.partitions() != config.options.partitions {
@@ -41,7 +41,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
         );
     }
     if terminal::is_watched() {
-        terminal::complain(&welcome(&address.to_string(), stats.events == 0));
+        terminal::complain(&welcome(&address.to_string(), events == 0));
     }
     let served = runtime.block_on(serve(listener, Arc::clone(&engine)));
     tracing::info!("closing the store");

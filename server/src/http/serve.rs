@@ -77,6 +77,19 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
                 Health::StorageFull => {
                     tracing::error!("no room for the next journal file: appends that need it are refused");
                 }
+                Health::NotSealing(reason) => {
+                    tracing::error!(%reason, "events cannot be sealed; appends go on until memory is full");
+                }
+                Health::Damaged(damages) => {
+                    for damage in damages {
+                        tracing::error!(
+                            file = damage.file,
+                            offset = damage.offset,
+                            problem = damage.problem,
+                            "damage"
+                        );
+                    }
+                }
                 Health::Fenced(reason) => {
                     tracing::error!(%reason, "the store takes no more appends until it is opened again");
                 }

@@ -20,7 +20,9 @@ impl fmt::Debug for EngineCollector {
 
 impl Collector for EngineCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (counters, stats) = (self.0.counters(), self.0.stats(None));
+        let counters = self.0.counters();
+        // Of a damaged store the counts are not known: better none than wrong ones.
+        let stats = self.0.stats(None).unwrap_or_default();
         let health = self.0.health();
         let counted = [
             ("events_ingested", "Events appended since the start.", counters.events_appended),
@@ -30,6 +32,11 @@ impl Collector for EngineCollector {
             ("append_overloads", "Appends refused because too much was waiting.", counters.overloads),
             ("journal_rounds", "Group commits.", counters.rounds),
             ("journal_bytes", "Bytes written to the journal.", counters.journal_bytes),
+            ("seals", "Tails sealed.", counters.seals),
+            ("sealed_bytes", "Bytes of segments written by sealing.", counters.sealed_bytes),
+            ("compactions", "Merges of generations.", counters.merges),
+            ("compaction_bytes", "Bytes of segments written by merging.", counters.merged_bytes),
+            ("scrubbed_bytes", "Bytes of sealed files read again and checked.", counters.scrubbed_bytes),
         ];
         for (name, help, value) in counted {
             one(&mut encoder, name, help, &ConstCounter::new(value))?;
@@ -37,12 +44,23 @@ impl Collector for EngineCollector {
         #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
         let sync_seconds = counters.sync_micros as f64 / 1e6;
         one(&mut encoder, "journal_sync_seconds", "Time spent in syncs.", &ConstCounter::new(sync_seconds))?;
+        #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
+        let stalled = counters.stalled_micros as f64 / 1e6;
+        one(
+            &mut encoder,
+            "stalled_seconds",
+            "Time appends waited for sealing.",
+            &ConstCounter::new(stalled),
+        )?;
         let levels = [
             ("storage_events", "Events in the store.", stats.events),
             ("storage_entities", "Entities in the store.", stats.entities),
             ("storage_event_types", "Event types in the store.", stats.event_types),
             ("queue_bytes", "Bytes of appends that wait.", counters.queue_bytes),
             ("watermark", "The highest durable position.", counters.watermark),
+            ("sealed_position", "The highest position in sealed files.", counters.sealed_position),
+            ("generations", "Generations of sealed files.", counters.generations),
+            ("damaged_files", "Files in which damage was found.", counters.damaged_files),
             (
                 "storage_full",
                 "1: appends are refused for want of room",

@@ -37,6 +37,9 @@ impl From<AppendError> for Problem {
             AppendError::StorageFull => Self::new(Kind::STORAGE_FULL, detail),
             AppendError::Fenced(_) => Self::new(Kind::FENCED, detail),
             AppendError::Unknown(_) => Self::new(Kind::OUTCOME_UNKNOWN, detail),
+            AppendError::Damaged(damage) => {
+                Self::new(Kind::DAMAGED, detail).with("file", damage.file).with("offset", damage.offset)
+            }
             AppendError::NotOwner { partition } => {
                 Self::new(Kind::NOT_OWNER, detail).with("partition", partition)
             }

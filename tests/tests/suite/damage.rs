@@ -1,13 +1,14 @@
 //! Damage of any byte in any file is noticed before data is served.
 
 use allsource_engine::ExpectedVersion::Any;
-use allsource_engine::Step;
+use allsource_engine::{Options, ReadMode, Step};
 use allsource_tests::corruption::{lose, sweep};
 use allsource_tests::world::{World, entity};
 
 /// A store of two journal files whose last round is proven by a mark, closed.
 pub(crate) fn store() -> World {
     let mut world = World::new(3);
+    world.options.seal_bytes = u64::MAX;
     world.open().unwrap();
     for n in 0..17 {
         world.send(&[(entity("default", "a"), Any, true), (entity("acme", "b"), Any, n % 2 == 0)]).unwrap();
@@ -38,6 +39,47 @@ fn sweep_all(prefix: &str, stride: usize) {
     }
 }
 
+/// A store of two generations and a few events in the journal, closed.
+pub(crate) fn sealed_store(read_mode: ReadMode) -> World {
+    let mut world = World::new(5);
+    world.options = Options { seal_bytes: u64::MAX, read_mode, ..world.options };
+    world.open().unwrap();
+    for n in 0..12 {
+        world.send(&[(entity("default", "a"), Any, true), (entity("acme", "b"), Any, n % 2 == 0)]).unwrap();
+        world.settle().unwrap();
+        if n % 5 == 4 {
+            world.step(Step::Freeze).unwrap();
+            world.settle().unwrap();
+        }
+    }
+    world.check().unwrap();
+    world.close().unwrap();
+    world
+}
+
+/// The whole store, damaged in one place of one sealed file at a time.
+#[test]
+fn damage_anywhere_in_a_sealed_file_is_noticed_or_mended() {
+    let (mut indexes, mut segments) = (0, 0);
+    for read_mode in [ReadMode::Map, ReadMode::Read] {
+        let world = sealed_store(read_mode);
+        let paths = world.disk.paths();
+        for path in paths.iter().filter(|path| path.starts_with("segments/")) {
+            let swept = sweep(&world, path, 61).unwrap();
+            let lost = lose(&world, path, &paths).unwrap();
+            println!("{path}: {swept:?}, {lost:?}");
+            match path.ends_with(".idx") {
+                true => {
+                    assert_eq!((swept.refused, lost.refused), (0, 0), "an index is made anew: {path}");
+                    indexes += swept.repaired;
+                }
+                false => segments += swept.refused,
+            }
+        }
+    }
+    assert!(indexes > 1000 && segments > 1000, "{indexes} {segments}");
+}
+
 #[test]
 fn every_damaged_byte_of_a_manifest_is_noticed() {
     sweep_all("manifest/", 1);
@@ -64,7 +106,11 @@ fn the_verifier_names_damage_in_every_file() {
         bytes[5000] ^= 1;
         world.disk.damage(path, bytes);
     }
-    let report = allsource_engine::inspect::verify_disk(&world.disk, std::path::Path::new("store")).unwrap();
+    let report = allsource_engine::inspect::verify_disk(
+        std::sync::Arc::new(world.disk.clone()),
+        std::path::Path::new("store"),
+    )
+    .unwrap();
     let named: Vec<&str> = report.damage.iter().map(|damage| damage.file.as_str()).collect();
     assert_eq!(named, paths);
     assert!(report.bytes > 100_000, "{report:?}");

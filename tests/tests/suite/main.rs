@@ -1,6 +1,7 @@
 //! The test suite: everything that needs more than one room of the house.
 
 mod engine;
+mod sealed;
 mod crashes;
 mod damage;
 mod http;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::fault::{Faults, Seeded};
 use super::inode::Inode;
-use crate::platform::disk::{Disk, DiskFile, DiskLock};
+use crate::platform::disk::{Disk, DiskFile, DiskLock, Mapping};
 
 /// One operation of the disk, for counting and tracing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -269,6 +269,17 @@ impl Disk for SimDisk {
         self.open(path)
     }
 
+    fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>> {
+        let file = self.open(path)?;
+        let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
+        file.read_at(&mut bytes, 0)?;
+        Ok(Arc::new(SimMapping { bytes }))
+    }
+
+    fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state.lock();
         state.begin("rename", from, 0, 0)?;
@@ -309,6 +320,21 @@ impl DiskLock for SimLock {}
 impl Drop for SimLock {
     fn drop(&mut self) {
         self.disk.state.lock().locked = false;
+    }
+}
+
+/// The bytes as they were when they were mapped.
+struct SimMapping {
+    bytes: Vec<u8>,
+}
+
+impl Mapping for SimMapping {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn has_faulted(&self) -> bool {
+        false
     }
 }
 

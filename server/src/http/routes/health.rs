@@ -34,9 +34,15 @@ pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
         Health::Serving => ("ready", None),
         Health::StorageFull => ("storage_full", Some("the disk is full".to_owned())),
         Health::Fenced(reason) => ("fenced", Some(reason)),
+        Health::NotSealing(reason) => ("not_sealing", Some(reason)),
+        Health::Damaged(damages) => {
+            let told: Vec<String> = damages.iter().map(ToString::to_string).collect();
+            ("damaged", Some(told.join("; ")))
+        }
     };
     let mut response = json_value(&json!({"status": status, "reason": reason}));
-    if status != "ready" {
+    // A store that is damaged in places, or does not seal for now, still takes events and answers for the rest.
+    if !["ready", "damaged", "not_sealing"].contains(&status) {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(response)

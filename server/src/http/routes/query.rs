@@ -105,7 +105,7 @@ fn page(app: &App, asked: Asked, entity_version: u64) -> Result<Page, ReadError>
         Some(cursor) => format!(",\"next_cursor\":\"{}\"", cursor.to_text(asked.question)),
         None => ",\"next_cursor\":null".to_owned(),
     });
-    if let Some(total) = asked.total(engine) {
+    if let Some(total) = asked.total(engine)? {
         rest.push_str(&format!(",\"total_count\":{total}"));
     }
     if entity_version > 0 {

@@ -16,7 +16,7 @@ use crate::http::tenant;
 pub(super) async fn stats(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
     let params = Params::of(&uri, &["tenant_id"])?;
     let tenant = tenant::named(&params, &headers)?;
-    let stats = app.engine().stats(tenant.as_ref());
+    let stats = app.engine().stats(tenant.as_ref())?;
     let total_ingested = match tenant {
         Some(_) => stats.events,
         None => app.engine().watermark().map_or(0, Position::value),

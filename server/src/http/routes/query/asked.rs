@@ -104,9 +104,9 @@ impl Asked {
     }
 
     /// How many events answer the question, pages aside, if that is cheap to know.
-    pub(super) fn total(&self, engine: &Engine) -> Option<u64> {
+    pub(super) fn total(&self, engine: &Engine) -> Result<Option<u64>, ReadError> {
         let is_exact = self.payload.is_none() && self.exclude.is_none();
-        is_exact.then(|| engine.count(&self.whole)).flatten()
+        if is_exact { engine.count(&self.whole) } else { Ok(None) }
     }
 
     /// Whether an event that the engine found is part of the answer.

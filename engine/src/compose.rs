@@ -1,0 +1,99 @@
+//! Putting an open store together from its parts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::append::Queue;
+use crate::committer::{Committer, Handoff, Progress};
+use crate::drive::{ByHand, SequencerStep, Shared, Tallies};
+use crate::error::OpenError;
+use crate::generation::{Access, Damages, Generation};
+use crate::journal::Spare;
+use crate::manifest::Catalog;
+use crate::open::{Opened, open};
+use crate::options::Options;
+use crate::platform::{Clock, Disk, DiskLock, Entropy};
+use crate::sequencer::Sequencer;
+use crate::signal::Signal;
+use crate::upkeep::Upkeep;
+use crate::view::Store;
+use crate::watermark::Watermark;
+
+/// A store that is open and does nothing yet.
+pub(crate) struct Composed {
+    pub(crate) shared: Shared,
+    pub(crate) by_hand: ByHand,
+    pub(crate) lock: Box<dyn DiskLock>,
+}
+
+/// Opens the store on a disk, creating it if there is none.
+pub(crate) fn compose(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    clock: Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+    options: Options,
+) -> Result<Composed, OpenError> {
+    let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file } =
+        open(&*disk, path, &*clock, entropy, &options)?;
+    let (partitions, journal_file_bytes) = (manifest.partitions, manifest.journal_file_bytes);
+    let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::default()));
+    let (spare, frozen) = (Arc::new(Spare::default()), Arc::new(Signal::default()));
+    let last = cursor.next_position - 1;
+    watermark.publish(last);
+    progress.synced_through.store(cursor.log_offset, Ordering::Release);
+    let damages = Arc::new(Damages::default());
+    let access = Access { disk: Arc::clone(&disk), mode: options.read_mode, partitions, damages };
+    let generations = manifest.generations.iter();
+    let generations = generations.map(|entry| Arc::new(Generation::new(*entry, access.clone()))).collect();
+    let sequences = tail.sequences_through(last);
+    let store = Arc::new(Store::new(generations, tail));
+    let (store_id, epoch) = (manifest.store, cursor.header.epoch);
+    let catalog = Arc::new(Catalog::new(manifest, journals));
+    let upkeep = Upkeep::new(
+        access,
+        store_id,
+        epoch,
+        Arc::clone(&catalog),
+        Arc::clone(&store),
+        Arc::clone(&spare),
+        Arc::clone(&progress),
+        Arc::clone(&frozen),
+    );
+    let committer = Committer {
+        disk: Arc::clone(&disk),
+        clock: Arc::clone(&clock),
+        file,
+        spare: Arc::clone(&spare),
+        catalog: Arc::clone(&catalog),
+        durability: options.durability,
+        seal_bytes: options.seal_bytes,
+        tail: store.tail(),
+        store: Arc::clone(&store),
+        frozen,
+        watermark: Arc::clone(&watermark),
+        progress: Arc::clone(&progress),
+        unsynced: None,
+    };
+    let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
+    let queue = Queue::bounded(options.queue_bytes);
+    let (tallies, handoff) = (Tallies::default(), Handoff::default());
+    let shared = Shared {
+        disk,
+        clock,
+        options,
+        partitions,
+        journal_file_bytes,
+        catalog,
+        upkeep,
+        queue,
+        spare,
+        store,
+        watermark,
+        progress,
+        tallies,
+        handoff,
+    };
+    Ok(Composed { shared, by_hand: ByHand { sequencer, committer, taken: None }, lock })
+}

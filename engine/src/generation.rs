@@ -1,0 +1,255 @@
+//! A generation: the sealed events of consecutive positions, in a segment for each partition and one index over all
+//! of them. Its files are opened when they are first needed, and removed, once they are replaced, with the last
+//! reader.
+
+mod fetch;
+mod find;
+mod names;
+mod scan;
+mod write;
+mod rebuild;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use allsource_format::manifest::{Generation as Entry, Manifest};
+use allsource_format::sealed::Kind;
+use parking_lot::Mutex;
+
+use crate::error::Damage;
+use crate::options::ReadMode;
+use crate::platform::Disk;
+use crate::sealed::SealedFile;
+
+pub(crate) use fetch::Stretches;
+pub(crate) use names::{List, Names};
+pub(crate) use scan::{Records, runs};
+pub(crate) use write::{Builder, Segment, WriteError, run_length};
+
+/// The folder of segments and indexes.
+pub(crate) const DIR: &str = "segments";
+
+/// Damage found since the store was opened, by file.
+#[derive(Default)]
+pub(crate) struct Damages(Mutex<BTreeMap<String, Damage>>);
+
+impl Damages {
+    /// Notes a damage.
+    pub(crate) fn note(&self, damage: &Damage) {
+        self.0.lock().entry(damage.file.clone()).or_insert_with(|| damage.clone());
+    }
+
+    /// A file is whole again, or gone.
+    pub(crate) fn forget(&self, file: &str) {
+        self.0.lock().remove(file);
+    }
+
+    /// What is damaged, one for each file.
+    pub(crate) fn list(&self) -> Vec<Damage> {
+        self.0.lock().values().cloned().collect()
+    }
+}
+
+/// How the files of generations are read.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) mode: ReadMode,
+    pub(crate) partitions: u32,
+    pub(crate) damages: Arc<Damages>,
+}
+
+/// The path of the index of a generation.
+pub(crate) fn index_path(entry: &Entry) -> String {
+    format!("{DIR}/{:020}-{:020}.idx", entry.first_position, entry.last_position)
+}
+
+/// The folder of the segments of a partition.
+pub(crate) fn partition_dir(partition: u32) -> String {
+    format!("{DIR}/p{partition:03}")
+}
+
+/// The path of the segment of a partition.
+pub(crate) fn segment_path(entry: &Entry, partition: u32) -> String {
+    let dir = partition_dir(partition);
+    format!("{dir}/{:020}-{:020}.seg", entry.first_position, entry.last_position)
+}
+
+/// Removes files that no generation of the manifest has: left behind by work that never counted, or that was done
+/// when the process ended.
+pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
+    let known: BTreeSet<String> = manifest.generations.iter().map(index_path).collect();
+    remove_unknown(disk, DIR, |name| known.contains(&format!("{DIR}/{name}")))?;
+    for partition in 0..manifest.partitions {
+        let dir = partition_dir(partition);
+        let path = |entry| segment_path(entry, partition);
+        let known: BTreeSet<String> = manifest.generations.iter().map(path).collect();
+        remove_unknown(disk, &dir, |name| known.contains(&format!("{dir}/{name}")))?;
+    }
+    Ok(())
+}
+
+fn remove_unknown(disk: &dyn Disk, dir: &str, is_known: impl Fn(&str) -> bool) -> io::Result<()> {
+    let names = match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        names => names?,
+    };
+    let is_ours = |name: &&String| [".seg", ".idx", ".tmp"].iter().any(|end| name.ends_with(end));
+    let unknown = names.iter().filter(is_ours).filter(|name| !is_known(name));
+    unknown.into_iter().try_for_each(|name| disk.remove(&format!("{dir}/{name}")))
+}
+
+type Opened = OnceLock<SealedFile>;
+
+/// What is open already, or what `open` gives. A failure is not remembered: it may pass.
+fn opened(slot: &Opened, open: impl FnOnce() -> Result<SealedFile, Damage>) -> Result<&SealedFile, Damage> {
+    if let Some(file) = slot.get() {
+        return Ok(file);
+    }
+    let file = open()?;
+    Ok(slot.get_or_init(|| file))
+}
+
+/// Sealed events of consecutive positions.
+pub(crate) struct Generation {
+    entry: Entry,
+    access: Access,
+    index: Opened,
+    /// The index once more, made from the segments: the file is missing or damaged.
+    rebuilt: Opened,
+    segments: Box<[Opened]>,
+    /// Others hold its events now: its files go with it.
+    is_replaced: AtomicBool,
+}
+
+impl Generation {
+    /// The generation of an entry of the manifest. Nothing is read yet.
+    pub(crate) fn new(entry: Entry, access: Access) -> Self {
+        let segments = (0..access.partitions).map(|_| Opened::new()).collect();
+        let (index, rebuilt) = (Opened::new(), Opened::new());
+        Self { entry, access, index, rebuilt, segments, is_replaced: AtomicBool::new(false) }
+    }
+
+    /// What the manifest says of it.
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Position of the event before its first.
+    pub(crate) fn base(&self) -> u64 {
+        self.entry.first_position - 1
+    }
+
+    /// Its files are to be removed once nobody reads them any more.
+    pub(crate) fn replace(&self) {
+        self.is_replaced.store(true, Ordering::Release);
+    }
+
+    /// Does something with the index. If that turns out to be damaged, the index is made anew from the segments, and
+    /// it is done once more.
+    fn indexed<R>(&self, look: impl Fn(&SealedFile) -> Result<R, Damage>) -> Result<R, Damage> {
+        if self.rebuilt.get().is_none() {
+            match self.opened_index().and_then(&look) {
+                Err(damage) if damage.file == index_path(&self.entry) => self.access.damages.note(&damage),
+                other => return other,
+            }
+        }
+        opened(&self.rebuilt, || rebuild::in_memory(self)).and_then(look)
+    }
+
+    fn opened_index(&self) -> Result<&SealedFile, Damage> {
+        opened(&self.index, || {
+            let path = index_path(&self.entry);
+            let file = SealedFile::open(&*self.access.disk, &path, Kind::Index, self.access.mode)?;
+            match file.header().source_crc == self.entry.segments_crc && self.is_of_this(&file) {
+                true => Ok(file),
+                false => Err(file.damage(0, "the index is not that of these segments")),
+            }
+        })
+    }
+
+    fn is_of_this(&self, file: &SealedFile) -> bool {
+        let header = file.header();
+        (header.first_position, header.last_position) == (self.entry.first_position, self.entry.last_position)
+    }
+
+    /// Whether a partition has a segment here.
+    pub(crate) fn has_segment(&self, partition: u32) -> bool {
+        rebuild::has_segment(self, partition)
+    }
+
+    /// The segment of a partition.
+    pub(crate) fn segment(&self, partition: u32) -> Result<&SealedFile, Damage> {
+        let unknown =
+            || Damage::new(index_path(&self.entry), 0, "the index names a partition that is not there");
+        let slot = self.segments.get(partition as usize).ok_or_else(unknown)?;
+        opened(slot, || self.open_segment(partition)).inspect_err(|damage| self.note(damage))
+    }
+
+    fn open_segment(&self, partition: u32) -> Result<SealedFile, Damage> {
+        let path = segment_path(&self.entry, partition);
+        let file = SealedFile::open(&*self.access.disk, &path, Kind::Segment, self.access.mode)?;
+        match file.header().partition == partition && self.is_of_this(&file) {
+            true => Ok(file),
+            false => Err(file.damage(0, "the segment is not the one of its name")),
+        }
+    }
+
+    fn note(&self, damage: &Damage) {
+        self.access.damages.note(damage);
+    }
+
+    /// Whether its index is only in memory and should be written.
+    pub(crate) fn is_index_missing(&self) -> bool {
+        self.rebuilt.get().is_some()
+    }
+
+    /// The paths of its files that are there, and what each is.
+    pub(crate) fn files(&self) -> Vec<(String, Kind)> {
+        let segments = rebuild::partitions_of(self).into_iter();
+        let segments = segments.map(|partition| (segment_path(&self.entry, partition), Kind::Segment));
+        std::iter::once((index_path(&self.entry), Kind::Index)).chain(segments).collect()
+    }
+
+    /// Compares every checksum of one of its files with what the medium holds; returns its length.
+    pub(crate) fn check_file(&self, path: &str, kind: Kind) -> Result<u64, Damage> {
+        SealedFile::open_past_cache(&*self.access.disk, path, kind)?.check_all()
+    }
+
+    /// Looks at every byte of its files, and whether the index is that of the segments. Returns how many files and
+    /// bytes there are, and all damage.
+    pub(crate) fn verify(&self) -> (u64, u64, Vec<Damage>) {
+        let (mut files, mut bytes, mut damages) = (0, 0, Vec::new());
+        for (path, kind) in self.files() {
+            files += 1;
+            match self.check_file(&path, kind) {
+                Ok(length) => bytes += length,
+                Err(damage) => damages.push(damage),
+            }
+        }
+        if damages.is_empty() {
+            let compared = self.opened_index().and_then(|index| {
+                let expected = rebuild::in_memory(self)?;
+                index.compare_with(&expected)
+            });
+            damages.extend(compared.err());
+        }
+        (files, bytes, damages)
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if !*self.is_replaced.get_mut() {
+            return;
+        }
+        // What cannot be removed now is a leftover that the next opening removes.
+        let _ = self.access.disk.remove(&index_path(&self.entry));
+        for partition in 0..self.access.partitions {
+            let _ = self.access.disk.remove(&segment_path(&self.entry, partition));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Types and tags, and the lists of the events that bear them.
+
+use std::ops::Range;
+
+use allsource_format::index::{Name, TAG_KEYS, TAG_LISTS, TAGS, TYPE_KEYS, TYPE_LISTS, TYPES};
+
+use super::Generation;
+use crate::error::Damage;
+use crate::event::EntityKeyBuffer;
+use crate::sealed::SealedFile;
+
+/// Which names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Event types.
+    Types,
+    /// Tags.
+    Tags,
+}
+
+impl Names {
+    fn sections(self) -> [u32; 3] {
+        match self {
+            Self::Types => [TYPES, TYPE_KEYS, TYPE_LISTS],
+            Self::Tags => [TAGS, TAG_KEYS, TAG_LISTS],
+        }
+    }
+}
+
+/// The ordinals of the events of one name, ascending.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct List {
+    names: Names,
+    name: Name,
+}
+
+fn name_at(index: &SealedFile, names: Names, at: u64) -> Result<(EntityKeyBuffer, Name), Damage> {
+    let [directory, keys, _] = names.sections();
+    let bytes: [u8; 32] = index.column(directory, 32).entry(at)?;
+    let name = Name::decode(&bytes).map_err(|problem| index.damage(0, problem))?;
+    let mut key = EntityKeyBuffer::new();
+    key.resize(name.key_bytes.min(1024) as usize, 0);
+    index.column(keys, 1).copy(u64::from(name.key_offset), &mut key)?;
+    Ok((key, name))
+}
+
+/// The names whose keys begin so.
+fn names_from(
+    index: &SealedFile,
+    names: Names,
+    prefix: &[u8],
+) -> Result<Vec<(EntityKeyBuffer, Name)>, Damage> {
+    let [directory, ..] = names.sections();
+    let column = index.column(directory, 32);
+    let count = column.len();
+    let start = column.partition_point(0..count, |at| Ok(name_at(index, names, at)?.0[..] < *prefix))?;
+    let mut found = Vec::new();
+    for at in start..count {
+        let (key, name) = name_at(index, names, at)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        found.push((key, name));
+    }
+    Ok(found)
+}
+
+impl Generation {
+    /// The events of one name.
+    pub(crate) fn list(&self, names: Names, key: &[u8]) -> Result<Option<List>, Damage> {
+        self.indexed(|index| {
+            let column = index.column(names.sections()[0], 32);
+            let at =
+                column.partition_point(0..column.len(), |at| Ok(name_at(index, names, at)?.0[..] < *key))?;
+            if at == column.len() {
+                return Ok(None);
+            }
+            let (found, name) = name_at(index, names, at)?;
+            Ok((found[..] == *key).then_some(List { names, name }))
+        })
+    }
+
+    /// The events of every type whose key begins so, a list for each type.
+    pub(crate) fn types_from(&self, prefix: &[u8]) -> Result<Vec<List>, Damage> {
+        let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
+        Ok(found.into_iter().map(|(_, name)| List { names: Names::Types, name }).collect())
+    }
+
+    /// Key, number of events and number of new entities of every type whose key begins so.
+    pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, Damage> {
+        let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
+        Ok(found.into_iter().map(|(key, name)| (key, name.count, name.entities)).collect())
+    }
+
+    /// How many ordinals of a list are below this one.
+    pub(crate) fn count_below(&self, list: &List, ordinal: u32) -> Result<u64, Damage> {
+        if u64::from(ordinal) >= self.entry.events {
+            return Ok(list.name.count);
+        }
+        self.indexed(|index| {
+            let column = index.column(list.names.sections()[2], 4);
+            let range = list.name.first..list.name.first.saturating_add(list.name.count);
+            Ok(column.partition_point(range, |at| Ok(column.u32(at)? < ordinal))? - list.name.first)
+        })
+    }
+
+    /// Copies the ordinals of these indexes of a list.
+    pub(crate) fn copy(&self, list: &List, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
+        let copied = self.indexed(|index| {
+            let column = index.column(list.names.sections()[2], 4);
+            let mut ordinals = Vec::new();
+            let first = list.name.first;
+            column.scan(first + indexes.start..first + indexes.end, |ordinal| {
+                ordinals.push(u32::from_le_bytes(ordinal));
+            })?;
+            Ok(ordinals)
+        })?;
+        into.extend(copied);
+        Ok(())
+    }
+}

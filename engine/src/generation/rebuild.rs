@@ -1,0 +1,80 @@
+//! Making an index anew from its segments, when its file is missing or damaged.
+
+use allsource_format::index::{self, SegmentEntry};
+use allsource_format::record::Record;
+use allsource_format::sealed::{Header, Kind};
+
+use super::scan::{Records, runs};
+use super::write::{crc_of, header, name, write_index};
+use super::{DIR, Generation, index_path, segment_path};
+use crate::error::Damage;
+use crate::sealed::{SealedFile, Target};
+
+/// The partitions that have a segment in a generation: those whose file is there.
+pub(super) fn partitions_of(generation: &Generation) -> Vec<u32> {
+    (0..generation.access.partitions).filter(|partition| has_segment(generation, *partition)).collect()
+}
+
+pub(super) fn has_segment(generation: &Generation, partition: u32) -> bool {
+    generation.access.disk.open_read_only(&segment_path(&generation.entry, partition)).is_ok()
+}
+
+/// The index of a generation, in memory.
+pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, Damage> {
+    let path = index_path(&generation.entry);
+    let target = write(generation, Target::Memory(Vec::new()))?;
+    let Target::Memory(bytes) = target else {
+        return Err(Damage::new(path, 0, "the index is not in memory"));
+    };
+    SealedFile::in_memory(&path, Kind::Index, bytes)
+}
+
+fn write(generation: &Generation, target: Target) -> Result<Target, Damage> {
+    let (entry, path) = (&generation.entry, index_path(&generation.entry));
+    let events = usize::try_from(entry.events).unwrap_or(usize::MAX);
+    let mut builder = index::Builder::new(entry.first_position, events, generation.access.partitions);
+    let (mut segments, mut store, mut epoch) = (Vec::new(), [0; 16], 0);
+    for partition in partitions_of(generation) {
+        let segment = generation.segment(partition)?;
+        let Header { first_sequence, events, .. } = *segment.header();
+        (store, epoch) = (segment.header().store, segment.header().epoch.max(epoch));
+        let (header_crc, bytes) = (segment.header_crc(), segment.header().file_bytes());
+        segments.push(SegmentEntry { partition, header_crc, first_sequence, events, bytes });
+        add(segment, partition, &mut builder).inspect_err(|damage| generation.note(damage))?;
+    }
+    if crc_of(&segments) != entry.segments_crc {
+        let problem = "the index is damaged, and the segments are not those that the manifest names";
+        return Err(Damage::new(path, 0, problem));
+    }
+    let header = Header { source_crc: entry.segments_crc, ..header(Kind::Index, store, epoch, entry) };
+    write_index(target, header, builder, &segments).map_err(|error| Damage::new(path, 0, error))
+}
+
+fn add(segment: &SealedFile, partition: u32, builder: &mut index::Builder) -> Result<(), Damage> {
+    for (number, run) in (0..).zip(runs(segment)?) {
+        let mut records = Records::of(segment, &run)?;
+        while records.advance()? {
+            let Some((offset, record)) = records.current() else { break };
+            Record::check(record.as_bytes()).map_err(|problem| segment.damage(offset, problem))?;
+            let added = builder.add(&record, partition, number, offset);
+            added.map_err(|_| {
+                segment.damage(offset, "a record of another generation, or one that is there twice")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+impl Generation {
+    /// Writes the index, made anew, in the place of a missing or damaged one.
+    pub(crate) fn write_index(&self) -> Result<(), Damage> {
+        let path = index_path(&self.entry);
+        let failed = |error: std::io::Error| Damage::new(&*path, 0, error);
+        let disk = &*self.access.disk;
+        let target = Target::create(disk, &format!("{path}.tmp")).map_err(failed)?;
+        write(self, target)?;
+        name(disk, &path, DIR).map_err(failed)?;
+        self.access.damages.forget(&path);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The manifest of an open store, which the committer and the upkeep change in turn.
+
+use std::io;
+
+use allsource_format::journal::Header;
+use allsource_format::manifest::{Generation, Manifest};
+use parking_lot::Mutex;
+
+use super::{NEXT_SEALED, create, name, note_journal, remove_old, write};
+use crate::planted::{self, Bug};
+use crate::platform::{Disk, DiskFile};
+
+/// Why a manifest could not be published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// It could not be written: the one before it counts.
+    #[error(transparent)]
+    Unwritten(io::Error),
+    /// Nobody knows which one counts: the store must not go on.
+    #[error(transparent)]
+    Unknown(io::Error),
+}
+
+struct State {
+    manifest: Manifest,
+    /// Number and first position of each journal file that belongs to the store, oldest first.
+    journals: Vec<(u64, u64)>,
+}
+
+/// Which files are part of the store.
+pub(crate) struct Catalog {
+    state: Mutex<State>,
+}
+
+impl Catalog {
+    /// The catalog of a store with these journal files.
+    pub(crate) fn new(manifest: Manifest, journals: Vec<(u64, u64)>) -> Self {
+        Self { state: Mutex::new(State { manifest, journals }) }
+    }
+
+    /// What the manifest says now.
+    pub(crate) fn manifest(&self) -> Manifest {
+        self.state.lock().manifest.clone()
+    }
+
+    /// A journal file was added.
+    pub(crate) fn note_journal(
+        &self,
+        disk: &dyn Disk,
+        header: &Header,
+        room: &dyn DiskFile,
+    ) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.journals.push((header.number, header.first_position));
+        note_journal(disk, &mut state.manifest, header.number, room)
+    }
+
+    /// Events were sealed, or sealed ones moved: `change` changes the list of generations and the sequences. Returns
+    /// the journal files that no longer belong to the store.
+    pub(crate) fn publish(
+        &self,
+        disk: &dyn Disk,
+        change: impl FnOnce(&mut Vec<Generation>, &mut Vec<u64>),
+    ) -> Result<Vec<u64>, PublishError> {
+        let mut state = self.state.lock();
+        let mut manifest = state.manifest.clone();
+        change(&mut manifest.generations, &mut manifest.sequences);
+        manifest.number += 1;
+        let is_early = planted::is(Bug::RetireJournalEarly);
+        let next = if is_early { u64::MAX } else { manifest.sealed_position() + 1 };
+        let needed = state.journals.iter().rfind(|(_, first_position)| *first_position <= next);
+        manifest.first_journal = needed.map_or(manifest.first_journal, |(number, _)| *number);
+        let room = create(disk, NEXT_SEALED, 0).map_err(PublishError::Unwritten)?;
+        write(&manifest, &*room).map_err(PublishError::Unwritten)?;
+        name(disk, &manifest, NEXT_SEALED).map_err(PublishError::Unknown)?;
+        // An old manifest that stays does no harm.
+        let _ = remove_old(disk, manifest.number);
+        let first_journal = manifest.first_journal;
+        state.manifest = manifest;
+        let (retired, kept) = state.journals.iter().partition(|(number, _)| *number < first_journal);
+        state.journals = kept;
+        let retired: Vec<(u64, u64)> = retired;
+        Ok(retired.into_iter().map(|(number, _)| number).collect())
+    }
+}

@@ -1,0 +1,146 @@
+//! Mapped files, and what happens when one of their pages cannot be had: because the file was cut short, or the
+//! medium does not give it back. The system then sends SIGBUS, which would end the process. Here the page becomes
+//! zeros and the mapping says that it has faulted.
+//!
+//! A signal handler may neither lock nor allocate: it walks a list that only grows, of ranges in atomics.
+
+#![expect(unsafe_code, reason = "this is where memory is mapped")]
+
+use std::fs::File;
+use std::io;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+use memmap2::Mmap;
+
+use super::disk::Mapping;
+
+/// The range of one mapping. Never freed: it is taken again by a later one.
+struct Range {
+    is_taken: AtomicBool,
+    start: AtomicUsize,
+    /// 0 while nothing is mapped.
+    length: AtomicUsize,
+    has_faulted: AtomicBool,
+    next: AtomicPtr<Range>,
+}
+
+static RANGES: AtomicPtr<Range> = AtomicPtr::new(ptr::null_mut());
+
+/// A mapped file.
+pub(super) struct MappedFile {
+    range: &'static Range,
+    map: Mmap,
+}
+
+impl MappedFile {
+    /// Maps a whole file.
+    pub(super) fn new(file: &File) -> io::Result<Self> {
+        install()?;
+        // SAFETY: files that are mapped are never written again by this program. If somebody else writes into one,
+        // readers may see any bytes; every reader takes them for untrusted and checks them. If somebody cuts one
+        // short, the handler below puts zeros where the pages were.
+        let map = unsafe { Mmap::map(file)? };
+        let range = take_range();
+        range.has_faulted.store(false, Ordering::Release);
+        range.start.store(map.as_ptr() as usize, Ordering::Release);
+        range.length.store(map.len(), Ordering::Release);
+        Ok(Self { range, map })
+    }
+}
+
+impl Mapping for MappedFile {
+    fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
+    fn has_faulted(&self) -> bool {
+        self.range.has_faulted.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for MappedFile {
+    fn drop(&mut self) {
+        self.range.length.store(0, Ordering::Release);
+        self.range.is_taken.store(false, Ordering::Release);
+    }
+}
+
+/// Every range there ever was.
+fn ranges() -> impl Iterator<Item = &'static Range> {
+    // SAFETY: the pointers come from `Box::leak` and are never freed.
+    let at = |pointer: &AtomicPtr<Range>| unsafe { pointer.load(Ordering::Acquire).as_ref() };
+    std::iter::successors(at(&RANGES), move |range| at(&range.next))
+}
+
+fn take_range() -> &'static Range {
+    let is_free = |range: &&Range| {
+        range.is_taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    };
+    if let Some(range) = ranges().find(is_free) {
+        return range;
+    }
+    let range: &'static Range = Box::leak(Box::new(Range {
+        is_taken: AtomicBool::new(true),
+        start: AtomicUsize::new(0),
+        length: AtomicUsize::new(0),
+        has_faulted: AtomicBool::new(false),
+        next: AtomicPtr::default(),
+    }));
+    let mut head = RANGES.load(Ordering::Acquire);
+    loop {
+        range.next.store(head, Ordering::Release);
+        match RANGES.compare_exchange(
+            head,
+            ptr::from_ref(range).cast_mut(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => return range,
+            Err(now) => head = now,
+        }
+    }
+}
+
+/// Installs the handler, once for the process.
+fn install() -> io::Result<()> {
+    static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
+    let installed = INSTALLED.get_or_init(|| {
+        // SAFETY: the handler does only what a signal handler may: it reads atomics and calls mmap and signal.
+        let registered = unsafe { signal_hook_registry::register_sigaction(libc::SIGBUS, on_bus_error) };
+        registered.map(drop).map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
+    });
+    installed.map_err(io::Error::from_raw_os_error)
+}
+
+fn on_bus_error(info: &libc::siginfo_t) {
+    // SAFETY: for SIGBUS the system fills the address in.
+    let address = unsafe { info.si_addr() } as usize;
+    let is_inside = |range: &&Range| {
+        let (start, length) = (range.start.load(Ordering::Acquire), range.length.load(Ordering::Acquire));
+        (start..start + length).contains(&address)
+    };
+    let is_mended = ranges().find(is_inside).is_some_and(|range| {
+        range.has_faulted.store(true, Ordering::Release);
+        put_zeros(address)
+    });
+    if !is_mended {
+        // SAFETY: the fault is not ours: the instruction is tried again and ends the process as it should.
+        unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+    }
+}
+
+/// Replaces the page at an address inside a read-only mapping of ours by zeros.
+fn put_zeros(address: usize) -> bool {
+    let page_bytes = rustix::param::page_size();
+    let page = (address & !(page_bytes - 1)) as *mut libc::c_void;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+    // SAFETY: the page belongs to a mapping of ours that lives: its owner was just reading it. It is read only, and
+    // stays so; whoever reads it sees zeros instead of dying.
+    let mapped = unsafe { libc::mmap(page, page_bytes, libc::PROT_READ, flags, -1, 0) };
+    mapped != libc::MAP_FAILED
+}
+
+#[cfg(test)]
+mod tests;

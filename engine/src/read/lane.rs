@@ -1,0 +1,92 @@
+//! A list of ordinals of which a part is still to be walked.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::Damage;
+use crate::generation::{Generation, List};
+use crate::query::Order;
+use crate::tail::Postings;
+
+/// How many ordinals are copied out of a list at a time.
+const STRIDE: u64 = 64;
+
+/// Ascending ordinals, in memory or in a file.
+pub(super) enum Ordinals {
+    Tail(Arc<Postings>),
+    Sealed(Arc<Generation>, List),
+}
+
+impl Ordinals {
+    pub(super) fn count_below(&self, ordinal: u32) -> Result<u64, Damage> {
+        match self {
+            Self::Tail(postings) => Ok(postings.count_below(ordinal) as u64),
+            Self::Sealed(generation, list) => generation.count_below(list, ordinal),
+        }
+    }
+
+    fn copy(&self, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
+        match self {
+            Self::Tail(postings) => {
+                let index = |index| usize::try_from(index).unwrap_or(usize::MAX);
+                postings.copy(index(indexes.start)..index(indexes.end), into);
+                Ok(())
+            }
+            Self::Sealed(generation, list) => generation.copy(list, indexes, into),
+        }
+    }
+}
+
+/// The part of a list that is still to be walked.
+pub(super) struct Lane {
+    ordinals: Ordinals,
+    left: Range<u64>,
+    /// Ordinals copied out, the next one last.
+    ready: Vec<u32>,
+}
+
+impl Lane {
+    /// The ordinals of a list in `first..end`.
+    pub(super) fn of(ordinals: Ordinals, first: u32, end: u32) -> Result<Self, Damage> {
+        let left = ordinals.count_below(first)?..ordinals.count_below(end)?;
+        Ok(Self { ordinals, left, ready: Vec::new() })
+    }
+
+    /// The first ordinal of the whole list.
+    pub(super) fn first(&self) -> Result<Option<u32>, Damage> {
+        let mut first = Vec::with_capacity(1);
+        self.ordinals.copy(0..1, &mut first)?;
+        Ok(first.first().copied())
+    }
+
+    /// Leaves out what lies outside these indexes of the whole list.
+    pub(super) fn narrow(&mut self, indexes: Range<u64>) {
+        self.left = self.left.start.max(indexes.start)..self.left.end.min(indexes.end);
+    }
+
+    /// The next ordinal in an order.
+    pub(super) fn next(&mut self, order: Order) -> Result<Option<u32>, Damage> {
+        if self.ready.is_empty() && !self.left.is_empty() {
+            self.refill(order)?;
+        }
+        Ok(self.ready.pop())
+    }
+
+    fn refill(&mut self, order: Order) -> Result<(), Damage> {
+        let count = (self.left.end - self.left.start).min(STRIDE);
+        match order {
+            Order::Ascending => {
+                let taken = self.left.start..self.left.start + count;
+                self.left.start = taken.end;
+                self.ordinals.copy(taken, &mut self.ready)?;
+                self.ready.reverse();
+            }
+            Order::Descending => {
+                let taken = self.left.end - count..self.left.end;
+                self.left.end = taken.start;
+                self.ordinals.copy(taken, &mut self.ready)?;
+            }
+        }
+        Ok(())
+    }
+}

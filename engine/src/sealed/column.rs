@@ -1,0 +1,98 @@
+//! A section of a sealed file as a column of entries of one size.
+
+use std::ops::Range;
+
+use allsource_format::sealed::Section;
+
+use super::file::SealedFile;
+use crate::error::Damage;
+
+/// Entries are copied out so many bytes at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Entries of one size, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'a> {
+    file: &'a SealedFile,
+    section: Section,
+    entry_bytes: u64,
+}
+
+impl<'a> Column<'a> {
+    pub(super) fn of(file: &'a SealedFile, section: Section, entry_bytes: u64) -> Self {
+        Self { file, section, entry_bytes }
+    }
+
+    /// How many entries.
+    pub(crate) fn len(&self) -> u64 {
+        self.section.bytes / self.entry_bytes
+    }
+
+    fn offset(&self, index: u64) -> Result<u64, Damage> {
+        match index < self.len() {
+            true => Ok(self.section.offset + index * self.entry_bytes),
+            false => {
+                Err(self.file.damage(self.section.offset, "something refers to an entry that is not there"))
+            }
+        }
+    }
+
+    /// The bytes of an entry.
+    pub(crate) fn entry<const N: usize>(&self, index: u64) -> Result<[u8; N], Damage> {
+        self.file.array(self.offset(index)?)
+    }
+
+    /// An entry of four bytes.
+    pub(crate) fn u32(&self, index: u64) -> Result<u32, Damage> {
+        self.entry(index).map(u32::from_le_bytes)
+    }
+
+    /// An entry of eight bytes.
+    pub(crate) fn u64(&self, index: u64) -> Result<u64, Damage> {
+        self.entry(index).map(u64::from_le_bytes)
+    }
+
+    /// Copies bytes that begin at an entry.
+    pub(crate) fn copy(&self, index: u64, into: &mut [u8]) -> Result<(), Damage> {
+        let start = index.saturating_mul(self.entry_bytes);
+        match start.checked_add(into.len() as u64).is_some_and(|end| end <= self.section.bytes) {
+            true => self.file.copy(self.section.offset + start, into),
+            false => {
+                Err(self.file.damage(self.section.offset, "something refers to bytes outside a section"))
+            }
+        }
+    }
+
+    /// Hands entries to `each`, in order.
+    pub(crate) fn scan<const N: usize>(
+        &self,
+        range: Range<u64>,
+        mut each: impl FnMut([u8; N]),
+    ) -> Result<(), Damage> {
+        let mut at = range.start;
+        let mut piece =
+            vec![0; PIECE_BYTES.min(usize::try_from(range.end.saturating_sub(at)).unwrap_or(0) * N)];
+        while at < range.end {
+            let count = (range.end - at).min((piece.len() / N) as u64);
+            let bytes = piece.get_mut(..usize::try_from(count).unwrap_or(0) * N).unwrap_or(&mut []);
+            self.copy(at, bytes)?;
+            bytes.as_chunks::<N>().0.iter().for_each(|entry| each(*entry));
+            at += count;
+        }
+        Ok(())
+    }
+
+    /// The first index of a range whose entry is not below what is looked for, if the entries ascend.
+    pub(crate) fn partition_point(
+        &self,
+        range: Range<u64>,
+        mut is_below: impl FnMut(u64) -> Result<bool, Damage>,
+    ) -> Result<u64, Damage> {
+        let Range { mut start, mut end } = range;
+        while start < end {
+            let middle = start + (end - start) / 2;
+            if is_below(middle)? { start = middle + 1 } else { end = middle }
+        }
+        Ok(start)
+    }
+}

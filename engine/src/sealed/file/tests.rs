@@ -1,0 +1,103 @@
+//! Sealed files on a simulated disk: what comes back, and what damage does.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::platform::sim::SimDisk;
+use crate::sealed::{Target, Writer};
+
+const PATH: &str = "segments/file";
+
+fn header() -> Header {
+    Header {
+        kind: Kind::Index,
+        store: [7; 16],
+        epoch: 1,
+        partition: 0,
+        first_position: 1,
+        last_position: 5,
+        first_sequence: 0,
+        events: 5,
+        min_timestamp: 0,
+        max_timestamp: 0,
+        checksums: 0,
+        checksums_crc: 0,
+        source_crc: 0,
+        sections: Vec::new(),
+    }
+}
+
+/// A file of two sections: a hundred thousand numbers, and three.
+fn disk() -> Arc<SimDisk> {
+    let disk = Arc::new(SimDisk::new(1));
+    let mut writer = Writer::new(Target::create(&*disk, PATH).unwrap());
+    writer.open_section(1).unwrap();
+    for number in 0..100_000_u64 {
+        writer.write(&number.to_le_bytes()).unwrap();
+    }
+    writer.close_section(100_000);
+    writer.open_section(2).unwrap();
+    for number in [5_u32, 7, 9] {
+        writer.write(&number.to_le_bytes()).unwrap();
+    }
+    writer.close_section(3);
+    writer.finish(header()).unwrap();
+    disk
+}
+
+#[test]
+fn both_ways_to_read_give_the_same() {
+    let disk = disk();
+    for mode in [ReadMode::Map, ReadMode::Read] {
+        let file = SealedFile::open(&*disk, PATH, Kind::Index, mode).unwrap();
+        let column = file.column(1, 8);
+        assert_eq!((column.len(), column.u64(77_777).unwrap()), (100_000, 77_777));
+        assert_eq!(column.partition_point(0..100_000, |at| Ok(column.u64(at)? < 500)).unwrap(), 500);
+        let mut sum = 0;
+        column.scan(10..99_990, |number| sum += u64::from_le_bytes(number)).unwrap();
+        assert_eq!(sum, (10..99_990).sum::<u64>());
+        assert_eq!(file.column(2, 4).u32(2).unwrap(), 9);
+        assert!(file.column(2, 4).u32(3).is_err(), "an entry that is not there");
+        assert!(file.column(3, 4).u32(0).is_err(), "a section that is not there");
+        assert_eq!(file.check_all().unwrap(), disk.contents(PATH).unwrap().len() as u64);
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_noticed_when_its_block_is_used_and_not_before() {
+    let good = disk().contents(PATH).unwrap();
+    for offset in [0, 13, 4095, 4096, 70_000, 500_000, good.len() - 8, good.len() - 1] {
+        let disk = disk();
+        let mut bad = good.clone();
+        bad[offset] ^= 4;
+        disk.damage(PATH, bad);
+        for mode in [ReadMode::Map, ReadMode::Read] {
+            let opened = SealedFile::open(&*disk, PATH, Kind::Index, mode);
+            let read = opened.and_then(|file| {
+                let mut last = 0;
+                file.column(1, 8).scan(0..100_000, |number| last = u64::from_le_bytes(number))?;
+                Ok((last, file.column(2, 4).u32(0)?))
+            });
+            assert_eq!(read.unwrap_err().file, PATH, "offset {offset}");
+        }
+    }
+    let disk = disk();
+    let mut bad = good;
+    bad[500_000] ^= 1;
+    disk.damage(PATH, bad);
+    let file = SealedFile::open(&*disk, PATH, Kind::Index, ReadMode::Map).unwrap();
+    assert_eq!(file.column(1, 8).u64(3).unwrap(), 3, "another block is served");
+    assert!(file.column(1, 8).u64((500_000 - 4096) / 8).is_err());
+}
+
+#[test]
+fn a_file_of_another_length_is_refused() {
+    let disk = disk();
+    let good = disk.contents(PATH).unwrap();
+    for length in [0, 100, 4096, good.len() - 1] {
+        disk.damage(PATH, good[..length].to_vec());
+        assert!(SealedFile::open(&*disk, PATH, Kind::Index, ReadMode::Map).is_err(), "{length} bytes");
+    }
+    disk.damage(PATH, [&good[..], &[0]].concat());
+    assert!(SealedFile::open(&*disk, PATH, Kind::Index, ReadMode::Map).is_err(), "a byte too many");
+}

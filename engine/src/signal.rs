@@ -1,0 +1,42 @@
+//! A signal that something has happened, for threads that wait for it.
+
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Raised by some, waited for by others. It stays raised until somebody has taken note.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    state: Mutex<State>,
+    raised: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_raised: bool,
+    is_stopped: bool,
+}
+
+impl Signal {
+    /// It has happened.
+    pub(crate) fn raise(&self) {
+        self.state.lock().is_raised = true;
+        self.raised.notify_all();
+    }
+
+    /// Waits until it has happened since somebody waited last, at most so long. False: it never will again.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.is_raised && !state.is_stopped {
+            self.raised.wait_for(&mut state, timeout);
+        }
+        state.is_raised = false;
+        !state.is_stopped
+    }
+
+    /// Lets go of everyone who waits.
+    pub(crate) fn stop(&self) {
+        self.state.lock().is_stopped = true;
+        self.raised.notify_all();
+    }
+}

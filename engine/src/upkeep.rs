@@ -1,0 +1,158 @@
+//! Upkeep: what keeps a store fit while it is used. Each piece of work is one step; a thread takes them in
+//! production, a simulation one at a time.
+
+mod seal;
+mod merge;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use allsource_format::StoreId;
+use parking_lot::Mutex;
+
+use crate::committer::Progress;
+use crate::error::Damage;
+use crate::generation::{Access, Generation, WriteError};
+use crate::journal::Spare;
+use crate::manifest::{Catalog, PublishError};
+use crate::signal::Signal;
+use crate::view::Store;
+
+/// Why a piece of upkeep was not done. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpkeepError {
+    /// The disk refused, or what was to be read is damaged.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The store is fenced.
+    #[error("the store is fenced")]
+    Fenced,
+}
+
+/// Counts of what was done since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) seals: AtomicU64,
+    pub(crate) merges: AtomicU64,
+    pub(crate) sealed_bytes: AtomicU64,
+    pub(crate) merged_bytes: AtomicU64,
+    pub(crate) scrubbed_bytes: AtomicU64,
+}
+
+/// Everything upkeep works on.
+pub(crate) struct Upkeep {
+    pub(crate) access: Access,
+    pub(crate) store_id: StoreId,
+    pub(crate) epoch: u64,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) spare: Arc<Spare>,
+    pub(crate) progress: Arc<Progress>,
+    /// A tail was frozen.
+    pub(crate) frozen: Arc<Signal>,
+    /// A tail was sealed, or could not be.
+    pub(crate) sealed: Signal,
+    pub(crate) done: Done,
+    /// Why the last attempt to seal failed, until one succeeds.
+    failed: Mutex<Option<String>>,
+    /// One piece of work at a time.
+    working: Mutex<()>,
+}
+
+impl Upkeep {
+    #[expect(clippy::too_many_arguments, reason = "a part of the composition of the store, called once")]
+    pub(crate) fn new(
+        access: Access,
+        store_id: StoreId,
+        epoch: u64,
+        catalog: Arc<Catalog>,
+        store: Arc<Store>,
+        spare: Arc<Spare>,
+        progress: Arc<Progress>,
+        frozen: Arc<Signal>,
+    ) -> Self {
+        let (sealed, done) = (Signal::default(), Done::default());
+        let (failed, working) = (Mutex::default(), Mutex::default());
+        Self {
+            access,
+            store_id,
+            epoch,
+            catalog,
+            store,
+            spare,
+            progress,
+            frozen,
+            sealed,
+            done,
+            failed,
+            working,
+        }
+    }
+
+    /// Why nothing is sealed at the moment, if that is so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failed.lock().clone()
+    }
+
+    /// Seals the oldest frozen tail. False: there is none.
+    pub(crate) fn seal(&self) -> Result<bool, UpkeepError> {
+        let _working = self.working.lock();
+        let result = seal::seal(self);
+        *self.failed.lock() = result.as_ref().err().map(ToString::to_string);
+        self.sealed.raise();
+        result
+    }
+
+    /// Merges generations, if there are enough of about one size. False: there are not.
+    pub(crate) fn merge(&self) -> Result<bool, UpkeepError> {
+        let _working = self.working.lock();
+        merge::merge(self)
+    }
+
+    /// Writes an index that had to be made anew in memory. False: there is none.
+    pub(crate) fn write_index(&self) -> Result<bool, Damage> {
+        let _working = self.working.lock();
+        let layers = self.store.layers();
+        let Some(number) = layers.generations.iter().position(|generation| generation.is_index_missing())
+        else {
+            return Ok(false);
+        };
+        let Some(generation) = layers.generations.get(number) else { return Ok(false) };
+        generation.write_index()?;
+        let whole = Arc::new(Generation::new(*generation.entry(), self.access.clone()));
+        self.store.change(|layers| {
+            if let Some(place) = layers.generations.get_mut(number) {
+                *place = whole;
+            }
+        });
+        Ok(true)
+    }
+
+    /// After a failure to publish that leaves it open which manifest counts, nothing may be written any more.
+    fn published<T>(&self, result: Result<T, PublishError>) -> Result<T, UpkeepError> {
+        result.map_err(|error| match error {
+            PublishError::Unwritten(error) => UpkeepError::Write(error.into()),
+            PublishError::Unknown(error) => {
+                self.progress.fence(format!("writing a manifest failed: {error}"));
+                UpkeepError::Fenced
+            }
+        })
+    }
+
+    /// Lets go of everyone who waits: the store is stopping.
+    pub(crate) fn stop(&self) {
+        self.frozen.stop();
+        self.sealed.stop();
+    }
+
+    fn check_not_fenced(&self) -> Result<(), UpkeepError> {
+        match self.progress.fenced() {
+            Some(_) => Err(UpkeepError::Fenced),
+            None => Ok(()),
+        }
+    }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}

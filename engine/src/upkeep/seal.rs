@@ -1,0 +1,88 @@
+//! Sealing: a frozen tail becomes a generation, and the journal may forget its events.
+
+use std::sync::Arc;
+
+use allsource_format::partition::key_hash;
+
+use super::{Upkeep, UpkeepError, count};
+use crate::event::EventRef;
+use crate::generation::{Builder, Generation, Segment, WriteError, run_length};
+use crate::tail::Tail;
+
+/// Seals the oldest frozen tail. False: there is none.
+pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
+    let layers = upkeep.store.layers();
+    let [tail, _, ..] = &layers.tails[..] else { return Ok(false) };
+    upkeep.check_not_fenced()?;
+    let (first, last) = (tail.base() + 1, tail.last_position());
+    assert!(first <= last, "an empty tail is not frozen");
+    let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first, last);
+    for partition in 0..upkeep.access.partitions {
+        let ordinals = tail.partition(partition).map(|ordinals| ordinals.to_vec()).unwrap_or_default();
+        if !ordinals.is_empty() {
+            let first_sequence = tail.sequence_through(partition, tail.base()) + 1;
+            builder.segment(partition, first_sequence, |segment| fill(segment, tail, &ordinals))?;
+        }
+    }
+    let entry = builder.finish()?;
+    let retired =
+        upkeep.published(upkeep.catalog.publish(&*upkeep.access.disk, |generations, sequences| {
+            generations.push(entry);
+            *sequences = tail.sequences_through(last);
+        }))?;
+    let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
+    upkeep.store.change(|layers| {
+        layers.tails.remove(0);
+        layers.generations.push(generation);
+    });
+    upkeep.spare.recycle(&*upkeep.access.disk, retired);
+    count(&upkeep.done.seals, 1);
+    count(&upkeep.done.sealed_bytes, entry.bytes);
+    Ok(true)
+}
+
+fn fill(segment: &mut Segment<'_>, tail: &Tail, mut ordinals: &[u32]) -> Result<(), WriteError> {
+    while !ordinals.is_empty() {
+        let lengths = ordinals
+            .iter()
+            .filter_map(|ordinal| tail.with_record(*ordinal, |record| record.as_bytes().len() as u64));
+        let (run, rest) = ordinals.split_at(run_length(lengths));
+        let events = run.iter().filter_map(|ordinal| tail.event(*ordinal)).collect();
+        for event in sorted(events) {
+            segment.push(&event.record())?;
+        }
+        segment.end_run();
+        ordinals = rest;
+    }
+    Ok(())
+}
+
+/// Events in the order of tenant, entity and version, given in the order of positions. Sorting hashes first makes
+/// the comparison of names one per entity rather than several per event.
+fn sorted(events: Vec<EventRef>) -> Vec<EventRef> {
+    let mut hashed: Vec<(u64, u32)> =
+        (0..).zip(&events).map(|(number, event)| (key_hash(&event.entity_key()), number)).collect();
+    hashed.sort_unstable();
+    let name = |number: u32| {
+        let event = events.get(number as usize);
+        event.map(|event| (event.tenant(), event.entity_id()))
+    };
+    let mut groups: Vec<&mut [(u64, u32)]> = hashed.chunk_by_mut(|one, other| one.0 == other.0).collect();
+    for group in &mut groups {
+        // Entities that share a hash are told apart; otherwise this changes nothing.
+        group.sort_by_key(|(_, number)| name(*number));
+    }
+    groups.sort_by_key(|group| group.first().and_then(|(_, number)| name(*number)));
+    let is_apart = |pair: &[&mut [(u64, u32)]]| match pair {
+        [one, other] => {
+            one.last().map(|(_, number)| name(*number)) < other.first().map(|(_, number)| name(*number))
+        }
+        _ => true,
+    };
+    let mut numbers: Vec<u32> =
+        groups.iter().flat_map(|group| group.iter().map(|(_, number)| *number)).collect();
+    if !groups.windows(2).all(is_apart) {
+        numbers.sort_by_key(|number| (name(*number), *number));
+    }
+    numbers.into_iter().filter_map(|number| events.get(number as usize).cloned()).collect()
+}

@@ -1,0 +1,193 @@
+//! The index of a generation: every way to find an event in its segments, as sorted arrays of numbers.
+//!
+//! An event's *ordinal* is its position less the first position of the generation. A hash narrows a search; the
+//! record's own bytes decide.
+
+mod build;
+mod check;
+
+use crate::bytes::{put, u32_at, u64_at};
+use crate::error::FormatError;
+
+pub use build::{Builder, Built};
+pub use check::check;
+
+/// Section of segments, one [`SegmentEntry`] each, by partition.
+pub const SEGMENTS: u32 = 1;
+/// Section of places ([`crate::segment::place`]), a u64 for each ordinal.
+pub const PLACES: u32 = 2;
+/// Section of timestamps, an i64 for each ordinal.
+pub const TIMES: u32 = 3;
+/// Section of stretches, one [`Stretch`] each, by hash, key and version.
+pub const ENTITIES: u32 = 4;
+/// Fanout of [`ENTITIES`].
+pub const ENTITY_FANOUT: u32 = 5;
+/// Section of ids, a u64 each, ascending: the upper half of the id's hash, then the ordinal.
+pub const IDS: u32 = 6;
+/// Fanout of [`IDS`].
+pub const ID_FANOUT: u32 = 7;
+/// Section of event types, one [`Name`] each, by key.
+pub const TYPES: u32 = 8;
+/// Keys of [`TYPES`], one after the other.
+pub const TYPE_KEYS: u32 = 9;
+/// Ordinals of each type, a u32 each, ascending within a type.
+pub const TYPE_LISTS: u32 = 10;
+/// Section of tags, one [`Name`] each, by key.
+pub const TAGS: u32 = 11;
+/// Keys of [`TAGS`], one after the other.
+pub const TAG_KEYS: u32 = 12;
+/// Ordinals of each tag, a u32 each, ascending within a tag.
+pub const TAG_LISTS: u32 = 13;
+/// Section of ranks: for every [`RANK_STEP`] ordinals, how many before them are in each partition, a u32 each.
+pub const RANKS: u32 = 14;
+
+/// Ordinals between two rows of ranks.
+pub const RANK_STEP: u64 = 4096;
+/// Most records of a stretch.
+pub const STRETCH_EVENTS_MAX: u32 = 64;
+/// Size of an entry of the sections that have entries.
+pub const ENTRY_BYTES: usize = 32;
+
+/// A segment the index was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentEntry {
+    /// Its partition.
+    pub partition: u32,
+    /// Checksum of its header.
+    pub header_crc: u32,
+    /// Sequence of its first event within the partition.
+    pub first_sequence: u64,
+    /// How many events it holds.
+    pub events: u64,
+    /// Length of its file.
+    pub bytes: u64,
+}
+
+impl SegmentEntry {
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut out = [0; ENTRY_BYTES];
+        put(&mut out, 0, &self.partition.to_le_bytes());
+        put(&mut out, 4, &self.header_crc.to_le_bytes());
+        put(&mut out, 8, &self.first_sequence.to_le_bytes());
+        put(&mut out, 16, &self.events.to_le_bytes());
+        put(&mut out, 24, &self.bytes.to_le_bytes());
+        out
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Ok(Self {
+            partition: u32_at(bytes, 0)?,
+            header_crc: u32_at(bytes, 4)?,
+            first_sequence: u64_at(bytes, 8)?,
+            events: u64_at(bytes, 16)?,
+            bytes: u64_at(bytes, 24)?,
+        })
+    }
+}
+
+/// Up to [`STRETCH_EVENTS_MAX`] records of one entity that lie one after the other in one run of its partition's
+/// segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// [`crate::partition::key_hash`] of the entity's key.
+    pub hash: u64,
+    /// Version of the first record.
+    pub first_version: u64,
+    /// Offset of the first record in the segment's file.
+    pub offset: u64,
+    /// How many records.
+    pub count: u32,
+    /// How many bytes they take.
+    pub bytes: u32,
+}
+
+impl Stretch {
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut out = [0; ENTRY_BYTES];
+        put(&mut out, 0, &self.hash.to_le_bytes());
+        put(&mut out, 8, &self.first_version.to_le_bytes());
+        put(&mut out, 16, &self.offset.to_le_bytes());
+        put(&mut out, 24, &self.count.to_le_bytes());
+        put(&mut out, 28, &self.bytes.to_le_bytes());
+        out
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Ok(Self {
+            hash: u64_at(bytes, 0)?,
+            first_version: u64_at(bytes, 8)?,
+            offset: u64_at(bytes, 16)?,
+            count: u32_at(bytes, 24)?,
+            bytes: u32_at(bytes, 28)?,
+        })
+    }
+}
+
+/// A type or a tag of a tenant, with the events that bear it. Its key is the tenant, a zero byte, the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    /// Offset of its key in the section of keys.
+    pub key_offset: u32,
+    /// Length of its key.
+    pub key_bytes: u32,
+    /// Index of its first ordinal in the section of lists.
+    pub first: u64,
+    /// How many ordinals.
+    pub count: u64,
+    /// How many of its events are the first of their entity.
+    pub entities: u64,
+}
+
+impl Name {
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut out = [0; ENTRY_BYTES];
+        put(&mut out, 0, &self.key_offset.to_le_bytes());
+        put(&mut out, 4, &self.key_bytes.to_le_bytes());
+        put(&mut out, 8, &self.first.to_le_bytes());
+        put(&mut out, 16, &self.count.to_le_bytes());
+        put(&mut out, 24, &self.entities.to_le_bytes());
+        out
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Ok(Self {
+            key_offset: u32_at(bytes, 0)?,
+            key_bytes: u32_at(bytes, 4)?,
+            first: u64_at(bytes, 8)?,
+            count: u64_at(bytes, 16)?,
+            entities: u64_at(bytes, 24)?,
+        })
+    }
+}
+
+/// By how many of a hash's upper bits a fanout over so many entries divides them.
+///
+/// A fanout holds 2^bits + 1 u32: at place *n*, how many entries have upper bits below *n*.
+pub fn fanout_bits(entries: u64) -> u32 {
+    (64 - (entries / 16).leading_zeros()).clamp(1, 24)
+}
+
+/// The bucket of a hash in a fanout of so many bits.
+pub fn bucket(hash: u64, bits: u32) -> u64 {
+    hash >> (64 - bits)
+}
+
+/// An entry of the section of ids.
+pub fn id_entry(hash: u64, ordinal: u32) -> u64 {
+    hash & 0xffff_ffff_0000_0000 | u64::from(ordinal)
+}

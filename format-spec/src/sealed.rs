@@ -1,0 +1,309 @@
+//! The envelope of every sealed file: a header with a table of sections, the sections, a checksum for each block.
+//!
+//! A sealed file is written once, as a whole, and never changed. Its header is checked when the file is opened,
+//! and each block when its bytes are first used.
+
+mod check;
+
+use crate::bytes::{all_zero, array, i64_at, put, u16_at, u32_at, u64_at};
+use crate::error::FormatError;
+use crate::limits::SEALED_FILE_BYTES_MAX;
+use crate::{READ_VERSION, StoreId, WRITE_VERSION};
+
+pub use check::check;
+
+/// Size of the header; blocks are counted from here.
+pub const HEADER_BYTES: usize = 4096;
+/// What one checksum covers: the last block of a file may be shorter.
+pub const BLOCK_BYTES: usize = 64 << 10;
+/// Sections begin at multiples of this.
+pub const SECTION_ALIGN: usize = 4096;
+/// Most sections of a file.
+pub const SECTIONS_MAX: usize = 32;
+
+const CRC: usize = 8;
+const WRITE: usize = 12;
+const READ: usize = 14;
+const STORE: usize = 16;
+const EPOCH: usize = 32;
+const PARTITION: usize = 40;
+const SECTIONS: usize = 44;
+const FIRST_POSITION: usize = 48;
+const LAST_POSITION: usize = 56;
+const FIRST_SEQUENCE: usize = 64;
+const EVENTS: usize = 72;
+const MIN_TIMESTAMP: usize = 80;
+const MAX_TIMESTAMP: usize = 88;
+const CHECKSUMS: usize = 96;
+const CHECKSUMS_CRC: usize = 104;
+const SOURCE_CRC: usize = 108;
+const RESERVED: usize = 112;
+const TABLE: usize = 128;
+const ENTRY_BYTES: usize = 32;
+
+const _: () = assert!(TABLE + SECTIONS_MAX * ENTRY_BYTES <= HEADER_BYTES);
+
+/// What a sealed file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Records of one partition.
+    Segment,
+    /// The index of all segments of a generation.
+    Index,
+}
+
+impl Kind {
+    const fn magic(self) -> [u8; 8] {
+        match self {
+            Self::Segment => *b"ALLSSEG\x01",
+            Self::Index => *b"ALLSIDX\x01",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Segment => "segment",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// Where a section lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Section {
+    /// What it holds, from 1; see [`crate::segment`] and [`crate::index`].
+    pub kind: u32,
+    /// Offset in the file: the first multiple of 4096 at or behind the end of the section before.
+    pub offset: u64,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Number of entries.
+    pub count: u64,
+}
+
+impl Section {
+    /// Its bytes, out of those of the whole file; nothing when they are not there.
+    pub fn of<'a>(&self, file: &'a [u8]) -> &'a [u8] {
+        let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        file.get(start..).and_then(|rest| rest.get(..bytes)).unwrap_or(&[])
+    }
+}
+
+/// What the first block of a sealed file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// What the file holds.
+    pub kind: Kind,
+    /// The store it belongs to.
+    pub store: StoreId,
+    /// The epoch it was written in.
+    pub epoch: u64,
+    /// Of a segment: its partition. Of an index: 0.
+    pub partition: u32,
+    /// It holds every event, of a segment: of its partition, from this position on.
+    pub first_position: u64,
+    /// And up to this one.
+    pub last_position: u64,
+    /// Of a segment: sequence of its first event within the partition. Of an index: 0.
+    pub first_sequence: u64,
+    /// How many events.
+    pub events: u64,
+    /// Earliest timestamp of an event.
+    pub min_timestamp: i64,
+    /// Latest timestamp of an event.
+    pub max_timestamp: i64,
+    /// Where the checksums of the blocks begin; they reach to the end of the file.
+    pub checksums: u64,
+    /// Checksum of the checksums.
+    pub checksums_crc: u32,
+    /// Of an index: [`source_crc`] of the segments it was made of. Of a segment: 0.
+    pub source_crc: u32,
+    /// The sections.
+    pub sections: Vec<Section>,
+}
+
+impl Header {
+    /// The header's bytes.
+    ///
+    /// # Panics
+    /// When there are more than [`SECTIONS_MAX`] sections.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        assert!(self.sections.len() <= SECTIONS_MAX, "the table of sections fits into the header");
+        let mut out = [0; HEADER_BYTES];
+        put(&mut out, 0, &self.kind.magic());
+        put(&mut out, WRITE, &WRITE_VERSION.to_le_bytes());
+        put(&mut out, READ, &READ_VERSION.to_le_bytes());
+        put(&mut out, STORE, &self.store);
+        put(&mut out, EPOCH, &self.epoch.to_le_bytes());
+        put(&mut out, PARTITION, &self.partition.to_le_bytes());
+        put(&mut out, SECTIONS, &u32::try_from(self.sections.len()).unwrap_or(u32::MAX).to_le_bytes());
+        put(&mut out, FIRST_POSITION, &self.first_position.to_le_bytes());
+        put(&mut out, LAST_POSITION, &self.last_position.to_le_bytes());
+        put(&mut out, FIRST_SEQUENCE, &self.first_sequence.to_le_bytes());
+        put(&mut out, EVENTS, &self.events.to_le_bytes());
+        put(&mut out, MIN_TIMESTAMP, &self.min_timestamp.to_le_bytes());
+        put(&mut out, MAX_TIMESTAMP, &self.max_timestamp.to_le_bytes());
+        put(&mut out, CHECKSUMS, &self.checksums.to_le_bytes());
+        put(&mut out, CHECKSUMS_CRC, &self.checksums_crc.to_le_bytes());
+        put(&mut out, SOURCE_CRC, &self.source_crc.to_le_bytes());
+        for (number, section) in self.sections.iter().enumerate() {
+            let entry = TABLE + number * ENTRY_BYTES;
+            put(&mut out, entry, &section.kind.to_le_bytes());
+            put(&mut out, entry + 8, &section.offset.to_le_bytes());
+            put(&mut out, entry + 16, &section.bytes.to_le_bytes());
+            put(&mut out, entry + 24, &section.count.to_le_bytes());
+        }
+        let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
+        put(&mut out, CRC, &crc.to_le_bytes());
+        out
+    }
+
+    /// Reads the header at the start of `bytes`, of a file of this kind.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn decode(bytes: &[u8], kind: Kind) -> Result<Self, FormatError> {
+        if array::<8>(bytes, 0)? != kind.magic() {
+            return Err(FormatError::Magic(kind.name()));
+        }
+        let whole =
+            bytes.get(..HEADER_BYTES).ok_or(FormatError::Short { need: HEADER_BYTES, have: bytes.len() })?;
+        if u32_at(whole, CRC)? != crc32fast::hash(whole.get(CRC + 4..).unwrap_or(&[])) {
+            return Err(FormatError::Checksum("header of a sealed file"));
+        }
+        let read = u16_at(whole, READ)?;
+        if read > READ_VERSION {
+            return Err(FormatError::Newer { what: kind.name(), read, known: READ_VERSION });
+        }
+        let count = u32_at(whole, SECTIONS)? as usize;
+        if count > SECTIONS_MAX {
+            return Err(FormatError::Range("number of sections"));
+        }
+        let reserved = "reserved bytes of a sealed file";
+        all_zero(whole.get(RESERVED..TABLE).unwrap_or(&[1]), reserved)?;
+        all_zero(whole.get(TABLE + count * ENTRY_BYTES..).unwrap_or(&[1]), reserved)?;
+        let header = Self {
+            kind,
+            store: array(whole, STORE)?,
+            epoch: u64_at(whole, EPOCH)?,
+            partition: u32_at(whole, PARTITION)?,
+            first_position: u64_at(whole, FIRST_POSITION)?,
+            last_position: u64_at(whole, LAST_POSITION)?,
+            first_sequence: u64_at(whole, FIRST_SEQUENCE)?,
+            events: u64_at(whole, EVENTS)?,
+            min_timestamp: i64_at(whole, MIN_TIMESTAMP)?,
+            max_timestamp: i64_at(whole, MAX_TIMESTAMP)?,
+            checksums: u64_at(whole, CHECKSUMS)?,
+            checksums_crc: u32_at(whole, CHECKSUMS_CRC)?,
+            source_crc: u32_at(whole, SOURCE_CRC)?,
+            sections: (0..count).map(|number| section(whole, number)).collect::<Result<_, _>>()?,
+        };
+        header.check()?;
+        Ok(header)
+    }
+
+    fn check(&self) -> Result<(), FormatError> {
+        if self.first_position == 0 || self.last_position < self.first_position || self.epoch == 0 {
+            return Err(FormatError::Range("positions or epoch of a sealed file"));
+        }
+        let (mut end, mut kind) = (HEADER_BYTES as u64, 0);
+        for section in &self.sections {
+            let is_placed = section.kind > kind
+                && section.offset == end.next_multiple_of(SECTION_ALIGN as u64)
+                && section.bytes <= SEALED_FILE_BYTES_MAX;
+            if !is_placed {
+                return Err(FormatError::Range("place of a section"));
+            }
+            (end, kind) = (section.offset + section.bytes, section.kind);
+        }
+        // No sum below can overflow, and every offset fits into a place.
+        match self.checksums == end && end <= SEALED_FILE_BYTES_MAX {
+            true => Ok(()),
+            false => Err(FormatError::Range("place of the checksums")),
+        }
+    }
+
+    /// The checksum inside the header, which stands for the whole file.
+    pub fn crc(bytes: &[u8]) -> u32 {
+        u32_at(bytes, CRC).unwrap_or(0)
+    }
+
+    /// The section of a kind.
+    pub fn section(&self, kind: u32) -> Option<Section> {
+        self.sections.iter().copied().find(|section| section.kind == kind)
+    }
+
+    /// How many blocks the file has.
+    pub fn blocks(&self) -> usize {
+        usize::try_from((self.checksums - HEADER_BYTES as u64).div_ceil(BLOCK_BYTES as u64)).unwrap_or(0)
+    }
+
+    /// Length of the whole file.
+    pub fn file_bytes(&self) -> u64 {
+        self.checksums + self.blocks() as u64 * 4
+    }
+}
+
+fn section(header: &[u8], number: usize) -> Result<Section, FormatError> {
+    let entry = TABLE + number * ENTRY_BYTES;
+    if u32_at(header, entry + 4)? != 0 {
+        return Err(FormatError::Reserved("reserved bytes of a section"));
+    }
+    Ok(Section {
+        kind: u32_at(header, entry)?,
+        offset: u64_at(header, entry + 8)?,
+        bytes: u64_at(header, entry + 16)?,
+        count: u64_at(header, entry + 24)?,
+    })
+}
+
+/// What stands for a set of segments: the crc32 of partition and header checksum of each, by partition.
+pub fn source_crc(segments: impl IntoIterator<Item = (u32, u32)>) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    for (partition, header_crc) in segments {
+        crc.update(&partition.to_le_bytes());
+        crc.update(&header_crc.to_le_bytes());
+    }
+    crc.finalize()
+}
+
+/// The checksums of the blocks of a file whose bytes after the header pass by in order.
+#[derive(Debug, Default)]
+pub struct Checksums {
+    done: Vec<u8>,
+    current: crc32fast::Hasher,
+    filled: usize,
+}
+
+impl Checksums {
+    /// Takes the next bytes.
+    pub fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.filled));
+            self.current.update(now);
+            self.filled += now.len();
+            bytes = rest;
+            if self.filled == BLOCK_BYTES {
+                self.close_block();
+            }
+        }
+    }
+
+    fn close_block(&mut self) {
+        self.done.extend_from_slice(&std::mem::take(&mut self.current).finalize().to_le_bytes());
+        self.filled = 0;
+    }
+
+    /// The table of checksums, and its own.
+    pub fn finish(mut self) -> (Vec<u8>, u32) {
+        if self.filled > 0 {
+            self.close_block();
+        }
+        let crc = crc32fast::hash(&self.done);
+        (self.done, crc)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,124 @@
+//! Headers and checksums of sealed files.
+
+use rkyv::util::AlignedVec;
+
+use super::*;
+
+/// A file of these sections, each with its kind and number of entries. `header` lacks what they bring.
+pub(crate) fn file(header: Header, sections: &[(u32, u64, Vec<u8>)]) -> AlignedVec<16> {
+    let mut out = AlignedVec::new();
+    out.resize(HEADER_BYTES, 0);
+    let mut header = Header { sections: Vec::new(), ..header };
+    for (kind, count, bytes) in sections {
+        out.resize(out.len().next_multiple_of(SECTION_ALIGN), 0);
+        let (offset, length) = (out.len() as u64, bytes.len() as u64);
+        header.sections.push(Section { kind: *kind, offset, bytes: length, count: *count });
+        out.extend_from_slice(bytes);
+    }
+    header.checksums = out.len() as u64;
+    let mut checksums = Checksums::default();
+    checksums.update(&out[HEADER_BYTES..]);
+    let (table, crc) = checksums.finish();
+    out.extend_from_slice(&table);
+    header.checksums_crc = crc;
+    out[..HEADER_BYTES].copy_from_slice(&header.encode());
+    out
+}
+
+fn header() -> Header {
+    Header {
+        kind: Kind::Segment,
+        store: [7; 16],
+        epoch: 3,
+        partition: 5,
+        first_position: 10,
+        last_position: 90,
+        first_sequence: 4,
+        events: 11,
+        min_timestamp: -5,
+        max_timestamp: 6,
+        checksums: 12_288,
+        checksums_crc: 77,
+        source_crc: 0,
+        sections: vec![Section { kind: 1, offset: 4096, bytes: 8192, count: 11 }],
+    }
+}
+
+#[test]
+fn a_header_comes_back_and_no_flipped_bit_is_accepted() {
+    let good = header().encode();
+    assert_eq!(Header::decode(&good, Kind::Segment), Ok(header()));
+    assert!(Header::decode(&good, Kind::Index).is_err());
+    for bit in 0..good.len() * 8 {
+        let mut bad = good;
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(Header::decode(&bad, Kind::Segment).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn checksums_do_not_depend_on_how_the_bytes_arrive() {
+    let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 17).map(|n| (n % 251) as u8).collect();
+    let mut whole = Checksums::default();
+    whole.update(&bytes);
+    let mut pieces = Checksums::default();
+    bytes.chunks(1000).for_each(|piece| pieces.update(piece));
+    let (table, crc) = whole.finish();
+    assert_eq!((table.clone(), crc), pieces.finish());
+    assert_eq!(table.len(), 16);
+    assert_eq!(table[..4], crc32fast::hash(&bytes[..BLOCK_BYTES]).to_le_bytes());
+}
+
+#[test]
+fn a_section_lies_where_the_one_before_ends_and_nowhere_else() {
+    let check = |sections: &[(u32, u64, u64)], checksums: u64, expected: Result<(), FormatError>| {
+        let entry = |&(kind, offset, bytes): &(u32, u64, u64)| Section { kind, offset, bytes, count: 1 };
+        let header = Header { sections: sections.iter().map(entry).collect(), checksums, ..header() };
+        assert_eq!(Header::decode(&header.encode(), Kind::Segment).map(drop), expected, "{sections:?}");
+    };
+    let (section, checksums) =
+        (Err(FormatError::Range("place of a section")), Err(FormatError::Range("place of the checksums")));
+    check(&[], 4096, Ok(()));
+    check(&[(1, 4096, 10), (2, 8192, 0), (9, 8192, 5)], 8197, Ok(()));
+    check(&[(0, 4096, 10)], 4106, section);
+    check(&[(1, 4104, 10)], 4114, section);
+    check(&[(1, 8192, 10)], 8202, section);
+    check(&[(1, 0, 10)], 10, section);
+    check(&[(2, 4096, 10), (1, 8192, 10)], 8202, section);
+    check(&[(1, 4096, 10), (1, 8192, 10)], 8202, section);
+    check(&[(1, 4096, 5000), (2, 8192, 10)], 9096, section);
+    check(&[(1, 4096, u64::MAX)], 4095, section);
+    check(&[(1, 4096, 10)], 4107, checksums);
+    check(&[(1, 4096, 10)], u64::MAX, checksums);
+    check(&[], 0, checksums);
+    check(&[(1, 4096, SEALED_FILE_BYTES_MAX)], SEALED_FILE_BYTES_MAX + 4096, checksums);
+}
+
+#[test]
+fn every_byte_of_a_file_is_covered() {
+    let sections = [(1, 1, vec![3; 70_000]), (2, 0, Vec::new()), (3, 7, vec![4; 17])];
+    let good = file(header(), &sections);
+    assert_eq!(check(&good, Kind::Segment).unwrap().blocks(), 2);
+    for offset in (0..good.len()).step_by(7) {
+        let mut bad = good.clone();
+        bad[offset] ^= 16;
+        assert!(check(&bad, Kind::Segment).is_err(), "byte {offset}");
+    }
+    for length in (0..good.len()).step_by(61) {
+        assert!(check(&good[..length], Kind::Segment).is_err(), "cut to {length}");
+    }
+    let longer = [&good[..], &[0]].concat();
+    assert_eq!(check(&longer, Kind::Segment), Err(FormatError::Range("length of a sealed file")));
+}
+
+#[test]
+fn what_fills_up_between_sections_is_zero() {
+    let mut header =
+        check(&file(header(), &[(1, 1, vec![3; 5]), (2, 1, vec![4; 5])]), Kind::Segment).unwrap();
+    let mut spoiled = file(header.clone(), &[(1, 1, [vec![3; 5], vec![1]].concat()), (2, 1, vec![4; 5])]);
+    header.sections[0].bytes = 5;
+    header.checksums_crc = check(&spoiled, Kind::Segment).unwrap().checksums_crc;
+    spoiled[..HEADER_BYTES].copy_from_slice(&header.encode());
+    let expected = FormatError::Reserved("filling between sections");
+    assert_eq!(check(&spoiled, Kind::Segment), Err(expected));
+}

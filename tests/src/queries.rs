@@ -1,0 +1,116 @@
+//! Random queries against a plain filter over everything the store shows.
+
+use allsource_engine::event::{EntityId, EventRef, EventType, Tag, TenantId};
+use allsource_engine::platform::sim::Seeded;
+use allsource_engine::query::Order;
+use allsource_engine::{Engine, Query, Version};
+
+use crate::oracle::Broken;
+
+/// Asks so many random queries and compares each answer with what a filter over all events gives.
+pub fn check(engine: &Engine, random: &mut Seeded, count: usize) -> Result<(), Broken> {
+    let all = collect(engine, &Query::all())?;
+    for _ in 0..count {
+        let query = draw(&all, random);
+        let expected = expected(&all, &query);
+        let found = collect(engine, &query)?;
+        let (found, expected): (Vec<u64>, Vec<u64>) = (positions(&found), positions(&expected));
+        if found != expected {
+            return Err(format!("{query:?} found {found:?}, but {expected:?} match"));
+        }
+        let counted = engine.count(&query).map_err(|error| error.to_string())?;
+        let unlimited = self::expected(&all, &Query { limit: None, ..query.clone() }).len() as u64;
+        if counted.is_some_and(|counted| counted != unlimited) {
+            return Err(format!("{query:?} is counted as {counted:?}, but {unlimited} match"));
+        }
+    }
+    check_heads(engine, &all)
+}
+
+fn collect(engine: &Engine, query: &Query) -> Result<Vec<EventRef>, Broken> {
+    engine.read(query).and_then(Iterator::collect).map_err(|error| format!("{query:?}: {error}"))
+}
+
+fn positions(events: &[EventRef]) -> Vec<u64> {
+    events.iter().map(|event| event.position().value()).collect()
+}
+
+fn expected(all: &[EventRef], query: &Query) -> Vec<EventRef> {
+    let admits = |event: &&EventRef| {
+        query.from.is_none_or(|from| event.position() >= from)
+            && query.to.is_none_or(|to| event.position() <= to)
+            && query.from_version.is_none_or(|from| event.version() >= from)
+            && query.to_version.is_none_or(|to| event.version() <= to)
+            && query.since.is_none_or(|since| event.timestamp() >= since)
+            && query.until.is_none_or(|until| event.timestamp() <= until)
+            && query.filter.matches(event)
+    };
+    let mut found: Vec<EventRef> = all.iter().filter(admits).cloned().collect();
+    if query.order == Order::Descending {
+        found.reverse();
+    }
+    found.truncate(query.limit.unwrap_or(usize::MAX));
+    found
+}
+
+/// A query with some bounds and conditions taken from an event that is there, if any is.
+fn draw(all: &[EventRef], random: &mut Seeded) -> Query {
+    let mut pick = || all.get(random.below(all.len() as u64) as usize).cloned();
+    let (one, other, third) = (pick(), pick(), pick());
+    let mut query = Query::all();
+    let Some((one, other, third)) =
+        one.zip(other).zip(third).map(|((one, other), third)| (one, other, third))
+    else {
+        return query;
+    };
+    if random.chance(800) {
+        query.filter.tenant = TenantId::new(one.tenant()).ok();
+    }
+    match random.below(8) {
+        0 | 1 => query.filter.entity_id = EntityId::new(one.entity_id()).ok(),
+        2 => query.filter.event_type = EventType::new(one.event_type()).ok(),
+        3 => query.filter.type_prefix = one.event_type().get(..3).map(str::to_owned),
+        4 => query.filter.tag = one.tags().next().and_then(|tag| Tag::new(tag).ok()),
+        5 => query.filter.id = Some(one.id()),
+        6 => {
+            query.filter.entity_id = EntityId::new(one.entity_id()).ok();
+            query.filter.event_type = EventType::new(other.event_type()).ok();
+        }
+        _ => {}
+    }
+    let (low, high) = (other.position().min(third.position()), other.position().max(third.position()));
+    query.from = random.chance(300).then_some(low);
+    query.to = random.chance(300).then_some(high);
+    query.from_version = random.chance(200).then(|| other.version());
+    query.to_version = random.chance(200).then(|| third.version());
+    query.since = random.chance(150).then(|| other.timestamp());
+    query.until = random.chance(150).then(|| third.timestamp());
+    query.order = if random.chance(500) { Order::Ascending } else { Order::Descending };
+    query.limit = random.chance(400).then(|| random.below(12) as usize);
+    query
+}
+
+/// The head of every entity is its last version, and every event is found by its id.
+fn check_heads(engine: &Engine, all: &[EventRef]) -> Result<(), Broken> {
+    let mut heads = std::collections::HashMap::new();
+    for event in all {
+        let tenant = TenantId::new(event.tenant()).map_err(|error| error.to_string())?;
+        let id = EntityId::new(event.entity_id()).map_err(|error| error.to_string())?;
+        heads.insert(allsource_engine::event::Entity::of(tenant.clone(), id), event.version());
+        let found = engine.event(&tenant, event.id()).map_err(|error| error.to_string())?;
+        if found.map(|found| found.position()) != Some(event.position()) {
+            return Err(format!("{event:?} is not found by its id"));
+        }
+    }
+    for (entity, version) in heads {
+        let head: Option<Version> = engine.head(&entity).map_err(|error| error.to_string())?;
+        if head != Some(version) {
+            return Err(format!("{entity} is at {version:?}, its head is said to be {head:?}"));
+        }
+    }
+    let events = engine.stats(None).map_err(|error| error.to_string())?.events;
+    if events != all.len() as u64 {
+        return Err(format!("{events} events are counted, {} are shown", all.len()));
+    }
+    Ok(())
+}

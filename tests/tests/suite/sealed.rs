@@ -1,0 +1,109 @@
+//! Sealed stores: the same answers, whether events lie in memory, in segments or in merged segments.
+
+use std::sync::Arc;
+
+use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
+use allsource_engine::platform::sim::{Seeded, SimClock, SimDisk, SimEntropy};
+use allsource_engine::{Batch, Engine, Options, ReadMode, Step};
+use allsource_tests::queries;
+
+/// A store on a simulated machine that is sealed and merged by hand.
+struct Store {
+    disk: SimDisk,
+    clock: Arc<SimClock>,
+    engine: Engine,
+    opened: u64,
+    number: u64,
+}
+
+fn options(read_mode: ReadMode) -> Options {
+    Options { partitions: 4, journal_file_bytes: 64 << 10, read_mode, ..Options::default() }
+}
+
+impl Store {
+    fn new(read_mode: ReadMode) -> Self {
+        let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::at(1_700_000_000_000_000)));
+        let engine = Self::open(&disk, &clock, read_mode, 0);
+        Self { disk, clock, engine, opened: 0, number: 0 }
+    }
+
+    fn open(disk: &SimDisk, clock: &Arc<SimClock>, read_mode: ReadMode, seed: u64) -> Engine {
+        let entropy = Arc::new(SimEntropy::seeded(seed));
+        Engine::open_by_hand(Arc::new(disk.clone()), clock.clone(), entropy, options(read_mode)).unwrap()
+    }
+
+    fn reopen(&mut self, read_mode: ReadMode) {
+        self.engine.close();
+        self.disk.kill();
+        self.opened += 1;
+        self.engine = Self::open(&self.disk, &self.clock, read_mode, self.opened);
+    }
+
+    fn settle(&self) {
+        loop {
+            self.engine.step(Step::Prepare);
+            if !(self.engine.step(Step::Sequence) | self.engine.step(Step::Commit)) {
+                return;
+            }
+        }
+    }
+
+    fn append(&mut self, random: &mut Seeded, count: u64) {
+        for _ in 0..count {
+            self.number += 1;
+            let tenant = if random.chance(200) { "acme" } else { "default" };
+            let id = format!("entity-{}", random.below(9));
+            let entity = Entity::of(TenantId::new(tenant).unwrap(), EntityId::new(id).unwrap());
+            let types = ["order.placed", "order.paid", "stock.moved", "user.created"];
+            let payload = format!(
+                "{{\"number\":{},\"filling\":\"{}\"}}",
+                self.number,
+                "x".repeat(random.below(400) as usize)
+            );
+            let mut event = NewEvent::json(types[random.below(4) as usize], payload).unwrap();
+            for _ in 0..random.below(3) {
+                event = event.tag(format!("tag-{}", random.below(4))).unwrap();
+            }
+            if random.chance(300) {
+                event = event.timestamp(Timestamp::from_micros(random.below(1_000_000_000) as i64));
+            }
+            drop(self.engine.append(Batch::to(&entity).event(event)));
+            self.clock.advance(1000);
+        }
+        self.settle();
+    }
+
+    fn seal(&self) -> bool {
+        self.engine.step(Step::Freeze);
+        self.settle();
+        self.engine.step(Step::Seal)
+    }
+}
+
+#[test]
+fn answers_do_not_depend_on_where_events_lie() {
+    for (seed, mode) in [(1, ReadMode::Map), (2, ReadMode::Read), (3, ReadMode::Map)] {
+        let mut random = Seeded::new(seed);
+        let mut store = Store::new(mode);
+        let mut merges = 0;
+        for round in 0..40 {
+            let count = random.below(60);
+            store.append(&mut random, count);
+            match random.below(4) {
+                0 => drop(store.engine.step(Step::Freeze)),
+                1 | 2 => drop(store.seal()),
+                _ => {}
+            }
+            merges += u64::from(store.engine.step(Step::Merge));
+            queries::check(&store.engine, &mut random, 40)
+                .unwrap_or_else(|broken| panic!("round {round}: {broken}"));
+            if random.chance(200) {
+                store.reopen(mode);
+                queries::check(&store.engine, &mut random, 40)
+                    .unwrap_or_else(|broken| panic!("reopened: {broken}"));
+            }
+        }
+        let counters = store.engine.counters();
+        assert!(merges > 0 && counters.sealed_position > 100, "{counters:?}");
+    }
+}
