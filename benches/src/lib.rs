@@ -12,6 +12,31 @@ use tempfile::TempDir;
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The memory of this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    /// Of its own, in bytes: not of files.
+    pub anonymous: u64,
+    /// All that is resident, in bytes.
+    pub resident: u64,
+}
+
+/// How much memory this process takes now; zeros where the system does not tell.
+pub fn memory() -> Memory {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
+    };
+    Memory { anonymous: of("RssAnon:"), resident: of("VmRSS:") }
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} MiB anonymous, {} MiB resident", self.anonymous >> 20, self.resident >> 20)
+    }
+}
+
 /// A store beside a floor file, in a folder that goes away with it.
 pub struct Bench {
     /// The store.

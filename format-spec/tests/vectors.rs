@@ -9,14 +9,15 @@ mod make;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use allsource_format::FormatError;
 use allsource_format::frame::Frame;
 use allsource_format::journal::{HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
 use allsource_format::record::Record;
+use allsource_format::{FormatError, index, segment};
 use rkyv::util::AlignedVec;
 use serde_json::{Value, json};
 
+use make::generation::{PARTITIONS, aligned, generation, segment_meaning};
 use make::hex;
 
 fn folder() -> PathBuf {
@@ -53,6 +54,12 @@ fn good_vectors_say_what_is_written_beside_them() {
             assert_eq!(hex(&manifest.store), vector.meaning["store"]);
             assert_eq!(manifest.last_journal, vector.meaning["last_journal"]);
             assert_eq!(manifest.partitions, vector.meaning["partitions"]);
+            assert_eq!(json!(manifest.sequences), vector.meaning["sequences"]);
+            assert_eq!(manifest.encode(), vector.bytes);
+        } else if vector.path.starts_with("v1/segment") {
+            assert_eq!(segment_meaning(&vector.bytes), vector.meaning);
+        } else if vector.path.starts_with("v1/index") {
+            assert_eq!(check_index(&vector), Ok(()));
         } else if vector.path.starts_with("v1/journal") {
             let (header, read) = read_journal(&vector.bytes).unwrap();
             assert_eq!(json!(read.frames), vector.meaning["frames"], "{}", vector.path);
@@ -68,6 +75,10 @@ fn bad_vectors_are_refused_for_the_reason_beside_them() {
     for vector in make::all().into_iter().filter(|vector| vector.path.starts_with("bad/")) {
         let refusal = if vector.path.starts_with("bad/manifest") {
             Manifest::decode(&vector.bytes).map(drop)
+        } else if vector.path.starts_with("bad/segment") {
+            segment::check(&aligned(&vector.bytes)).map(drop)
+        } else if vector.path.starts_with("bad/index") {
+            check_index(&vector)
         } else {
             read_journal(&vector.bytes).and_then(|(_, read)| {
                 let is_whole = read.end >= vector.meaning["durable"].as_u64().unwrap();
@@ -78,7 +89,29 @@ fn bad_vectors_are_refused_for_the_reason_beside_them() {
         assert_eq!(reason(error), vector.meaning["reason"], "{}: {error}", vector.path);
         count += 1;
     }
-    assert!(count >= 30, "only {count} bad vectors");
+    assert!(count >= 110, "only {count} bad vectors");
+}
+
+#[test]
+fn the_manifest_of_generations_names_the_files_of_the_vectors() {
+    let vectors = make::all();
+    let find = |path: &str| vectors.iter().find(|vector| vector.path == path).expect(path);
+    let manifest = Manifest::decode(&find("v1/manifest-of-two-generations").bytes).unwrap();
+    let entry = manifest.generations.last().unwrap();
+    let index = find("v1/index-of-two-segments");
+    assert_eq!(json!(entry.segments_crc), index.meaning["header"]["source_crc"]);
+    assert_eq!(json!(entry.last_position), index.meaning["header"]["last_position"]);
+    let names = index.meaning["made_of"]["segments"].as_array().unwrap();
+    let lengths = names.iter().map(|name| find(&format!("v1/{}", name.as_str().unwrap())).bytes.len() as u64);
+    assert_eq!(entry.bytes, lengths.sum::<u64>());
+}
+
+/// Checks an index against the segments of the vectors.
+fn check_index(vector: &make::Vector) -> Result<(), FormatError> {
+    let images: Vec<_> = generation().segments.iter().map(|(_, bytes)| aligned(bytes)).collect();
+    let segments: Vec<_> = images.iter().map(|image| segment::check(image)).collect::<Result<_, _>>()?;
+    assert_eq!(vector.meaning["made_of"]["partitions"], PARTITIONS);
+    index::check(&aligned(&vector.bytes), &segments, PARTITIONS).map(drop)
 }
 
 fn reason(error: FormatError) -> &'static str {
@@ -90,9 +123,11 @@ fn reason(error: FormatError) -> &'static str {
         FormatError::Newer { .. } => "newer",
         FormatError::Range("place of a frame") => "place",
         FormatError::Range(_) => "range",
+        FormatError::Order(_) => "order",
         FormatError::Reserved(_) => "reserved",
         FormatError::Archive => "archive",
         FormatError::Field(_) => "field",
+        FormatError::Differs(_) => "differs",
     }
 }
 

@@ -6,6 +6,8 @@ use allsource_format::frame::Frame;
 use allsource_format::journal::{HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
 use allsource_format::record::{Draft, Record, encode, seal};
+use allsource_format::sealed::{self, Kind};
+use allsource_format::segment;
 use rkyv::util::AlignedVec;
 
 fn aligned(data: &[u8]) -> AlignedVec<16> {
@@ -134,4 +136,69 @@ pub fn repair_manifest(data: &mut [u8]) {
         let crc = crc32fast::hash(&data[12..]).to_le_bytes();
         data[8..12].copy_from_slice(&crc);
     }
+}
+
+/// The header of a segment or an index: whatever is accepted is written the same again, but for the version of its
+/// writer.
+pub fn sealed(data: &[u8]) {
+    for kind in [Kind::Segment, Kind::Index] {
+        if let Ok(header) = sealed::Header::decode(data, kind) {
+            assert!(header.file_bytes() >= header.checksums);
+            assert_eq!(sealed::Header::decode(&header.encode(), kind), Ok(header));
+        }
+    }
+}
+
+/// The sealed files among the vectors.
+pub fn sealed_seeds() -> Vec<Vec<u8>> {
+    [vectors("segment"), vectors("index")].concat()
+}
+
+/// Makes the checksums of a sealed file right, as far as it is there.
+pub fn repair_sealed(data: &mut [u8]) {
+    let table = data.get(96..104).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
+    let table = table.and_then(|table| usize::try_from(table).ok()).unwrap_or(usize::MAX);
+    if let Some(blocks) = data.get(sealed::HEADER_BYTES..table) {
+        let crcs: Vec<u8> = blocks
+            .chunks(sealed::BLOCK_BYTES)
+            .flat_map(|block| crc32fast::hash(block).to_le_bytes())
+            .collect();
+        if let Some(place) = data.get_mut(table..table + crcs.len()) {
+            place.copy_from_slice(&crcs);
+        }
+        data[104..108].copy_from_slice(&crc32fast::hash(&crcs).to_le_bytes());
+    }
+    if let Some(header) = data.get(..sealed::HEADER_BYTES) {
+        let crc = crc32fast::hash(&header[12..]).to_le_bytes();
+        data[8..12].copy_from_slice(&crc);
+    }
+}
+
+/// A whole segment: whatever is accepted has as many records as it says, each in its place.
+pub fn segment(data: &[u8]) {
+    let bytes = aligned(data);
+    let Ok(segment) = segment::check(&bytes) else { return };
+    let header = segment.header();
+    let mut count = 0;
+    for placed in segment.records() {
+        let position = placed.record.position();
+        assert!((header.first_position..=header.last_position).contains(&position));
+        let there = bytes.get(placed.offset as usize..).expect("a place inside");
+        assert_eq!(Record::check(there).map(|record| record.position()), Ok(position));
+        count += 1;
+    }
+    assert_eq!(count, header.events);
+}
+
+/// The segments among the vectors.
+pub fn segment_seeds() -> Vec<Vec<u8>> {
+    vectors("segment")
+}
+
+/// Makes the checksums of a segment right, and that of its first record.
+pub fn repair_segment(data: &mut [u8]) {
+    if let Some(records) = data.get_mut(sealed::HEADER_BYTES..) {
+        repair_record(records);
+    }
+    repair_sealed(data);
 }

@@ -2,26 +2,10 @@
 
 use allsource_format::frame::{self, Kind};
 use allsource_format::journal::{BLOCK_BYTES, Header};
-use allsource_format::record::{Draft, encode, seal};
 use serde_json::{Value, json};
 
+use super::event::{Event, write};
 use super::{STORE, hex};
-
-/// When the first event of the vectors was recorded.
-const RECORDED_AT: i64 = 1_767_225_600_000_000;
-
-/// An event of the vectors; its number decides what it holds.
-#[derive(Clone, Copy)]
-pub(crate) struct Event {
-    number: u64,
-    tenant: &'static str,
-    entity_id: &'static str,
-    version: u64,
-}
-
-pub(crate) fn event(number: u64, tenant: &'static str, entity_id: &'static str, version: u64) -> Event {
-    Event { number, tenant, entity_id, version }
-}
 
 /// A journal file.
 #[derive(Clone)]
@@ -138,37 +122,4 @@ impl Log {
     pub(crate) fn bytes(&self, spare_blocks: usize) -> Vec<u8> {
         [&self.header.encode()[..], &self.frames, &vec![0; spare_blocks * BLOCK_BYTES]].concat()
     }
-}
-
-fn write(event: &Event, position: u64, body: &mut rkyv::util::AlignedVec<16>) -> Value {
-    let is_json = event.number % 5 != 4;
-    let id: [u8; 16] =
-        std::array::from_fn(|place| if place == 15 { event.number as u8 } else { 0xA0 + place as u8 });
-    let given = event.number.is_multiple_of(2).then_some(RECORDED_AT - 86_400_000_000);
-    let (payload, metadata, tags) = match event.number {
-        1 => (br#"{"name": "Ada",  "n": 1.50}"#.to_vec(), "", &[][..]),
-        4 => (vec![0, 255, 10, 0], r#"{"encoding":"none"}"#, &["größe", "b"][..]),
-        number => (format!("{{\"number\":{number}}}").into_bytes(), r#"{"source":"vectors"}"#, &["a"][..]),
-    };
-    let draft = Draft {
-        id,
-        timestamp: given,
-        is_json,
-        tenant: event.tenant,
-        entity_id: event.entity_id,
-        event_type: "vector.written",
-        payload: &payload,
-        metadata,
-        tags,
-    };
-    let recorded_at = RECORDED_AT + position.cast_signed();
-    let start = body.len();
-    let crc = encode(&draft, body).expect("vectors are within the limits");
-    seal(&mut body[start..], crc, position, event.version, recorded_at);
-    json!({
-        "id": hex(&id), "position": position, "version": event.version, "recorded_at": recorded_at,
-        "timestamp": given.unwrap_or(recorded_at), "is_json": is_json, "timestamp_given": given.is_some(),
-        "tenant": event.tenant, "entity_id": event.entity_id, "event_type": "vector.written",
-        "payload_hex": hex(&payload), "metadata": metadata, "tags": tags,
-    })
 }

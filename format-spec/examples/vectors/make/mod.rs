@@ -2,14 +2,19 @@
 
 #![expect(clippy::indexing_slicing, reason = "a vector that is not as long as it should be must not be made")]
 
+mod event;
+pub(crate) mod generation;
 mod log;
+mod meaning;
 mod spoil;
 
-use allsource_format::manifest::Manifest;
+use allsource_format::manifest::{Generation, Manifest};
 use allsource_format::partition::{entity_key, key_hash, of_key};
 use serde_json::{Value, json};
 
-use log::{Log, event};
+use event::event;
+use generation::{PARTITIONS, generation, segment_meaning};
+use log::Log;
 
 /// Bytes, and what they mean.
 pub(crate) struct Vector {
@@ -39,11 +44,13 @@ pub(crate) fn all() -> Vec<Vector> {
     let mut vectors = vec![partitions()];
     vectors.extend(manifests());
     vectors.extend([empty_journal(), journal(), continued_journal()]);
+    vectors.extend(sealed());
     vectors.extend(spoil::all());
     vectors
 }
 
 fn partitions() -> Vector {
+    let digits = |count| "0123456789".repeat(count);
     let names = [
         ("default", "user-123"),
         ("default", "order-1"),
@@ -51,6 +58,12 @@ fn partitions() -> Vector {
         ("default", "application-185548"),
         ("default", "größe 1"),
         ("t", "e"),
+        ("t", "ab"),
+        ("zeta", &digits(7)),
+        ("zeta", &digits(12)),
+        ("zeta", &digits(17)),
+        ("zeta", &digits(25)),
+        ("zeta", &digits(51)),
     ];
     let example = |(tenant, entity_id): (&str, &str)| {
         let key = entity_key(tenant, entity_id);
@@ -60,32 +73,76 @@ fn partitions() -> Vector {
     good("partition-examples", json!(names.map(example)), Vec::new())
 }
 
-/// A manifest of the vectors' store.
+/// A manifest of the vectors' store, before anything is sealed.
 pub(crate) fn manifest() -> Manifest {
     Manifest {
         store: STORE,
         number: 7,
         created_at: 1_767_225_600_000_000,
-        sealed_position: 0,
         first_journal: 1,
         last_journal: 3,
         journal_file_bytes: 64 << 20,
         partitions: 32,
+        generations: Vec::new(),
+        sequences: vec![0; 32],
     }
 }
 
-fn manifests() -> [Vector; 2] {
-    let fresh =
-        Manifest { number: 1, last_journal: 0, partitions: 1, journal_file_bytes: 64 << 10, ..manifest() };
-    [("manifest-fresh", fresh), ("manifest-of-three-journal-files", manifest())].map(|(name, manifest)| {
-        let meaning = json!({
-            "store": hex(&manifest.store), "number": manifest.number, "created_at": manifest.created_at,
-            "sealed_position": manifest.sealed_position, "first_journal": manifest.first_journal,
-            "last_journal": manifest.last_journal, "journal_file_bytes": manifest.journal_file_bytes,
-            "partitions": manifest.partitions,
-        });
-        good(name, meaning, manifest.encode().to_vec())
-    })
+/// A manifest with the generation of the vectors, and the one before it.
+pub(crate) fn manifest_of_two_generations() -> Manifest {
+    let generation = generation();
+    let entry = generation.entry;
+    let earlier = Generation {
+        first_position: 1,
+        last_position: 8,
+        events: 8,
+        bytes: 16_488,
+        max_timestamp: entry.max_timestamp - 83,
+        last_recorded_at: entry.last_recorded_at - 83,
+        segments_crc: 0x1234_5678,
+        ..entry
+    };
+    Manifest {
+        first_journal: 3,
+        partitions: PARTITIONS,
+        generations: vec![earlier, entry],
+        sequences: generation.sequences.clone(),
+        ..manifest()
+    }
+}
+
+fn manifests() -> [Vector; 3] {
+    let fresh = Manifest {
+        number: 1,
+        last_journal: 0,
+        partitions: 1,
+        sequences: vec![0],
+        journal_file_bytes: 64 << 10,
+        ..manifest()
+    };
+    let named = [
+        ("manifest-fresh", fresh),
+        ("manifest-of-three-journal-files", manifest()),
+        ("manifest-of-two-generations", manifest_of_two_generations()),
+    ];
+    named.map(|(name, manifest)| good(name, meaning::manifest(&manifest), manifest.encode()))
+}
+
+/// What has to be known to check the index of the vectors: partitions, and the names of its segments.
+pub(crate) fn made_of() -> Value {
+    json!({"partitions": PARTITIONS, "segments": ["segment-of-partition-0", "segment-of-partition-2"]})
+}
+
+fn sealed() -> Vec<Vector> {
+    let made = generation();
+    let segment = |(partition, bytes): &(u32, Vec<u8>)| {
+        good(&format!("segment-of-partition-{partition}"), segment_meaning(bytes), bytes.clone())
+    };
+    let mut meaning = meaning::index(&made.index);
+    meaning["made_of"] = made_of();
+    let mut vectors: Vec<Vector> = made.segments.iter().map(segment).collect();
+    vectors.push(good("index-of-two-segments", meaning, made.index.clone()));
+    vectors
 }
 
 fn empty_journal() -> Vector {

@@ -1,16 +1,19 @@
 //! Vectors that have to be refused: good ones, each with one thing wrong. Checksums are made right again wherever
 //! the mistake lies behind one, so that it is found for its own sake.
 
+mod sealed;
+
 use allsource_format::frame::HEADER_BYTES as FRAME_HEADER;
 use allsource_format::journal::{BLOCK_BYTES, Header};
 use allsource_format::record::{ARCHIVE_ROOT_BYTES, HEADER_BYTES as RECORD_HEADER};
 use serde_json::json;
 
-use super::{Log, Vector, journal_log, manifest};
+use super::{Log, Vector, journal_log, manifest, manifest_of_two_generations};
 
 /// Every vector that has to be refused.
 pub(crate) fn all() -> Vec<Vector> {
-    manifests().into_iter().chain(headers()).chain(frames()).chain(records()).collect()
+    let manifests = manifests().into_iter().chain(generations());
+    manifests.chain(headers()).chain(frames()).chain(records()).chain(sealed::all()).collect()
 }
 
 fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
@@ -23,14 +26,18 @@ fn put_crc(bytes: &mut [u8], at: usize, from: usize, seed: u32) {
     put(bytes, at, &crc.finalize().to_le_bytes());
 }
 
+fn spoiled_manifest(good: Vec<u8>, name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)) -> Vector {
+    let mut bytes = good;
+    spoil(&mut bytes);
+    if reason != "checksum" {
+        put_crc(&mut bytes, 8, 12, 0);
+    }
+    Vector { path: format!("bad/manifest-{name}"), meaning: json!({"reason": reason}), bytes }
+}
+
 fn manifests() -> Vec<Vector> {
     let spoiled = |name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = manifest().encode().to_vec();
-        spoil(&mut bytes);
-        if reason != "checksum" {
-            put_crc(&mut bytes, 8, 12, 0);
-        }
-        Vector { path: format!("bad/manifest-{name}"), meaning: json!({"reason": reason}), bytes }
+        spoiled_manifest(manifest().encode(), name, reason, spoil)
     };
     vec![
         spoiled("other-magic", "magic", &|bytes| bytes[7] = 2),
@@ -40,6 +47,42 @@ fn manifests() -> Vec<Vector> {
         spoiled("reserved-byte-set", "reserved", &|bytes| bytes[127] = 1),
         spoiled("three-partitions", "range", &|bytes| bytes[72] = 3),
         spoiled("number-zero", "range", &|bytes| put(bytes, 32, &[0; 8])),
+        spoiled("without-its-last-sequence", "range", &|bytes| bytes.truncate(376)),
+        spoiled("with-a-byte-too-many", "range", &|bytes| bytes.push(0)),
+    ]
+}
+
+/// Spoils the list of two generations, whose entries begin at 128 and 192, or the four sequences at 256.
+fn generations() -> Vec<Vector> {
+    let spoiled = |name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)| {
+        spoiled_manifest(manifest_of_two_generations().encode(), name, reason, spoil)
+    };
+    let positions = |bytes: &mut [u8], entry: usize, first: u8, last: u8| {
+        put(bytes, entry, &[first]);
+        put(bytes, entry + 8, &[last]);
+        put(bytes, entry + 16, &[last + 1 - first]);
+    };
+    vec![
+        spoiled("with-a-flipped-bit-in-a-generation", "checksum", &|bytes| bytes[200] ^= 1),
+        spoiled("of-generations-with-a-gap", "range", &|bytes| positions(bytes, 192, 10, 91)),
+        spoiled("of-generations-that-overlap", "range", &|bytes| positions(bytes, 192, 8, 91)),
+        spoiled("that-begins-at-position-2", "range", &|bytes| positions(bytes, 128, 2, 8)),
+        spoiled("of-a-generation-of-no-events", "range", &|bytes| {
+            positions(bytes, 128, 1, 0);
+            positions(bytes, 192, 1, 91);
+        }),
+        spoiled("of-a-generation-of-more-events", "range", &|bytes| bytes[128 + 16] = 9),
+        spoiled("of-a-generation-without-segments", "range", &|bytes| bytes[128 + 56] = 0),
+        spoiled("of-more-segments-than-partitions", "range", &|bytes| bytes[128 + 56] = 5),
+        spoiled("of-another-sealed-position", "range", &|bytes| bytes[48] = 90),
+        spoiled("of-other-sequences", "range", &|bytes| bytes[256] += 1),
+        spoiled("of-sequences-that-wrap-around", "range", &|bytes| {
+            bytes[256] -= 2;
+            put(bytes, 264, &u64::MAX.to_le_bytes());
+            put(bytes, 280, &[3]);
+        }),
+        spoiled("of-more-generations-than-there-are", "range", &|bytes| bytes[76] = 3),
+        spoiled("of-65537-generations", "range", &|bytes| put(bytes, 76, &[1, 0, 1])),
     ]
 }
 
