@@ -1,5 +1,6 @@
 //! A store of many events, most of them sealed: how fast it takes them, how much memory it needs, how soon it opens
-//! again, and what its answers cost. Ten million events, or as many as `ALLSOURCE_BENCH_EVENTS` says.
+//! again, and what its answers cost. Ten million events, or as many as `ALLSOURCE_BENCH_EVENTS` says. With `ALLSOURCE_BENCH_KEEP` the store stays, and a later run with
+//! `ALLSOURCE_BENCH_STORE` asks it again, only what `ALLSOURCE_BENCH_ONLY` says.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -59,6 +60,9 @@ fn ingest(engine: &Engine, count: u64) -> Result<(f64, f64, u64), Box<dyn Error>
 }
 
 fn measure<R>(name: &str, times: u32, mut work: impl FnMut(u64) -> R) {
+    if std::env::var("ALLSOURCE_BENCH_ONLY").is_ok_and(|only| !name.contains(&only)) {
+        return;
+    }
     let mut took = Vec::with_capacity(times as usize);
     for number in 0..u64::from(times) {
         let started = Instant::now();
@@ -77,8 +81,9 @@ fn queries(engine: &Engine, count: u64) -> Result<(), Box<dyn Error>> {
     let read =
         |query: &Query| engine.read(query).expect("readable").map(|event| event.expect("whole")).count();
     for _ in 0..2 {
-        measure("entity of 100", 20_000, |number| read(&hundred(number)));
+        measure("entity of 100, any", 20_000, |number| read(&hundred(number)));
     }
+    measure("entity of 100, one of 64", 20_000, |number| read(&hundred(number % 64)));
     let of_type = |number: u64| {
         let event_type = EventType::new(format!("order.type-{:02}", number % TYPES)).ok();
         Query::matching(Filter { event_type, ..Filter::tenant(tenant.clone()) })
@@ -105,11 +110,14 @@ fn queries(engine: &Engine, count: u64) -> Result<(), Box<dyn Error>> {
     let unknown =
         |number: u64| Entity::of(tenant.clone(), EntityId::new(format!("none-{number}")).expect("a name"));
     measure("head of an unknown entity", 20_000, |number| engine.head(&unknown(number)).expect("readable"));
-    measure("state from events", 5_000, |number| {
+    measure("state from events, one of 64", 5_000, |number| {
+        engine.fold(&entity_of(pick(number % 64)), AsOf::Now).expect("readable")
+    });
+    measure("state from events, any", 5_000, |number| {
         engine.fold(&entity_of(pick(number)), AsOf::Now).expect("readable")
     });
     measure("count of a type", 200, |number| engine.count(&of_type(number)).expect("readable"));
-    for _ in 0..2 {
+    for _ in 0..if std::env::var("ALLSOURCE_BENCH_ONLY").is_ok() { 0 } else { 2 } {
         let started = Instant::now();
         let scanned = read(&Query::all()) as u64;
         println!("scan in position order: {:.2} million events/s", rate(scanned, started.elapsed()) / 1e6);
@@ -121,6 +129,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let criterion = Criterion::default().configure_from_args();
     let count: u64 =
         std::env::var("ALLSOURCE_BENCH_EVENTS").map_or(Ok(10 * MILLION), |count| count.parse())?;
+    if let Ok(path) = std::env::var("ALLSOURCE_BENCH_STORE") {
+        return queries(&Engine::open(path)?, count);
+    }
     let Bench { engine, folder, .. } = Bench::new()?;
     let path = folder.path().join("store");
     let (first, last, peak) = ingest(&engine, count)?;
@@ -145,6 +156,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         engine.counters().generations
     );
     queries(&engine, count)?;
+    if std::env::var("ALLSOURCE_BENCH_KEEP").is_ok() {
+        println!("kept: {}", folder.keep().display());
+    }
     drop(criterion);
     Ok(())
 }

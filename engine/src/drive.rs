@@ -1,4 +1,4 @@
-//! What makes the store go: four threads in production, single steps in a simulation.
+//! What makes the store go: five threads in production, single steps in a simulation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -270,6 +270,7 @@ pub(crate) fn start(
         spawn("sequencer", Box::new(move |shared| run_sequencer(shared, sequencer)))?,
         spawn("committer", Box::new(move |shared| run_committer(shared, committer)))?,
         spawn("preparer", Box::new(run_preparer))?,
+        spawn("sealer", Box::new(run_sealer))?,
         spawn("upkeep", Box::new(run_upkeep))?,
     ])
 }
@@ -352,14 +353,18 @@ fn run_preparer(shared: &Shared) {
     }
 }
 
-fn run_upkeep(shared: &Shared) {
+fn run_sealer(shared: &Shared) {
     while shared.upkeep.frozen.wait(UPKEEP_LOOK) {
+        // A failure is told by the health of the store, and tried again.
         while shared.upkeep.seal().unwrap_or(false) {}
-        // Merging is the lesser need: each merge is followed by another look at what is frozen.
-        if shared.upkeep.merge().unwrap_or(false) {
-            shared.upkeep.frozen.raise();
-        }
-        let _ = shared.upkeep.write_index();
+    }
+}
+
+fn run_upkeep(shared: &Shared) {
+    while shared.upkeep.grown.wait(UPKEEP_LOOK) {
+        // What fails here is tried again: until then there are more generations, or an index is in memory.
+        while shared.upkeep.merge().unwrap_or(false) {}
+        while shared.upkeep.write_index().unwrap_or(false) {}
     }
 }
 

@@ -24,6 +24,7 @@ use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::{self, Events};
 use crate::subscribe::{Start, Subscription};
+use crate::tail::id_hash;
 use crate::view::View;
 use crate::vitals::{Counters, Health, Stats};
 
@@ -150,8 +151,8 @@ impl Engine {
     /// # Errors
     /// When the data is damaged.
     pub fn event(&self, tenant: &TenantId, id: Uuid) -> Result<Option<EventRef>, ReadError> {
-        let filter = Filter { id: Some(id), ..Filter::tenant(tenant.clone()) };
-        self.read(&Query::matching(filter))?.next().transpose()
+        let (tenant, id) = (tenant.as_str(), id.as_bytes());
+        Ok(self.view().find_id(id_hash(tenant, id), tenant, id)?)
     }
 
     /// The version of an entity; `None`: it has no events.
@@ -236,7 +237,7 @@ impl Engine {
         for thread in self.threads.lock().drain(..) {
             match thread.thread().name() {
                 Some("allsource-preparer") => self.shared.spare.stop(),
-                Some("allsource-upkeep") => self.shared.upkeep.stop(),
+                Some("allsource-sealer") => self.shared.upkeep.stop(),
                 _ => {}
             }
             // A thread that panicked has said so; there is nothing left to do for it here.

@@ -59,7 +59,7 @@ pub fn verify_disk(disk: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError
 pub fn dump(path: &Path, each: &mut dyn FnMut(&EventRef)) -> Result<Report, OpenError> {
     let (mut report, found) = examine(Arc::new(LocalDisk::new(path)), path)?;
     let Some((generations, tail)) = found else { return Ok(report) };
-    let layers = Layers { generations, tails: vec![Arc::new(tail)] };
+    let layers = Layers { generations, tails: vec![Arc::new(tail)], heads: Arc::default() };
     let watermark = layers.tails.last().map_or(0, |tail| tail.last_position());
     let view = View { watermark, layers: Arc::new(layers) };
     for event in Events::plan(view, &Query::all()) {

@@ -36,6 +36,7 @@ mod journal;
 mod signal;
 mod sealed;
 mod generation;
+mod heads;
 mod tail;
 mod view;
 mod load;

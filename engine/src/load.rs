@@ -48,7 +48,7 @@ impl Loader {
                 Damage::new(path, 0, format!("{problem}, after position {}", frame.header.first_position))
             };
             let (offset, record) = item.map_err(|problem| damage(problem.to_string()))?;
-            let key = key_of(record.tenant(), record.entity_id().as_bytes());
+            let key = key_of(record.tenant_bytes(), record.entity_bytes());
             let head = self.heads.get(&key).copied().or_else(|| self.tail.head(&key));
             // What comes before the first version in the tail is sealed, if anything is.
             let is_next = match head {

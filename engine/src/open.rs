@@ -75,10 +75,20 @@ pub(crate) fn loader(manifest: &Manifest) -> Loader {
     Loader::into_tail(Tail::after(manifest.sealed_position(), manifest.sequences.clone()), last_recorded_at)
 }
 
-/// The journal is durable up to the sealed position before that is published: if it ends before, it has lost events.
+/// The journal holds every event that is not sealed: it begins at or before the first of them, and since it is durable
+/// up to the sealed position before that is published, it does not end before that either.
 pub(crate) fn check_reaches(manifest: &Manifest, examined: &Examined) -> Result<(), Damage> {
     let sealed = manifest.sealed_position();
+    let first =
+        examined.headers.first().map(|header| (journal::path_of(header.number), header.first_position));
     match &examined.end {
+        _ if first.as_ref().is_some_and(|(_, position)| *position > sealed + 1) => {
+            let (path, position) = first.unwrap_or_default();
+            let problem =
+                format!("the journal begins at position {position}, after the sealed position {sealed}");
+            Err(Damage::new(path, 0, problem))
+        }
+        None if sealed > 0 => Err(Damage::new(journal::DIR, 0, "there is no journal file")),
         Some(end) if end.next_position <= sealed => {
             let path = journal::path_of(end.header.number);
             let problem = format!("the journal ends before the sealed position {sealed}");

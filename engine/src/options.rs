@@ -57,7 +57,7 @@ impl Default for Options {
             journal_file_bytes: 64 << 20,
             queue_bytes: 64 << 20,
             mark_after: Duration::from_millis(75),
-            seal_bytes: 256 << 20,
+            seal_bytes: 128 << 20,
             read_mode: ReadMode::Map,
         }
     }

@@ -42,8 +42,8 @@ pub(crate) struct Tally {
 /// Consecutive events of one type of a tenant: what they share is looked up once.
 #[derive(Default)]
 struct Run<'a> {
-    tenant: &'a str,
-    event_type: &'a str,
+    tenant: &'a [u8],
+    event_type: &'a [u8],
     postings: Arc<Postings>,
     tally: Tally,
 }
@@ -65,11 +65,11 @@ pub(crate) struct Tail {
     /// Hash of tenant and id to the ordinals that have it; the records decide.
     ids: DashMap<u64, SmallVec<[u32; 2]>, RandomState>,
     partitions: Vec<Postings>,
-    tallies: RwLock<BTreeMap<Box<str>, Tally>>,
+    tallies: RwLock<BTreeMap<Box<[u8]>, Tally>>,
 }
 
 /// The hash by which an event id is found.
-pub(crate) fn id_hash(tenant: &str, id: &[u8; 16]) -> u64 {
+pub(crate) fn id_hash(tenant: impl AsRef<[u8]>, id: &[u8; 16]) -> u64 {
     partition::key_hash(&key_of(tenant, id))
 }
 
@@ -108,8 +108,8 @@ impl Tail {
     }
 
     fn index<'a>(&self, record: &Record<'a>, ordinal: u32, run: &mut Run<'a>) {
-        let tenant = record.tenant();
-        let key = key_of(tenant, record.entity_id().as_bytes());
+        let tenant = record.tenant_bytes();
+        let key = key_of(tenant, record.entity_bytes());
         let partition = partition::of_key(&key, u32_of(self.partitions.len())) as usize;
         if let Some(postings) = self.partitions.get(partition) {
             postings.push(ordinal);
@@ -122,10 +122,10 @@ impl Tail {
             self.tags.push(key_of(tenant, tag.as_bytes()), ordinal);
         }
         self.ids.entry(id_hash(tenant, &record.id())).or_default().push(ordinal);
-        if (run.tenant, run.event_type) != (tenant, record.event_type()) {
+        if (run.tenant, run.event_type) != (tenant, record.type_bytes()) {
             self.count(run);
-            let postings = self.type_or_new(key_of(tenant, record.event_type().as_bytes()));
-            *run = Run { tenant, event_type: record.event_type(), postings, tally: Tally::default() };
+            let postings = self.type_or_new(key_of(tenant, record.type_bytes()));
+            *run = Run { tenant, event_type: record.type_bytes(), postings, tally: Tally::default() };
         }
         run.postings.push(ordinal);
         run.tally.events += 1;
@@ -260,7 +260,7 @@ impl Tail {
     pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Tally {
         let tallies = self.tallies.read();
         match tenant {
-            Some(tenant) => tallies.get(tenant.as_str()).copied().unwrap_or_default(),
+            Some(tenant) => tallies.get(tenant.as_str().as_bytes()).copied().unwrap_or_default(),
             None => tallies.values().fold(Tally::default(), |sum, tally| Tally {
                 events: sum.events + tally.events,
                 entities: sum.entities + tally.entities,

@@ -50,13 +50,16 @@ pub(crate) struct Upkeep {
     pub(crate) progress: Arc<Progress>,
     /// A tail was frozen.
     pub(crate) frozen: Arc<Signal>,
-    /// A tail was sealed, or could not be.
+    /// A tail was sealed, or could not be: for those who wait for that, and for the one who merges.
     pub(crate) sealed: Signal,
+    pub(crate) grown: Signal,
     pub(crate) done: Done,
     /// Why the last attempt to seal failed, until one succeeds.
     failed: Mutex<Option<String>>,
-    /// One piece of work at a time.
-    working: Mutex<()>,
+    /// One seal at a time, and one change of what is sealed already: the two go on side by side, for a seal only adds
+    /// to the end.
+    sealing: Mutex<()>,
+    merging: Mutex<()>,
 }
 
 impl Upkeep {
@@ -71,8 +74,7 @@ impl Upkeep {
         progress: Arc<Progress>,
         frozen: Arc<Signal>,
     ) -> Self {
-        let (sealed, done) = (Signal::default(), Done::default());
-        let (failed, working) = (Mutex::default(), Mutex::default());
+        let (sealed, grown, done) = (Signal::default(), Signal::default(), Done::default());
         Self {
             access,
             store_id,
@@ -83,9 +85,11 @@ impl Upkeep {
             progress,
             frozen,
             sealed,
+            grown,
             done,
-            failed,
-            working,
+            failed: Mutex::default(),
+            sealing: Mutex::default(),
+            merging: Mutex::default(),
         }
     }
 
@@ -96,22 +100,23 @@ impl Upkeep {
 
     /// Seals the oldest frozen tail. False: there is none.
     pub(crate) fn seal(&self) -> Result<bool, UpkeepError> {
-        let _working = self.working.lock();
+        let _sealing = self.sealing.lock();
         let result = seal::seal(self);
         *self.failed.lock() = result.as_ref().err().map(ToString::to_string);
         self.sealed.raise();
+        self.grown.raise();
         result
     }
 
     /// Merges generations, if there are enough of about one size. False: there are not.
     pub(crate) fn merge(&self) -> Result<bool, UpkeepError> {
-        let _working = self.working.lock();
+        let _merging = self.merging.lock();
         merge::merge(self)
     }
 
     /// Writes an index that had to be made anew in memory. False: there is none.
     pub(crate) fn write_index(&self) -> Result<bool, Damage> {
-        let _working = self.working.lock();
+        let _merging = self.merging.lock();
         let layers = self.store.layers();
         let Some(number) = layers.generations.iter().position(|generation| generation.is_index_missing())
         else {
@@ -143,6 +148,7 @@ impl Upkeep {
     pub(crate) fn stop(&self) {
         self.frozen.stop();
         self.sealed.stop();
+        self.grown.stop();
     }
 
     fn check_not_fenced(&self) -> Result<(), UpkeepError> {

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use crate::error::Damage;
 use crate::event::{EventRef, TenantId};
 use crate::generation::Generation;
+use crate::heads::{Heads, Known};
 use crate::tail::{Tail, Tally};
 
 /// So many tails may wait to be sealed.
@@ -24,6 +25,8 @@ pub(crate) struct Layers {
     pub(crate) generations: Vec<Arc<Generation>>,
     /// Oldest first; all but the last are frozen: they wait to be sealed.
     pub(crate) tails: Vec<Arc<Tail>>,
+    /// Versions of sealed entities that were asked for lately.
+    pub(crate) heads: Arc<Heads>,
 }
 
 impl Layers {
@@ -53,6 +56,19 @@ impl Layers {
     /// The version of an entity's last sealed event above a position.
     pub(crate) fn sealed_head(&self, hash: u64, key: &[u8], after: u64) -> Result<Option<u64>, Damage> {
         self.sealed_after(after).find_map(|generation| generation.head(hash, key).transpose()).transpose()
+    }
+
+    /// The version of an entity's last sealed event, from the cache if it is there.
+    pub(crate) fn known_head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, Damage> {
+        let through = self.sealed_position();
+        let known = self.heads.find(key);
+        let head = match known {
+            Some(known) if known.through >= through => return Ok(known.version),
+            Some(known) => self.sealed_head(hash, key, known.through)?.or(known.version),
+            None => self.sealed_head(hash, key, 0)?,
+        };
+        self.heads.note(key, Known { version: head, through });
+        Ok(head)
     }
 
     /// The event of this id in the tails, visible or not, with its sequence.
@@ -131,7 +147,8 @@ pub(crate) struct Store {
 impl Store {
     /// A store of these generations and a tail after them.
     pub(crate) fn new(generations: Vec<Arc<Generation>>, tail: Tail) -> Self {
-        Self { layers: RwLock::new(Arc::new(Layers { generations, tails: vec![Arc::new(tail)] })) }
+        let (tails, heads) = (vec![Arc::new(tail)], Arc::default());
+        Self { layers: RwLock::new(Arc::new(Layers { generations, tails, heads })) }
     }
 
     /// The layers as they are now. Whoever reads the watermark first finds all it promises in them.
@@ -175,7 +192,19 @@ impl View {
         let in_tails = self.layers.tails.iter().rev().find_map(|tail| tail.head_below(key, self.watermark));
         match in_tails {
             Some(version) => Ok(Some(version)),
-            None => self.layers.sealed_head(hash, key, 0),
+            None => self.layers.known_head(hash, key),
         }
+    }
+
+    /// The visible event of an id.
+    pub(crate) fn find_id(&self, hash: u64, tenant: &str, id: &[u8; 16]) -> Result<Option<EventRef>, Damage> {
+        let is_visible = |event: &EventRef| event.position().value() <= self.watermark;
+        let in_tails = self.layers.tails.iter().rev().find_map(|tail| tail.find_id(tenant, id));
+        if let Some(event) = in_tails {
+            return Ok(Some(event).filter(is_visible));
+        }
+        let newest_first = self.layers.generations.iter().rev();
+        let mut found = newest_first.map(|generation| generation.find_id(hash, tenant, id));
+        found.find_map(Result::transpose).transpose()
     }
 }

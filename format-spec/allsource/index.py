@@ -13,7 +13,7 @@ RANK_STEP, STRETCH_EVENTS, STRETCH_BYTES = 4096, 64, 256 << 10
 
 
 def fanout(hashes):
-    bits = min(24, max(1, (len(hashes) // 16).bit_length()))
+    bits = min(24, max(1, (len(hashes) // 8).bit_length()))
     buckets = [0] * ((1 << bits) + 1)
     for value in hashes:
         buckets[(value >> (64 - bits)) + 1] += 1
@@ -49,7 +49,7 @@ def names(events, name_of):
     for key, found in sorted(lists.items()):
         # Only of types is it known how many of their events begin an entity.
         firsts = sum(events[ordinal]["version"] == 1 for ordinal in found) if name_of is type_of else 0
-        directory += struct.pack("<IIQQQ", len(keys), len(key), len(ordinals), len(found), firsts)
+        directory += struct.pack("<QQIIII", len(keys), len(ordinals), len(found), firsts, len(key), 0)
         keys += key
         ordinals += found
     return (directory, len(lists)), (keys, len(keys)), pack("I", ordinals)
@@ -128,7 +128,7 @@ def read(data, segments, partitions):
         keys, lists = section(kind + 1), numbers(kind + 2, "I")
         return [
             {"key": keys[at : at + size].decode(), "entities": firsts, "ordinals": lists[first : first + count]}
-            for at, size, first, count, firsts in struct.iter_unpack("<IIQQQ", section(kind))
+            for at, first, count, firsts, size, _ in struct.iter_unpack("<QQIIII", section(kind))
         ]
 
     segment = ("partition", "header_crc", "first_sequence", "events", "bytes")

@@ -137,15 +137,15 @@ impl Stretch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
     /// Offset of its key in the section of keys.
-    pub key_offset: u32,
-    /// Length of its key.
-    pub key_bytes: u32,
+    pub key_offset: u64,
     /// Index of its first ordinal in the section of lists.
     pub first: u64,
     /// How many ordinals.
-    pub count: u64,
-    /// How many of its events are the first of their entity.
-    pub entities: u64,
+    pub count: u32,
+    /// Of a type: how many of its events are the first of their entity. Of a tag: 0.
+    pub entities: u32,
+    /// Length of its key.
+    pub key_bytes: u32,
 }
 
 impl Name {
@@ -153,24 +153,27 @@ impl Name {
     pub fn encode(&self) -> [u8; ENTRY_BYTES] {
         let mut out = [0; ENTRY_BYTES];
         put(&mut out, 0, &self.key_offset.to_le_bytes());
-        put(&mut out, 4, &self.key_bytes.to_le_bytes());
         put(&mut out, 8, &self.first.to_le_bytes());
         put(&mut out, 16, &self.count.to_le_bytes());
-        put(&mut out, 24, &self.entities.to_le_bytes());
+        put(&mut out, 20, &self.entities.to_le_bytes());
+        put(&mut out, 24, &self.key_bytes.to_le_bytes());
         out
     }
 
     /// Reads an entry.
     ///
     /// # Errors
-    /// When it is cut short.
+    /// When it is cut short, or its reserved bytes are set.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        if u32_at(bytes, 28)? != 0 {
+            return Err(FormatError::Reserved("reserved bytes of a name"));
+        }
         Ok(Self {
-            key_offset: u32_at(bytes, 0)?,
-            key_bytes: u32_at(bytes, 4)?,
+            key_offset: u64_at(bytes, 0)?,
             first: u64_at(bytes, 8)?,
-            count: u64_at(bytes, 16)?,
-            entities: u64_at(bytes, 24)?,
+            count: u32_at(bytes, 16)?,
+            entities: u32_at(bytes, 20)?,
+            key_bytes: u32_at(bytes, 24)?,
         })
     }
 }
@@ -179,7 +182,7 @@ impl Name {
 ///
 /// A fanout holds 2^bits + 1 u32: at place *n*, how many entries have upper bits below *n*.
 pub fn fanout_bits(entries: u64) -> u32 {
-    (64 - (entries / 16).leading_zeros()).clamp(1, 24)
+    (64 - (entries / 8).leading_zeros()).clamp(1, 24)
 }
 
 /// The bucket of a hash in a fanout of so many bits.

@@ -106,7 +106,7 @@ impl Request {
         for part in &mut self.parts {
             // What a tail knows is newer.
             if layers.head_in_tails(&part.key).is_none() {
-                part.sealed_head = layers.sealed_head(part.key_hash, &part.key, 0)?;
+                part.sealed_head = layers.known_head(part.key_hash, &part.key)?;
             }
             let tenant = part.entity.tenant().as_str();
             for event in part.events.iter_mut().filter(|event| event.is_id_given) {

@@ -58,9 +58,10 @@ impl fmt::Display for Entity {
 pub(crate) type EntityKeyBuffer = SmallVec<[u8; 96]>;
 
 /// The bytes by which a name within a tenant is looked up: no two pairs share them.
-pub(crate) fn key_of(tenant: &str, name: &[u8]) -> EntityKeyBuffer {
+pub(crate) fn key_of(tenant: impl AsRef<[u8]>, name: &[u8]) -> EntityKeyBuffer {
+    let tenant = tenant.as_ref();
     let mut key = EntityKeyBuffer::with_capacity(tenant.len() + 1 + name.len());
-    key.extend_from_slice(tenant.as_bytes());
+    key.extend_from_slice(tenant);
     key.push(KEY_SEPARATOR);
     key.extend_from_slice(name);
     key

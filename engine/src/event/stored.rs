@@ -95,7 +95,7 @@ impl EventRef {
 
     pub(crate) fn entity_key(&self) -> EntityKeyBuffer {
         let record = self.record();
-        key_of(record.tenant(), record.entity_id().as_bytes())
+        key_of(record.tenant_bytes(), record.entity_bytes())
     }
 }
 

@@ -5,65 +5,89 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use allsource_format::index::{PLACES, Stretch, TIMES};
+use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES};
 use allsource_format::limits::RECORD_BYTES_MAX;
-use allsource_format::partition;
+use allsource_format::partition::{self, KEY_SEPARATOR};
 use allsource_format::record::Record;
 use allsource_format::segment::partition_and_offset;
 use rkyv::util::AlignedVec;
+use smallvec::SmallVec;
 
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
 use crate::error::Damage;
-use crate::event::{Block, EventRef};
+use crate::event::{Block, EntityKeyBuffer, EventRef};
 use crate::query::Order;
 use crate::sealed::SealedFile;
 
-/// Copies the record at an offset to the end of `into`.
-fn copy_record(segment: &SealedFile, offset: u64, into: &mut AlignedVec) -> Result<u32, Damage> {
-    let archive = u32::from_le_bytes(segment.array(offset)?) as usize;
-    let length = archive.saturating_add(8);
-    if !length.is_multiple_of(8) || length > RECORD_BYTES_MAX {
-        return Err(segment.damage(offset, "no record begins here"));
+/// The length of the record at an offset.
+fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, Damage> {
+    let length = (u32::from_le_bytes(segment.array(offset)?) as usize).saturating_add(8);
+    match length.is_multiple_of(8) && length <= RECORD_BYTES_MAX {
+        true => Ok(length),
+        false => Err(segment.damage(offset, "no record begins here")),
     }
+}
+
+/// Copies the record at an offset, which must be that of a position, to the end of `into`.
+fn copy_record(
+    segment: &SealedFile,
+    offset: u64,
+    position: u64,
+    into: &mut AlignedVec,
+) -> Result<u32, Damage> {
     let start = into.len();
-    into.resize(start + length, 0);
-    segment.copy(offset, into.get_mut(start..).unwrap_or(&mut []))?;
-    Record::at(into.get(start..).unwrap_or(&[])).map_err(|problem| segment.damage(offset, problem))?;
-    Ok(u32::try_from(start).unwrap_or(u32::MAX))
+    let position_of = segment.with(offset, length_at(segment, offset)?, |bytes| {
+        into.extend_from_slice(bytes);
+        Record::at(bytes).map(|record| record.position())
+    })?;
+    match position_of == Ok(position) {
+        true => Ok(u32::try_from(start).unwrap_or(u32::MAX)),
+        false => Err(segment.damage(offset, "another event is where the index says")),
+    }
+}
+
+/// Whether a record is about the entity of a key.
+fn is_of(record: &Record<'_>, key: &[u8]) -> bool {
+    let tenant = record.tenant_bytes();
+    key.split_at_checked(tenant.len() + 1).is_some_and(|(owner, id)| {
+        id == record.entity_bytes() && owner.strip_suffix(&[KEY_SEPARATOR]) == Some(tenant)
+    })
 }
 
 impl Generation {
     /// The event of an ordinal.
     pub(crate) fn event(&self, ordinal: u32) -> Result<EventRef, Damage> {
-        let mut events = VecDeque::with_capacity(1);
-        self.fetch(&[ordinal], &mut events)?;
-        events
-            .pop_front()
-            .ok_or_else(|| Damage::new(super::index_path(&self.entry), 0, "an event is missing"))
+        let place = self.indexed(|index| index.column(PLACES, 8).u64(u64::from(ordinal)))?;
+        let mut bytes = AlignedVec::with_capacity(512);
+        let start = self.copy_event(ordinal, place, &mut bytes)?;
+        Ok(EventRef::new(Arc::new(Block::new(bytes)), start))
     }
 
     /// The events of these ordinals, in their order.
     pub(crate) fn fetch(&self, ordinals: &[u32], into: &mut VecDeque<EventRef>) -> Result<(), Damage> {
         let places = self.indexed(|index| {
             let column = index.column(PLACES, 8);
-            ordinals.iter().map(|ordinal| column.u64(u64::from(*ordinal))).collect::<Result<Vec<_>, _>>()
+            ordinals
+                .iter()
+                .map(|ordinal| column.u64(u64::from(*ordinal)))
+                .collect::<Result<SmallVec<[u64; 64]>, _>>()
         })?;
         let mut bytes = AlignedVec::with_capacity(ordinals.len() * 512);
-        let mut offsets = Vec::with_capacity(ordinals.len());
+        let mut offsets = SmallVec::<[u32; 64]>::new();
         for (ordinal, place) in ordinals.iter().zip(places) {
-            let (partition, offset) = partition_and_offset(place);
-            let segment = self.segment(partition)?;
-            let start = copy_record(segment, offset, &mut bytes).inspect_err(|damage| self.note(damage))?;
-            let record = Record::at(bytes.get(start as usize..).unwrap_or(&[]));
-            if record.map(|record| record.position()) != Ok(self.base() + 1 + u64::from(*ordinal)) {
-                return Err(segment.damage(offset, "another event is where the index says"));
-            }
-            offsets.push(start);
+            offsets.push(self.copy_event(*ordinal, place, &mut bytes)?);
         }
         let block = Arc::new(Block::new(bytes));
         into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
         Ok(())
+    }
+
+    fn copy_event(&self, ordinal: u32, place: u64, into: &mut AlignedVec) -> Result<u32, Damage> {
+        let (partition, offset) = partition_and_offset(place);
+        let segment = self.segment(partition)?;
+        let position = self.base() + 1 + u64::from(ordinal);
+        copy_record(segment, offset, position, into).inspect_err(|damage| self.note(damage))
     }
 
     /// Whether the timestamps of some ordinals lie within bounds.
@@ -82,86 +106,108 @@ impl Generation {
         Ok(())
     }
 
-    /// The first event of a stretch.
-    pub(super) fn first_of(&self, stretch: &Stretch) -> Result<EventRef, Damage> {
-        let partition = partition::of_hash(stretch.hash, self.access.partitions);
-        let mut bytes = AlignedVec::new();
-        let copied = copy_record(self.segment(partition)?, stretch.offset, &mut bytes);
-        let start = copied.inspect_err(|damage| self.note(damage))?;
-        Ok(EventRef::new(Arc::new(Block::new(bytes)), start))
+    /// Whether a stretch is about the entity of a key: others may have the same hash.
+    pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, Damage> {
+        let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
+        let length = length_at(segment, stretch.offset).inspect_err(|damage| self.note(damage))?;
+        let is_same = segment.with(stretch.offset, length, |bytes| {
+            Record::at(bytes).map(|record| is_of(&record, key) && record.version() == stretch.first_version)
+        });
+        match is_same.inspect_err(|damage| self.note(damage))? {
+            Ok(is_same) => Ok(is_same),
+            Err(problem) => Err(segment.damage(stretch.offset, problem)),
+        }
     }
 
-    /// All events of a stretch.
-    fn events_of(&self, stretch: &Stretch) -> Result<Vec<EventRef>, Damage> {
+    /// Adds the events of a stretch, in an order, if it is about the entity of this key.
+    fn events_of(
+        &self,
+        stretch: &Stretch,
+        key: &[u8],
+        order: Order,
+        into: &mut VecDeque<EventRef>,
+    ) -> Result<(), Damage> {
         let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
-        let mut bytes = AlignedVec::new();
-        bytes.resize(stretch.bytes as usize, 0);
-        segment.copy(stretch.offset, &mut bytes).inspect_err(|damage| self.note(damage))?;
+        let mut bytes = AlignedVec::with_capacity(stretch.bytes as usize);
+        segment
+            .with(stretch.offset, stretch.bytes as usize, |found| bytes.extend_from_slice(found))
+            .inspect_err(|damage| self.note(damage))?;
         let block = Arc::new(Block::new(bytes));
-        let (mut offset, mut events) = (0, Vec::with_capacity(stretch.count as usize));
+        let mut offset = 0;
         for number in 0..u64::from(stretch.count) {
             let record = block.bytes().get(offset..).map(Record::at);
-            let Some(Ok(record)) = record.filter(|record| {
-                record.is_ok_and(|record| record.version() == stretch.first_version + number)
-            }) else {
-                return Err(segment.damage(stretch.offset, "other events are where the index says"));
+            let Some(Ok(record)) = record else {
+                return Err(segment.damage(stretch.offset, "fewer events are where the index says"));
             };
-            events.push(EventRef::new(Arc::clone(&block), u32::try_from(offset).unwrap_or(u32::MAX)));
+            if number == 0 && !is_of(&record, key) {
+                return Ok(());
+            }
+            if record.version() != stretch.first_version + number {
+                return Err(segment.damage(stretch.offset, "other events are where the index says"));
+            }
+            let event = EventRef::new(Arc::clone(&block), u32::try_from(offset).unwrap_or(u32::MAX));
+            match order {
+                Order::Ascending => into.push_back(event),
+                Order::Descending => into.push_front(event),
+            }
             offset += record.as_bytes().len();
         }
-        Ok(events)
+        Ok(())
     }
 
     /// The stretches of an entity whose versions lie within a range.
     pub(crate) fn stretches(&self, hash: u64, key: &[u8], versions: Range<u64>) -> Result<Stretches, Damage> {
-        let found = self.indexed(|index| {
+        let left = self.indexed(|index| {
             let range = stretches_of(index, hash)?;
-            range.map(|at| stretch_at(index, at)).collect::<Result<VecDeque<_>, _>>()
+            if versions == (0..u64::MAX) {
+                return Ok(range);
+            }
+            let ends_before = |stretch: &Stretch| {
+                stretch.first_version.saturating_add(u64::from(stretch.count)) <= versions.start
+            };
+            let column = index.column(ENTITIES, 32);
+            let start =
+                column.partition_point(range.clone(), |at| Ok(ends_before(&stretch_at(index, at)?)))?;
+            let end = column.partition_point(start..range.end, |at| {
+                Ok(stretch_at(index, at)?.first_version < versions.end)
+            })?;
+            Ok(start..end)
         })?;
-        let is_wanted = |stretch: &Stretch| {
-            stretch.first_version < versions.end
-                && stretch.first_version + u64::from(stretch.count) > versions.start
-        };
-        let left = found.into_iter().filter(is_wanted).collect();
-        Ok(Stretches { key: key.into(), left })
+        Ok(Stretches { key: EntityKeyBuffer::from_slice(key), left })
     }
 }
 
 /// The part of an entity's history that one generation holds.
 pub(crate) struct Stretches {
-    key: Box<[u8]>,
-    left: VecDeque<Stretch>,
+    key: EntityKeyBuffer,
+    /// Numbers of entries of the index.
+    left: Range<u64>,
 }
 
 impl Stretches {
-    /// The events of the next stretch, in the order of the walk. `None`: there is none.
+    /// Adds the events of the next stretch, in the order of the walk. False: there is none.
     pub(crate) fn next(
         &mut self,
         generation: &Generation,
         order: Order,
         into: &mut VecDeque<EventRef>,
-    ) -> Result<Option<()>, Damage> {
+    ) -> Result<bool, Damage> {
         let next = match order {
-            Order::Ascending => self.left.pop_front(),
-            Order::Descending => self.left.pop_back(),
+            Order::Ascending => self.left.next(),
+            Order::Descending => self.left.next_back(),
         };
-        let Some(stretch) = next else { return Ok(None) };
-        let mut events = generation.events_of(&stretch)?;
-        // Another entity may have the same hash.
-        if events.first().is_some_and(|event| event.entity_key()[..] == *self.key) {
-            if order == Order::Descending {
-                events.reverse();
-            }
-            into.extend(events);
-        }
-        Ok(Some(()))
+        let Some(at) = next else { return Ok(false) };
+        let stretch = generation.indexed(|index| stretch_at(index, at))?;
+        generation.events_of(&stretch, &self.key, order, into)?;
+        Ok(true)
     }
 
     /// How many events are left.
     pub(crate) fn count(&self, generation: &Generation) -> Result<u64, Damage> {
         let mut count = 0;
-        for stretch in &self.left {
-            let is_same = generation.first_of(stretch)?.entity_key()[..] == *self.key;
+        for at in self.left.clone() {
+            let stretch = generation.indexed(|index| stretch_at(index, at))?;
+            let is_same = generation.is_about(&stretch, &self.key)?;
             count += if is_same { u64::from(stretch.count) } else { 0 };
         }
         Ok(count)

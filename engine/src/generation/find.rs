@@ -7,6 +7,7 @@ use allsource_format::index::{
     bucket, fanout_bits,
 };
 use allsource_format::segment::partition_and_offset;
+use smallvec::SmallVec;
 
 use super::Generation;
 use crate::error::Damage;
@@ -16,17 +17,37 @@ use crate::sealed::SealedFile;
 /// Where in a sorted section the entries of a hash can be.
 fn range_of(index: &SealedFile, fanout: u32, hash: u64, entries: u64) -> Result<Range<u64>, Damage> {
     let bucket = bucket(hash, fanout_bits(entries));
-    let column = index.column(fanout, 4);
-    Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
+    let bound = |bytes: &[u8]| u64::from(bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)));
+    let range = index.column(fanout, 4).with(bucket, 8, |bytes| {
+        let (start, end) = bytes.split_at(4);
+        bound(start)..bound(end)
+    })?;
+    match range.start <= range.end && range.end <= entries {
+        true => Ok(range),
+        false => Err(index.damage(0, "a fanout does not ascend")),
+    }
+}
+
+/// Looks at the entries of a range, which are `N` bytes each, in place.
+fn with_entries<const N: usize, R>(
+    index: &SealedFile,
+    kind: u32,
+    range: &Range<u64>,
+    look: impl FnOnce(&[[u8; N]]) -> R,
+) -> Result<R, Damage> {
+    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).saturating_mul(N);
+    index.column(kind, N as u64).with(range.start, length, |bytes| look(bytes.as_chunks().0))
 }
 
 /// The stretches of a hash.
 pub(super) fn stretches_of(index: &SealedFile, hash: u64) -> Result<Range<u64>, Damage> {
-    let column = index.column(ENTITIES, 32);
-    let range = range_of(index, ENTITY_FANOUT, hash, column.len())?;
-    let start = column.partition_point(range.clone(), |at| Ok(stretch_at(index, at)?.hash < hash))?;
-    let end = column.partition_point(start..range.end, |at| Ok(stretch_at(index, at)?.hash == hash))?;
-    Ok(start..end)
+    let range = range_of(index, ENTITY_FANOUT, hash, index.column(ENTITIES, 32).len())?;
+    with_entries(index, ENTITIES, &range, |entries: &[[u8; 32]]| {
+        let hash_of = |entry: &[u8; 32]| entry.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let start = entries.partition_point(|entry| hash_of(entry) < hash);
+        let end = entries.partition_point(|entry| hash_of(entry) <= hash);
+        range.start + start as u64..range.start + end as u64
+    })
 }
 
 pub(super) fn stretch_at(index: &SealedFile, at: u64) -> Result<Stretch, Damage> {
@@ -40,7 +61,7 @@ impl Generation {
         let mut range = self.indexed(|index| stretches_of(index, hash))?;
         while let Some(at) = range.next_back() {
             let stretch = self.indexed(|index| stretch_at(index, at))?;
-            if self.first_of(&stretch)?.entity_key()[..] == *key {
+            if self.is_about(&stretch, key)? {
                 return Ok(Some(stretch.first_version + u64::from(stretch.count) - 1));
             }
         }
@@ -50,20 +71,13 @@ impl Generation {
     /// The event of this id here.
     pub(crate) fn find_id(&self, hash: u64, tenant: &str, id: &[u8; 16]) -> Result<Option<EventRef>, Damage> {
         let candidates = self.indexed(|index| {
-            let column = index.column(IDS, 8);
-            let range = range_of(index, ID_FANOUT, hash, column.len())?;
-            let upper = hash >> 32;
-            let mut at = column.partition_point(range.clone(), |at| Ok(column.u64(at)? >> 32 < upper))?;
-            let mut ordinals = Vec::new();
-            while at < range.end {
-                let entry = column.u64(at)?;
-                if entry >> 32 != upper {
-                    break;
-                }
-                ordinals.push(u32::try_from(entry & 0xffff_ffff).unwrap_or(u32::MAX));
-                at += 1;
-            }
-            Ok(ordinals)
+            let range = range_of(index, ID_FANOUT, hash, index.column(IDS, 8).len())?;
+            with_entries(index, IDS, &range, |entries: &[[u8; 8]]| {
+                let entries = entries.iter().map(|entry| u64::from_le_bytes(*entry));
+                let same = entries.filter(|entry| entry >> 32 == hash >> 32);
+                same.map(|entry| u32::try_from(entry & 0xffff_ffff).unwrap_or(0))
+                    .collect::<SmallVec<[u32; 2]>>()
+            })
         })?;
         for ordinal in candidates {
             let event = self.event(ordinal)?;

@@ -34,14 +34,30 @@ pub(crate) struct List {
     name: Name,
 }
 
-fn name_at(index: &SealedFile, names: Names, at: u64) -> Result<(EntityKeyBuffer, Name), Damage> {
-    let [directory, keys, _] = names.sections();
+fn entry_at(index: &SealedFile, names: Names, at: u64) -> Result<Name, Damage> {
+    let [directory, ..] = names.sections();
     let bytes: [u8; 32] = index.column(directory, 32).entry(at)?;
-    let name = Name::decode(&bytes).map_err(|problem| index.damage(0, problem))?;
-    let mut key = EntityKeyBuffer::new();
-    key.resize(name.key_bytes.min(1024) as usize, 0);
-    index.column(keys, 1).copy(u64::from(name.key_offset), &mut key)?;
-    Ok((key, name))
+    Name::decode(&bytes).map_err(|problem| index.damage(0, problem))
+}
+
+/// Looks at the key of a name.
+fn with_key<R>(
+    index: &SealedFile,
+    names: Names,
+    name: &Name,
+    look: impl FnOnce(&[u8]) -> R,
+) -> Result<R, Damage> {
+    let [_, keys, _] = names.sections();
+    index.column(keys, 1).with(name.key_offset, name.key_bytes as usize, look)
+}
+
+/// The number of the first name whose key is not below this one.
+fn first_from(index: &SealedFile, names: Names, key: &[u8]) -> Result<u64, Damage> {
+    let [directory, ..] = names.sections();
+    let column = index.column(directory, 32);
+    column.partition_point(0..column.len(), |at| {
+        with_key(index, names, &entry_at(index, names, at)?, |found| *found < *key)
+    })
 }
 
 /// The names whose keys begin so.
@@ -51,12 +67,10 @@ fn names_from(
     prefix: &[u8],
 ) -> Result<Vec<(EntityKeyBuffer, Name)>, Damage> {
     let [directory, ..] = names.sections();
-    let column = index.column(directory, 32);
-    let count = column.len();
-    let start = column.partition_point(0..count, |at| Ok(name_at(index, names, at)?.0[..] < *prefix))?;
     let mut found = Vec::new();
-    for at in start..count {
-        let (key, name) = name_at(index, names, at)?;
+    for at in first_from(index, names, prefix)?..index.column(directory, 32).len() {
+        let name = entry_at(index, names, at)?;
+        let key = with_key(index, names, &name, EntityKeyBuffer::from_slice)?;
         if !key.starts_with(prefix) {
             break;
         }
@@ -69,14 +83,14 @@ impl Generation {
     /// The events of one name.
     pub(crate) fn list(&self, names: Names, key: &[u8]) -> Result<Option<List>, Damage> {
         self.indexed(|index| {
-            let column = index.column(names.sections()[0], 32);
-            let at =
-                column.partition_point(0..column.len(), |at| Ok(name_at(index, names, at)?.0[..] < *key))?;
-            if at == column.len() {
+            let [directory, ..] = names.sections();
+            let at = first_from(index, names, key)?;
+            if at == index.column(directory, 32).len() {
                 return Ok(None);
             }
-            let (found, name) = name_at(index, names, at)?;
-            Ok((found[..] == *key).then_some(List { names, name }))
+            let name = entry_at(index, names, at)?;
+            let is_same = with_key(index, names, &name, |found| *found == *key)?;
+            Ok(is_same.then_some(List { names, name }))
         })
     }
 
@@ -89,33 +103,35 @@ impl Generation {
     /// Key, number of events and number of new entities of every type whose key begins so.
     pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, Damage> {
         let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
-        Ok(found.into_iter().map(|(key, name)| (key, name.count, name.entities)).collect())
+        Ok(found
+            .into_iter()
+            .map(|(key, name)| (key, u64::from(name.count), u64::from(name.entities)))
+            .collect())
     }
 
     /// How many ordinals of a list are below this one.
     pub(crate) fn count_below(&self, list: &List, ordinal: u32) -> Result<u64, Damage> {
         if u64::from(ordinal) >= self.entry.events {
-            return Ok(list.name.count);
+            return Ok(u64::from(list.name.count));
         }
         self.indexed(|index| {
             let column = index.column(list.names.sections()[2], 4);
-            let range = list.name.first..list.name.first.saturating_add(list.name.count);
+            let range = list.name.first..list.name.first.saturating_add(u64::from(list.name.count));
             Ok(column.partition_point(range, |at| Ok(column.u32(at)? < ordinal))? - list.name.first)
         })
     }
 
     /// Copies the ordinals of these indexes of a list.
     pub(crate) fn copy(&self, list: &List, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
-        let copied = self.indexed(|index| {
-            let column = index.column(list.names.sections()[2], 4);
+        self.indexed(|index| {
+            let [.., lists] = list.names.sections();
             let mut ordinals = Vec::new();
             let first = list.name.first;
-            column.scan(first + indexes.start..first + indexes.end, |ordinal| {
+            index.column(lists, 4).scan(first + indexes.start..first + indexes.end, |ordinal| {
                 ordinals.push(u32::from_le_bytes(ordinal));
             })?;
             Ok(ordinals)
-        })?;
-        into.extend(copied);
-        Ok(())
+        })
+        .map(|ordinals| into.extend(ordinals))
     }
 }

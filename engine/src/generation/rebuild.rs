@@ -6,7 +6,7 @@ use allsource_format::sealed::{Header, Kind};
 
 use super::scan::{Records, runs};
 use super::write::{crc_of, header, name, write_index};
-use super::{DIR, Generation, index_path, segment_path};
+use super::{Generation, index_path, segment_path};
 use crate::error::Damage;
 use crate::sealed::{SealedFile, Target};
 
@@ -72,8 +72,8 @@ impl Generation {
         let failed = |error: std::io::Error| Damage::new(&*path, 0, error);
         let disk = &*self.access.disk;
         let target = Target::create(disk, &format!("{path}.tmp")).map_err(failed)?;
-        write(self, target)?;
-        name(disk, &path, DIR).map_err(failed)?;
+        let target = write(self, target)?;
+        name(disk, &[(path.clone(), target)]).map_err(failed)?;
         self.access.damages.forget(&path);
         Ok(())
     }

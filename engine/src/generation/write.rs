@@ -1,5 +1,6 @@
 //! Writing the files of a generation: each whole, durable and named before the manifest knows of it.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use allsource_format::StoreId;
@@ -67,6 +68,8 @@ pub(crate) struct Builder<'a> {
     entry: Entry,
     index: index::Builder,
     segments: Vec<SegmentEntry>,
+    /// Written, but neither durable nor named.
+    files: Vec<(String, Target)>,
 }
 
 impl<'a> Builder<'a> {
@@ -74,7 +77,15 @@ impl<'a> Builder<'a> {
     pub(crate) fn new(access: &'a Access, store: StoreId, epoch: u64, first: u64, last: u64) -> Self {
         let events = usize::try_from(last + 1 - first).unwrap_or(usize::MAX);
         let index = index::Builder::new(first, events, access.partitions);
-        Self { access, store, epoch, entry: empty_entry(first, last), index, segments: Vec::new() }
+        Self {
+            access,
+            store,
+            epoch,
+            entry: empty_entry(first, last),
+            index,
+            segments: Vec::new(),
+            files: Vec::new(),
+        }
     }
 
     /// Writes the segment of a partition; `fill` hands in its records.
@@ -103,8 +114,8 @@ impl<'a> Builder<'a> {
             max_timestamp: total.max_timestamp,
             ..header(Kind::Segment, self.store, self.epoch, &self.entry)
         };
-        let (header, header_crc, _) = writer.finish(header)?;
-        name(disk, &path, &partition_dir(partition))?;
+        let (header, header_crc, target) = writer.finish(header)?;
+        self.files.push((path, target));
         let (events, bytes) = (total.events, header.file_bytes());
         self.segments.push(SegmentEntry { partition, header_crc, first_sequence, events, bytes });
         self.entry.events += events;
@@ -126,8 +137,9 @@ impl<'a> Builder<'a> {
             source_crc: self.entry.segments_crc,
             ..header(Kind::Index, self.store, self.epoch, &self.entry)
         };
-        write_index(target, header, self.index, &self.segments)?;
-        name(disk, &path, DIR)?;
+        let target = write_index(target, header, self.index, &self.segments)?;
+        self.files.push((path, target));
+        name(disk, &self.files)?;
         Ok(self.entry)
     }
 }
@@ -154,14 +166,18 @@ pub(super) fn write_index(
     writer.finish(header).map(|(_, _, target)| target)
 }
 
-/// Gives a file that is whole and durable its name, in the place of a leftover of that name if need be.
-pub(super) fn name(disk: &dyn Disk, path: &str, dir: &str) -> io::Result<()> {
-    match disk.remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Makes files durable that are whole, then gives them their names, in the place of leftovers of those names if need
+/// be. All are written by then, so that the disk has long begun with the first.
+pub(super) fn name(disk: &dyn Disk, files: &[(String, Target)]) -> io::Result<()> {
+    files.iter().try_for_each(|(_, target)| target.sync())?;
+    for (path, _) in files {
+        match disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => disk.rename(&format!("{path}.tmp"), path)?,
+        }
     }
-    disk.rename(&format!("{path}.tmp"), path)?;
-    disk.sync_dir(dir)
+    let dirs: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
+    dirs.into_iter().chain([DIR]).try_for_each(|dir| disk.sync_dir(dir))
 }
 
 /// A segment under construction.

@@ -81,7 +81,9 @@ impl Plan {
     pub(super) fn in_generation(&self, generation: &Generation, query: &Query) -> Result<Sealed, Damage> {
         Ok(match self {
             Self::Everything => Sealed::Everything,
-            Self::Id(tenant, id) => Sealed::One(generation.find_id(id_hash(tenant, id), tenant, id)?),
+            Self::Id(tenant, id) => {
+                Sealed::One(generation.find_id(id_hash(tenant.as_bytes(), id), tenant, id)?)
+            }
             Self::Entity(key) => {
                 let from = query.from_version.map_or(0, |version| version.value());
                 let end = query.to_version.map_or(u64::MAX, |version| version.value().saturating_add(1));

@@ -141,7 +141,7 @@ impl Walk {
     /// Fetches more. False: there is no more.
     fn refill(&mut self, count: usize) -> Result<bool, Damage> {
         if let (Lanes::Stretches(stretches), Layer::Sealed(generation)) = (&mut self.lanes, &self.layer) {
-            let is_more = stretches.next(generation, self.order, &mut self.ready)?.is_some();
+            let is_more = stretches.next(generation, self.order, &mut self.ready)?;
             let is_past = self.ready.front().is_some_and(|event| match self.order {
                 Order::Ascending => event.position().value() > *self.positions.end(),
                 Order::Descending => event.position().value() < *self.positions.start(),

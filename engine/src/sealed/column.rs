@@ -7,7 +7,7 @@ use allsource_format::sealed::Section;
 use super::file::SealedFile;
 use crate::error::Damage;
 
-/// Entries are copied out so many bytes at a time.
+/// Entries are gone through so many bytes at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Entries of one size, one after the other.
@@ -28,6 +28,7 @@ impl<'a> Column<'a> {
         self.section.bytes / self.entry_bytes
     }
 
+    #[inline]
     fn offset(&self, index: u64) -> Result<u64, Damage> {
         match index < self.len() {
             true => Ok(self.section.offset + index * self.entry_bytes),
@@ -38,6 +39,7 @@ impl<'a> Column<'a> {
     }
 
     /// The bytes of an entry.
+    #[inline]
     pub(crate) fn entry<const N: usize>(&self, index: u64) -> Result<[u8; N], Damage> {
         self.file.array(self.offset(index)?)
     }
@@ -52,11 +54,16 @@ impl<'a> Column<'a> {
         self.entry(index).map(u64::from_le_bytes)
     }
 
-    /// Copies bytes that begin at an entry.
-    pub(crate) fn copy(&self, index: u64, into: &mut [u8]) -> Result<(), Damage> {
+    /// Hands over bytes that begin at an entry.
+    pub(crate) fn with<R>(
+        &self,
+        index: u64,
+        length: usize,
+        look: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Damage> {
         let start = index.saturating_mul(self.entry_bytes);
-        match start.checked_add(into.len() as u64).is_some_and(|end| end <= self.section.bytes) {
-            true => self.file.copy(self.section.offset + start, into),
+        match start.checked_add(length as u64).is_some_and(|end| end <= self.section.bytes) {
+            true => self.file.with(self.section.offset + start, length, look),
             false => {
                 Err(self.file.damage(self.section.offset, "something refers to bytes outside a section"))
             }
@@ -70,19 +77,17 @@ impl<'a> Column<'a> {
         mut each: impl FnMut([u8; N]),
     ) -> Result<(), Damage> {
         let mut at = range.start;
-        let mut piece =
-            vec![0; PIECE_BYTES.min(usize::try_from(range.end.saturating_sub(at)).unwrap_or(0) * N)];
         while at < range.end {
-            let count = (range.end - at).min((piece.len() / N) as u64);
-            let bytes = piece.get_mut(..usize::try_from(count).unwrap_or(0) * N).unwrap_or(&mut []);
-            self.copy(at, bytes)?;
-            bytes.as_chunks::<N>().0.iter().for_each(|entry| each(*entry));
+            let count = (range.end - at).min((PIECE_BYTES / N) as u64);
+            let length = usize::try_from(count).unwrap_or(0) * N;
+            self.with(at, length, |bytes| bytes.as_chunks::<N>().0.iter().for_each(|entry| each(*entry)))?;
             at += count;
         }
         Ok(())
     }
 
     /// The first index of a range whose entry is not below what is looked for, if the entries ascend.
+    #[inline]
     pub(crate) fn partition_point(
         &self,
         range: Range<u64>,

@@ -116,33 +116,70 @@ impl SealedFile {
         Damage::new(&*self.path, offset, problem)
     }
 
-    /// Copies bytes out of the sections.
-    pub(crate) fn copy(&self, offset: u64, into: &mut [u8]) -> Result<(), Damage> {
-        let blocks = self.blocks_of(offset, into.len() as u64)?;
-        match &self.source {
-            Source::Read(_, kept) => blocks.into_iter().try_for_each(|block| {
-                let mut kept = kept.lock();
-                if kept.0 != block || kept.1.is_empty() {
-                    *kept = (block, self.compare(block)?);
-                }
-                overlap(&kept.1, block_start(block), offset, into);
-                Ok(())
-            }),
-            Source::Mapped(_) | Source::Memory(_) => {
-                blocks.into_iter().try_for_each(|block| self.check_block(block))?;
-                self.source.copy(&self.path, offset, into)
+    /// Hands over bytes of the sections, in place where they are mapped.
+    #[inline]
+    pub(crate) fn with<R>(
+        &self,
+        offset: u64,
+        length: usize,
+        look: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Damage> {
+        let blocks = self.blocks_of(offset, length as u64)?;
+        let mapped = match &self.source {
+            Source::Mapped(mapping) => mapping.bytes(),
+            Source::Memory(bytes) => bytes,
+            Source::Read(_, kept) => {
+                return self.read(blocks, kept, offset, length).map(|bytes| look(&bytes));
             }
+        };
+        for block in blocks {
+            self.check_block(block)?;
         }
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes =
+            mapped.get(start..start + length).ok_or_else(|| self.damage(offset, "the file ends before"))?;
+        let looked = look(bytes);
+        // What was seen is believed only now: a page that could not be had shows zeros.
+        if let Source::Mapped(mapping) = &self.source
+            && mapping.has_faulted()
+        {
+            return Err(self.damage(offset, "a part of the file could not be read"));
+        }
+        Ok(looked)
     }
 
-    /// A number at an offset in the sections.
-    pub(crate) fn array<const N: usize>(&self, offset: u64) -> Result<[u8; N], Damage> {
-        let mut bytes = [0; N];
-        self.copy(offset, &mut bytes)?;
+    #[cold]
+    fn read(
+        &self,
+        blocks: Range<usize>,
+        kept: &Mutex<(usize, Vec<u8>)>,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, Damage> {
+        let mut bytes = vec![0; length];
+        for block in blocks {
+            let mut kept = kept.lock();
+            if kept.0 != block || kept.1.is_empty() {
+                *kept = (block, self.compare(block)?);
+            }
+            overlap(&kept.1, block_start(block), offset, &mut bytes);
+        }
         Ok(bytes)
     }
 
+    /// Copies bytes out of the sections.
+    pub(crate) fn copy(&self, offset: u64, into: &mut [u8]) -> Result<(), Damage> {
+        self.with(offset, into.len(), |bytes| into.copy_from_slice(bytes))
+    }
+
+    /// A number at an offset in the sections.
+    #[inline]
+    pub(crate) fn array<const N: usize>(&self, offset: u64) -> Result<[u8; N], Damage> {
+        self.with(offset, N, |bytes| bytes.first_chunk().copied().unwrap_or([0; N]))
+    }
+
     /// The blocks that hold some of these bytes.
+    #[inline]
     fn blocks_of(&self, offset: u64, length: u64) -> Result<Range<usize>, Damage> {
         let start = HEADER_BYTES as u64;
         let is_inside =

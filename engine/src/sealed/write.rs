@@ -1,4 +1,4 @@
-//! Writing a sealed file: sections one after the other, then the checksums, then the header, then its name.
+//! Writing a sealed file: sections one after the other, then the checksums, then the header.
 
 use std::io;
 use std::sync::Arc;
@@ -88,11 +88,6 @@ impl Writer {
         let header = Header { checksums: self.length, checksums_crc, sections: self.sections, ..header };
         let bytes = header.encode();
         self.target.write(&bytes, 0)?;
-        if let Target::File(file) = &self.target
-            && !planted::is(Bug::SkipSegmentSync)
-        {
-            file.sync()?;
-        }
         Ok((header, Header::crc(&bytes), self.target))
     }
 }
@@ -105,6 +100,14 @@ impl Target {
             _ => {}
         }
         Ok(Self::File(disk.create(path, 0)?))
+    }
+
+    /// Makes the file durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match self {
+            Self::File(file) if !planted::is(Bug::SkipSegmentSync) => file.sync(),
+            Self::File(_) | Self::Memory(_) => Ok(()),
+        }
     }
 
     fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -99,7 +99,7 @@ fn join(segment: &mut Segment<'_>, sources: &[(&SealedFile, Run)]) -> Result<(),
     loop {
         let keys = lanes.iter().enumerate().filter_map(|(number, lane)| {
             let (_, record) = lane.current()?;
-            Some(((record.tenant(), record.entity_id()), number))
+            Some(((record.tenant_bytes(), record.entity_bytes()), number))
         });
         let Some((_, number)) = keys.min() else { return Ok(()) };
         if let Some(lane) = lanes.get_mut(number) {

@@ -65,7 +65,7 @@ fn sorted(events: Vec<EventRef>) -> Vec<EventRef> {
     hashed.sort_unstable();
     let name = |number: u32| {
         let event = events.get(number as usize);
-        event.map(|event| (event.tenant(), event.entity_id()))
+        event.map(|event| (event.record().tenant_bytes(), event.record().entity_bytes()))
     };
     let mut groups: Vec<&mut [(u64, u32)]> = hashed.chunk_by_mut(|one, other| one.0 == other.0).collect();
     for group in &mut groups {

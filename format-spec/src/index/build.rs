@@ -30,7 +30,7 @@ pub struct Built {
 #[derive(Default)]
 struct List {
     ordinals: Vec<u32>,
-    entities: u64,
+    entities: u32,
 }
 
 /// An index under construction. It takes about 40 bytes an event.
@@ -83,16 +83,16 @@ impl Builder {
             *time = record.timestamp();
         }
         let ordinal = u32::try_from(ordinal).map_err(|_| position)?;
-        self.set_key(record.tenant(), &record.id());
+        self.set_key(record.tenant_bytes(), &record.id());
         self.ids.push(id_entry(key_hash(&self.key), ordinal));
-        self.set_key(record.tenant(), record.entity_id().as_bytes());
+        self.set_key(record.tenant_bytes(), record.entity_bytes());
         self.extend_stretch(record, key_hash(&self.key), (partition, run), offset);
-        self.set_key(record.tenant(), record.event_type().as_bytes());
+        self.set_key(record.tenant_bytes(), record.type_bytes());
         let list = list_of(&mut self.types, &self.key);
         list.ordinals.push(ordinal);
-        list.entities += u64::from(record.version() == 1);
+        list.entities += u32::from(record.version() == 1);
         for tag in record.tags() {
-            self.set_key(record.tenant(), tag.as_bytes());
+            self.set_key(record.tenant_bytes(), tag.as_bytes());
             let list = list_of(&mut self.tags, &self.key);
             if list.ordinals.last() != Some(&ordinal) {
                 list.ordinals.push(ordinal);
@@ -101,9 +101,9 @@ impl Builder {
         Ok(())
     }
 
-    fn set_key(&mut self, tenant: &str, name: &[u8]) {
+    fn set_key(&mut self, tenant: &[u8], name: &[u8]) {
         self.key.clear();
-        self.key.extend_from_slice(tenant.as_bytes());
+        self.key.extend_from_slice(tenant);
         self.key.push(KEY_SEPARATOR);
         self.key.extend_from_slice(name);
     }
@@ -224,13 +224,14 @@ fn names<E>(
     let (mut directory, mut keys, mut ordinals, mut first) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (key, mut list) in sorted {
         list.ordinals.sort_unstable();
-        let count = list.ordinals.len() as u64;
-        let key_offset = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        // Ordinals are u32, and a key is a few hundred bytes.
+        let count = u32::try_from(list.ordinals.len()).unwrap_or(u32::MAX);
         let key_bytes = u32::try_from(key.len()).unwrap_or(u32::MAX);
-        directory.push(Name { key_offset, key_bytes, first, count, entities: list.entities }.encode());
+        let (key_offset, entities) = (keys.len() as u64, list.entities);
+        directory.push(Name { key_offset, first, count, entities, key_bytes }.encode());
         keys.extend_from_slice(&key);
         list.ordinals.iter().for_each(|ordinal| ordinals.extend_from_slice(&ordinal.to_le_bytes()));
-        first += count;
+        first += u64::from(count);
     }
     write(entries(kind, directory.into_iter()))?;
     write(Built { kind: kind_of_keys, count: keys.len() as u64, bytes: keys })?;

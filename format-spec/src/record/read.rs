@@ -146,6 +146,21 @@ impl<'a> Record<'a> {
         text(self.slice(archive::TENANT))
     }
 
+    /// The tenant's id, as bytes.
+    pub fn tenant_bytes(&self) -> &'a [u8] {
+        self.slice(archive::TENANT)
+    }
+
+    /// The entity's id, as bytes.
+    pub fn entity_bytes(&self) -> &'a [u8] {
+        self.slice(archive::ENTITY_ID)
+    }
+
+    /// The event's type, as bytes.
+    pub fn type_bytes(&self) -> &'a [u8] {
+        self.slice(archive::EVENT_TYPE)
+    }
+
     /// The entity's id within its tenant.
     pub fn entity_id(&self) -> &'a str {
         text(self.slice(archive::ENTITY_ID))

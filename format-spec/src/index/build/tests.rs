@@ -59,7 +59,7 @@ fn entities_of_one_hash_share_no_stretch() {
     let mut offset = 4096;
     for event in [event("t", "a", 1, 1), event("t", "a", 2, 2), event("t", "b", 3, 3)] {
         let bytes = record(&event);
-        builder.set_key(event.tenant, event.entity_id.as_bytes());
+        builder.set_key(event.tenant.as_bytes(), event.entity_id.as_bytes());
         builder.extend_stretch(&Record::check(&bytes).unwrap(), 77, (0, 0), offset);
         offset += bytes.len() as u64;
     }

@@ -1,0 +1,49 @@
+//! Versions of entities that were asked for lately: a bounded cache, so that an entity that is written again and again
+//! touches no file for it.
+
+use foldhash::fast::RandomState;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, UnitWeighter};
+
+/// So many entities are kept, at about 100 bytes each.
+const CAPACITY: usize = 1 << 18;
+
+/// What is known of an entity.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// The version of its last sealed event; `None`: it has none.
+    pub(crate) version: Option<u64>,
+    /// Sealed events up to this position were looked at.
+    pub(crate) through: u64,
+}
+
+type Entries = Cache<Box<[u8]>, Known, UnitWeighter, RandomState>;
+
+/// What is known of entities, by key.
+pub(crate) struct Heads {
+    entries: Entries,
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        let mut options = OptionsBuilder::new();
+        // A small store should not pay for the capacity of a large one.
+        options.weight_capacity(CAPACITY as u64).estimated_items_capacity(CAPACITY / 64);
+        #[expect(clippy::expect_used, reason = "both capacities are given")]
+        let options = options.build().expect("the options are complete");
+        let (hasher, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
+        Self { entries: Cache::with_options(options, UnitWeighter, hasher, lifecycle) }
+    }
+}
+
+impl Heads {
+    /// What is known of the entity of a key.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<Known> {
+        self.entries.get(key)
+    }
+
+    /// Remembers what was found.
+    pub(crate) fn note(&self, key: &[u8], known: Known) {
+        self.entries.insert(key.into(), known);
+    }
+}
