@@ -3,14 +3,22 @@
 pub mod load;
 
 use std::error::Error;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use allsource_engine::Engine;
 use allsource_engine::measure::Floor;
-use allsource_engine::platform::LocalDisk;
+use allsource_engine::platform::{Clock, LocalDisk, SystemClock};
 use tempfile::TempDir;
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Time since some fixed moment.
+pub fn now() -> Duration {
+    static CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::default);
+    CLOCK.monotonic()
+}
 
 /// The memory of this process.
 #[derive(Debug, Clone, Copy, Default)]

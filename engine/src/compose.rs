@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::append::Queue;
 use crate::committer::{Committer, Handoff, Progress};
@@ -16,7 +18,8 @@ use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskLock, Entropy};
 use crate::sequencer::Sequencer;
 use crate::signal::Signal;
-use crate::upkeep::Upkeep;
+use crate::snapshot::{Place, Snapshots};
+use crate::upkeep::{Done, Upkeep};
 use crate::view::Store;
 use crate::watermark::Watermark;
 
@@ -32,11 +35,11 @@ pub(crate) fn compose(
     disk: Arc<dyn Disk>,
     path: &Path,
     clock: Arc<dyn Clock>,
-    entropy: &dyn Entropy,
+    entropy: &Arc<dyn Entropy>,
     options: Options,
 ) -> Result<Composed, OpenError> {
     let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file } =
-        open(&*disk, path, &*clock, entropy, &options)?;
+        open(&*disk, path, &*clock, &**entropy, &options)?;
     let (partitions, journal_file_bytes) = (manifest.partitions, manifest.journal_file_bytes);
     let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::default()));
     let (spare, frozen) = (Arc::new(Spare::default()), Arc::new(Signal::default()));
@@ -51,16 +54,31 @@ pub(crate) fn compose(
     let store = Arc::new(Store::new(generations, tail));
     let (store_id, epoch) = (manifest.store, cursor.header.epoch);
     let catalog = Arc::new(Catalog::new(manifest, journals));
-    let upkeep = Upkeep::new(
+    let place = Place { disk: Arc::clone(&disk), mode: options.read_mode, store: store_id, epoch };
+    let upkeep = Upkeep {
         access,
         store_id,
         epoch,
-        Arc::clone(&catalog),
-        Arc::clone(&store),
-        Arc::clone(&spare),
-        Arc::clone(&progress),
-        Arc::clone(&frozen),
-    );
+        catalog: Arc::clone(&catalog),
+        followed: AtomicU64::new(store.layers().sealed_position()),
+        store: Arc::clone(&store),
+        spare: Arc::clone(&spare),
+        progress: Arc::clone(&progress),
+        frozen: Arc::clone(&frozen),
+        sealed: Signal::default(),
+        grown: Signal::default(),
+        done: Done::default(),
+        watermark: Arc::clone(&watermark),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(entropy),
+        snapshots: Snapshots::open(place, last),
+        snapshot_events: options.snapshot_events,
+        scrub_bytes_per_second: options.scrub_bytes_per_second,
+        scrubbing: Mutex::default(),
+        failed: Mutex::default(),
+        sealing: Mutex::default(),
+        merging: Mutex::default(),
+    };
     let committer = Committer {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),

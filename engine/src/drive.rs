@@ -45,6 +45,10 @@ pub enum Step {
     Merge,
     /// Write an index that had to be made anew.
     Index,
+    /// Read some of the sealed files again.
+    Scrub,
+    /// Look at the next events, and take the snapshots that are due.
+    Snapshot,
 }
 
 /// What the store's threads share.
@@ -233,6 +237,8 @@ impl ByHand {
             Step::Seal => shared.upkeep.seal().unwrap_or(false),
             Step::Merge => shared.upkeep.merge().unwrap_or(false),
             Step::Index => shared.upkeep.write_index().unwrap_or(false),
+            Step::Scrub => shared.upkeep.scrub(),
+            Step::Snapshot => shared.upkeep.follow().unwrap_or(false),
         }
     }
 
@@ -250,6 +256,7 @@ impl ByHand {
             }
         }
         self.sequencer.abandon();
+        let _ = shared.upkeep.snapshots.write(true);
         self.step(shared, Step::Mark);
         self.step(shared, Step::Commit);
     }
@@ -365,6 +372,20 @@ fn run_upkeep(shared: &Shared) {
         // What fails here is tried again: until then there are more generations, or an index is in memory.
         while shared.upkeep.merge().unwrap_or(false) {}
         while shared.upkeep.write_index().unwrap_or(false) {}
+        follow(shared);
+        shared.upkeep.scrub();
+    }
+    // What is not written is only slower to fold.
+    let _ = shared.upkeep.snapshots.write(true);
+}
+
+/// Follows the log for snapshots until there is nothing left to look at, or merging has to be thought of again.
+fn follow(shared: &Shared) {
+    let start = shared.clock.monotonic();
+    while shared.upkeep.follow().unwrap_or(false) {
+        if shared.clock.monotonic().saturating_sub(start) > UPKEEP_LOOK {
+            break;
+        }
     }
 }
 

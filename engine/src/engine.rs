@@ -16,13 +16,15 @@ use crate::compose::{Composed, compose};
 use crate::drive::{self, ByHand, Shared, Step};
 use crate::error::{AppendError, OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId};
-use crate::fold::{AsOf, State, fold};
+use crate::fold::{AsOf, state_of};
 use crate::journal::body_bytes_max;
 use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskLock, Entropy, LocalDisk, SystemClock, SystemEntropy};
 use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::{self, Events};
+use crate::snapshot::{Cause, Snapshot};
+use crate::state::State;
 use crate::subscribe::{Start, Subscription};
 use crate::tail::id_hash;
 use crate::view::View;
@@ -53,8 +55,9 @@ impl Engine {
     /// As [`Engine::open`], and when an option is out of range.
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let disk = Arc::new(LocalDisk::new(&path));
-        let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
-        Self::start(compose(disk, path.as_ref(), clock, &*entropy, options)?, entropy)
+        let clock = Arc::new(SystemClock::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        Self::start(compose(disk, path.as_ref(), clock, &entropy, options)?, entropy)
     }
 
     /// Opens a store on any disk.
@@ -67,7 +70,7 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        Self::start(compose(disk, Path::new("store"), clock, &*entropy, options)?, entropy)
+        Self::start(compose(disk, Path::new("store"), clock, &entropy, options)?, entropy)
     }
 
     fn start(composed: Composed, entropy: Arc<dyn Entropy>) -> Result<Self, OpenError> {
@@ -87,7 +90,7 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let composed = compose(disk, Path::new("store"), clock, &*entropy, options)?;
+        let composed = compose(disk, Path::new("store"), clock, &entropy, options)?;
         let (mut engine, by_hand) = Self::of(composed, entropy);
         engine.by_hand = Some(Mutex::new(by_hand));
         Ok(engine)
@@ -177,7 +180,40 @@ impl Engine {
     /// # Errors
     /// When the data is damaged.
     pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, ReadError> {
-        fold(self.read(&as_of.query(entity))?)
+        let upkeep = &self.shared.upkeep;
+        let state = state_of(self.view(), &upkeep.snapshots, entity, as_of)?;
+        if let Some(state) = state.as_ref().filter(|_| as_of == AsOf::Now) {
+            upkeep.keep_if_due(entity, state);
+        }
+        Ok(state)
+    }
+
+    /// Keeps the state of an entity as it is now, so that later folds begin there; `None`: it has no events.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn snapshot(&self, entity: &Entity) -> Result<Option<Snapshot>, ReadError> {
+        let snapshot = self.shared.upkeep.snapshot(entity, Cause::Manual)?;
+        // One that cannot be written is kept in memory, as every cache may be.
+        let _ = self.shared.upkeep.snapshots.write(true);
+        Ok(snapshot)
+    }
+
+    /// The snapshots of a tenant, or of one entity, at most `limit`: of each entity the newest first. Also how many there
+    /// are.
+    pub fn snapshots(
+        &self,
+        tenant: &TenantId,
+        entity: Option<&Entity>,
+        limit: usize,
+    ) -> (Vec<Arc<Snapshot>>, u64) {
+        self.shared.upkeep.snapshots.list(tenant, entity, limit)
+    }
+
+    /// The newest snapshot of an entity.
+    pub fn latest_snapshot(&self, entity: &Entity) -> Option<Arc<Snapshot>> {
+        let key = entity.key();
+        self.shared.upkeep.snapshots.find(key_hash(&key), &key, &|_| true)
     }
 
     /// Follows the log from a moment on: first what is stored, then what becomes durable.

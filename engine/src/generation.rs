@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 
 use crate::error::Damage;
 use crate::options::ReadMode;
+use crate::planted::{self, Bug};
 use crate::platform::Disk;
 use crate::sealed::SealedFile;
 
@@ -160,11 +161,18 @@ impl Generation {
         opened(&self.rebuilt, || rebuild::in_memory(self)).and_then(look)
     }
 
+    /// The file of the index is damaged: it is made anew in memory, and written when there is time.
+    pub(crate) fn condemn_index(&self) {
+        // If it cannot be made, the damage that hinders it has been noted.
+        let _ = opened(&self.rebuilt, || rebuild::in_memory(self));
+    }
+
     fn opened_index(&self) -> Result<&SealedFile, Damage> {
         opened(&self.index, || {
             let path = index_path(&self.entry);
             let file = SealedFile::open(&*self.access.disk, &path, Kind::Index, self.access.mode)?;
-            match file.header().source_crc == self.entry.segments_crc && self.is_of_this(&file) {
+            let is_right = file.header().source_crc == self.entry.segments_crc && self.is_of_this(&file);
+            match is_right || planted::is(Bug::TrustAnyIndex) {
                 true => Ok(file),
                 false => Err(file.damage(0, "the index is not that of these segments")),
             }

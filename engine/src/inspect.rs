@@ -75,6 +75,37 @@ pub fn dump(path: &Path, each: &mut dyn FnMut(&EventRef)) -> Result<Report, Open
     Ok(report)
 }
 
+/// What became of the indexes of a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Indexes that were made anew.
+    pub generations: u64,
+    /// Why others could not be. Empty: all of them were.
+    pub damage: Vec<Damage>,
+}
+
+/// Makes every index of the store in a folder anew, from its segments.
+///
+/// # Errors
+/// When the folder holds no store, the store is in use, damaged in its manifest or of a newer release, or the system
+/// refuses.
+pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(path));
+    let problem = "there is no manifest".to_owned();
+    let manifest = manifest::read(&*disk)?.ok_or(OpenError::NotAStore { path: path.to_owned(), problem })?;
+    let _lock = lock(&*disk, path)?;
+    let (mode, damages) = (ReadMode::Map, Arc::default());
+    let access = Access { disk, mode, partitions: manifest.partitions, damages };
+    let mut rebuilt = Rebuilt::default();
+    for entry in &manifest.generations {
+        match Generation::new(*entry, access.clone()).write_index() {
+            Ok(()) => rebuilt.generations += 1,
+            Err(damage) => rebuilt.damage.push(damage),
+        }
+    }
+    Ok(rebuilt)
+}
+
 /// What a look at a store gives: its layers, unless there is no manifest that could name them.
 type Found = Option<(Vec<Arc<Generation>>, Tail)>;
 

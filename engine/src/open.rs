@@ -12,6 +12,7 @@ use crate::load::Loader;
 use crate::manifest;
 use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskFile, DiskLock, Entropy};
+use crate::snapshot;
 use crate::tail::Tail;
 use std::sync::Arc;
 
@@ -115,7 +116,7 @@ fn create(
 ) -> Result<Manifest, OpenError> {
     check_vacant(disk, path)?;
     let failed = |error| OpenError::io("create the store", error);
-    let dirs = [manifest::DIR, journal::DIR, generation::DIR, journal::QUARANTINE];
+    let dirs = [manifest::DIR, journal::DIR, generation::DIR, snapshot::DIR, journal::QUARANTINE];
     dirs.into_iter()
         .try_for_each(|dir| disk.create_dir(dir))
         .and_then(|()| disk.sync_dir(""))
@@ -141,7 +142,15 @@ fn create(
 /// manifest is gone.
 fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let names = disk.list("").map_err(|error| OpenError::io("list the folder", error))?;
-    let own = [LOCK, "lost+found", manifest::DIR, journal::DIR, generation::DIR, journal::QUARANTINE];
+    let own = [
+        LOCK,
+        "lost+found",
+        manifest::DIR,
+        journal::DIR,
+        generation::DIR,
+        snapshot::DIR,
+        journal::QUARANTINE,
+    ];
     if let Some(stranger) = names.iter().find(|name| !own.contains(&name.as_str())) {
         let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
         return Err(OpenError::NotAStore { path: path.to_owned(), problem });

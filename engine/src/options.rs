@@ -47,6 +47,10 @@ pub struct Options {
     pub seal_bytes: u64,
     /// How sealed files are read.
     pub read_mode: ReadMode,
+    /// A snapshot of an entity is taken after so many events; 0: only when somebody asks.
+    pub snapshot_events: u64,
+    /// Sealed files are read again and checked at so many bytes a second, at most once an hour; 0: never.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl Default for Options {
@@ -59,6 +63,8 @@ impl Default for Options {
             mark_after: Duration::from_millis(75),
             seal_bytes: 128 << 20,
             read_mode: ReadMode::Map,
+            snapshot_events: 100,
+            scrub_bytes_per_second: 4 << 20,
         }
     }
 }

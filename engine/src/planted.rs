@@ -32,10 +32,16 @@ pub enum Bug {
     SkipSegmentSync,
     /// Journal files are let go of while they hold events that are not sealed.
     RetireJournalEarly,
-    /// A journal file is used again without being filled with zeros.
-    RecycleWithoutZeros,
     /// The sequencer does not look at what was sealed since the caller looked.
     ForgetSealedSince,
+    /// A tail is frozen while the journal does not hold all of it for certain.
+    SealWithoutJournalSync,
+    /// The index of other segments is taken for the right one.
+    TrustAnyIndex,
+    /// The version of an entity in the cache is taken for the newest.
+    KeepStaleHeads,
+    /// Snapshots of events that a crash took back are kept.
+    KeepSnapshotsAhead,
 }
 
 #[cfg(feature = "planted")]

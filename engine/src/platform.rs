@@ -4,6 +4,7 @@
 pub mod disk;
 pub mod clock;
 mod fault;
+mod direct;
 mod local;
 pub(crate) mod sync;
 pub mod sim;

@@ -3,6 +3,8 @@
 
 mod seal;
 mod merge;
+mod snapshots;
+mod scrub;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +17,13 @@ use crate::error::Damage;
 use crate::generation::{Access, Generation, WriteError};
 use crate::journal::Spare;
 use crate::manifest::{Catalog, PublishError};
+use crate::platform::{Clock, Entropy};
 use crate::signal::Signal;
+use crate::snapshot::Snapshots;
 use crate::view::Store;
+use crate::watermark::Watermark;
+
+pub(crate) use scrub::Scrub;
 
 /// Why a piece of upkeep was not done. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -54,45 +61,26 @@ pub(crate) struct Upkeep {
     pub(crate) sealed: Signal,
     pub(crate) grown: Signal,
     pub(crate) done: Done,
+    pub(crate) watermark: Arc<Watermark>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) snapshots: Snapshots,
+    /// A snapshot is due after so many events of an entity; 0: never.
+    pub(crate) snapshot_events: u64,
+    /// So much is read again; 0: nothing.
+    pub(crate) scrub_bytes_per_second: u64,
+    pub(crate) scrubbing: Mutex<Scrub>,
+    /// Events up to this position were looked at for snapshots.
+    pub(crate) followed: AtomicU64,
     /// Why the last attempt to seal failed, until one succeeds.
-    failed: Mutex<Option<String>>,
+    pub(crate) failed: Mutex<Option<String>>,
     /// One seal at a time, and one change of what is sealed already: the two go on side by side, for a seal only adds
     /// to the end.
-    sealing: Mutex<()>,
-    merging: Mutex<()>,
+    pub(crate) sealing: Mutex<()>,
+    pub(crate) merging: Mutex<()>,
 }
 
 impl Upkeep {
-    #[expect(clippy::too_many_arguments, reason = "a part of the composition of the store, called once")]
-    pub(crate) fn new(
-        access: Access,
-        store_id: StoreId,
-        epoch: u64,
-        catalog: Arc<Catalog>,
-        store: Arc<Store>,
-        spare: Arc<Spare>,
-        progress: Arc<Progress>,
-        frozen: Arc<Signal>,
-    ) -> Self {
-        let (sealed, grown, done) = (Signal::default(), Signal::default(), Done::default());
-        Self {
-            access,
-            store_id,
-            epoch,
-            catalog,
-            store,
-            spare,
-            progress,
-            frozen,
-            sealed,
-            grown,
-            done,
-            failed: Mutex::default(),
-            sealing: Mutex::default(),
-            merging: Mutex::default(),
-        }
-    }
-
     /// Why nothing is sealed at the moment, if that is so.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failed.lock().clone()

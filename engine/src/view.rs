@@ -13,6 +13,7 @@ use crate::error::Damage;
 use crate::event::{EventRef, TenantId};
 use crate::generation::Generation;
 use crate::heads::{Heads, Known};
+use crate::planted::{self, Bug};
 use crate::tail::{Tail, Tally};
 
 /// So many tails may wait to be sealed.
@@ -63,7 +64,9 @@ impl Layers {
         let through = self.sealed_position();
         let known = self.heads.find(key);
         let head = match known {
-            Some(known) if known.through >= through => return Ok(known.version),
+            Some(known) if known.through >= through || planted::is(Bug::KeepStaleHeads) => {
+                return Ok(known.version);
+            }
             Some(known) => self.sealed_head(hash, key, known.through)?.or(known.version),
             None => self.sealed_head(hash, key, 0)?,
         };

@@ -14,6 +14,7 @@ pub mod frame;
 pub mod sealed;
 pub mod segment;
 pub mod index;
+pub mod snapshot;
 pub mod manifest;
 
 pub use error::FormatError;

@@ -50,6 +50,8 @@ pub enum Kind {
     Segment,
     /// The index of all segments of a generation.
     Index,
+    /// States of entities.
+    Snapshots,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
         match self {
             Self::Segment => *b"ALLSSEG\x01",
             Self::Index => *b"ALLSIDX\x01",
+            Self::Snapshots => *b"ALLSSNP\x01",
         }
     }
 
@@ -64,6 +67,7 @@ impl Kind {
         match self {
             Self::Segment => "segment",
             Self::Index => "index",
+            Self::Snapshots => "snapshots",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The command line: one file a command. Commands on a running server talk HTTP; `verify` and `dump` read a store
-//! that no server has open.
+//! The command line: one file a command. Commands on a running server talk HTTP; `verify`, `dump` and `index` work on
+//! a store that no server has open.
 
 mod failure;
 mod machine;
@@ -14,8 +14,11 @@ mod read;
 mod state;
 mod tail;
 mod stats;
+mod snapshot;
+mod seal;
 mod verify;
 mod dump;
+mod index;
 mod bench;
 mod serve;
 
@@ -57,10 +60,18 @@ enum Command {
     Tail(tail::Tail),
     /// Print how much the store holds
     Stats(stats::Stats),
+    /// Take, list or print snapshots: states of entities that the store keeps
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
+    /// Move everything that is appended into sealed files now
+    Seal(seal::Seal),
     /// Check every byte of a store that no server has open: 0 clean, 1 damaged, 2 could not look
     Verify(verify::Verify),
     /// Print every readable event of a store that no server has open, one JSON object a line
     Dump(dump::Dump),
+    /// Mend the indexes of a store that no server has open
+    #[command(subcommand)]
+    Index(index::Index),
     /// Measure the engine on this machine, beside what its disk alone can do
     Bench(bench::Bench),
 }
@@ -85,8 +96,11 @@ fn dispatch(command: Command) -> Outcome {
         Command::State(command) => command.run(),
         Command::Tail(command) => command.run(),
         Command::Stats(command) => command.run(),
+        Command::Snapshot(command) => command.run(),
+        Command::Seal(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Dump(command) => command.run(),
+        Command::Index(command) => command.run(),
         Command::Bench(command) => command.run(),
     }
 }

@@ -10,9 +10,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use allsource_engine::{Durability, Options};
+use allsource_engine::{Durability, Options, ReadMode};
 
-pub use settings::{DurabilityName, LogFormat, Settings};
+pub use settings::{DurabilityName, LogFormat, ReadModeName, Settings};
 
 /// Where the server listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -119,6 +119,9 @@ fn options(settings: &Settings) -> Result<Options, ConfigError> {
     if interval_ms == 0 {
         return Err(ConfigError::value("sync_interval_ms", "must be at least 1"));
     }
+    if settings.seal_bytes == Some(0) {
+        return Err(ConfigError::value("seal_bytes", "must be at least 1"));
+    }
     let defaults = Options::default();
     Ok(Options {
         durability: match durability {
@@ -129,6 +132,13 @@ fn options(settings: &Settings) -> Result<Options, ConfigError> {
         partitions: settings.partitions.unwrap_or(defaults.partitions),
         journal_file_bytes: settings.journal_file_bytes.unwrap_or(defaults.journal_file_bytes),
         queue_bytes: settings.queue_bytes.unwrap_or(defaults.queue_bytes),
+        seal_bytes: settings.seal_bytes.unwrap_or(defaults.seal_bytes),
+        read_mode: match settings.read_mode.unwrap_or_default() {
+            ReadModeName::Mmap => ReadMode::Map,
+            ReadModeName::Pread => ReadMode::Read,
+        },
+        snapshot_events: settings.snapshot_events.unwrap_or(defaults.snapshot_events),
+        scrub_bytes_per_second: settings.scrub_bytes_per_second.unwrap_or(defaults.scrub_bytes_per_second),
         ..defaults
     })
 }

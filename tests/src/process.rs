@@ -19,9 +19,17 @@ impl Process {
     /// # Panics
     /// When it cannot be started at all.
     pub fn start(program: &Path, data: &Path) -> Self {
+        Self::start_with(program, data, &[])
+    }
+
+    /// Starts `program` as [`Process::start`] does, with more arguments.
+    ///
+    /// # Panics
+    /// When it cannot be started at all.
+    pub fn start_with(program: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--journal-file-bytes", "1048576", "--data"]);
-        command.arg(data).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg(data).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self { child: command.spawn().expect("the program starts") }
     }
 

@@ -1,9 +1,9 @@
 //! Random queries against a plain filter over everything the store shows.
 
-use allsource_engine::event::{EntityId, EventRef, EventType, Tag, TenantId};
+use allsource_engine::event::{Entity, EntityId, EventRef, EventType, Payload, Tag, TenantId};
 use allsource_engine::platform::sim::Seeded;
 use allsource_engine::query::Order;
-use allsource_engine::{Engine, Query, Version};
+use allsource_engine::{AsOf, Engine, Query, Version};
 
 use crate::oracle::Broken;
 
@@ -24,7 +24,60 @@ pub fn check(engine: &Engine, random: &mut Seeded, count: usize) -> Result<(), B
             return Err(format!("{query:?} is counted as {counted:?}, but {unlimited} match"));
         }
     }
+    check_states(engine, &all, random, count / 4)?;
     check_heads(engine, &all)
+}
+
+/// Folds some entities as of some moments, and compares with a fold of the events that are there.
+fn check_states(engine: &Engine, all: &[EventRef], random: &mut Seeded, count: usize) -> Result<(), Broken> {
+    for _ in 0..count {
+        let mut pick = || all.get(random.below(all.len() as u64) as usize).cloned();
+        let Some((one, other)) = pick().zip(pick()) else { return Ok(()) };
+        let as_of = match random.below(4) {
+            0 => AsOf::Version(one.version()),
+            1 => AsOf::Position(other.position()),
+            2 => AsOf::Time(other.timestamp()),
+            _ => AsOf::Now,
+        };
+        let (tenant, id) = (TenantId::new(one.tenant()), EntityId::new(one.entity_id()));
+        let entity = Entity::of(tenant.expect("a good name"), id.expect("a good name"));
+        let is_before = |event: &&EventRef| match as_of {
+            AsOf::Now => true,
+            AsOf::Version(version) => event.version() <= version,
+            AsOf::Position(position) => event.position() <= position,
+            AsOf::Time(time) => event.timestamp() <= time,
+        };
+        let own = |event: &&EventRef| event.entity_id() == one.entity_id() && event.tenant() == one.tenant();
+        let events: Vec<&EventRef> = all.iter().filter(own).filter(is_before).collect();
+        let state = engine.fold(&entity, as_of).map_err(|error| error.to_string())?;
+        let found = state.as_ref().map(|state| (state.version(), state.event_count(), state.last_updated()));
+        let expected = events.last().map(|last| (last.version(), events.len() as u64, last.timestamp()));
+        if found != expected {
+            return Err(format!("{entity} as of {as_of:?} is {found:?}, its events say {expected:?}"));
+        }
+        let found = state.map(|state| serde_json::from_str::<serde_json::Value>(&state.to_json()));
+        let found = found.transpose().map_err(|error| error.to_string())?;
+        if found.is_some() && found != Some(merged(&events)) {
+            return Err(format!(
+                "{entity} as of {as_of:?} is {found:?}, its events say {:?}",
+                merged(&events)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The top-level members of all payloads, later ones replacing earlier ones.
+fn merged(events: &[&EventRef]) -> serde_json::Value {
+    let mut members = serde_json::Map::new();
+    for event in events {
+        if let Payload::Json(text) = event.payload()
+            && let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text)
+        {
+            members.extend(object);
+        }
+    }
+    serde_json::Value::Object(members)
 }
 
 fn collect(engine: &Engine, query: &Query) -> Result<Vec<EventRef>, Broken> {
@@ -96,7 +149,7 @@ fn check_heads(engine: &Engine, all: &[EventRef]) -> Result<(), Broken> {
     for event in all {
         let tenant = TenantId::new(event.tenant()).map_err(|error| error.to_string())?;
         let id = EntityId::new(event.entity_id()).map_err(|error| error.to_string())?;
-        heads.insert(allsource_engine::event::Entity::of(tenant.clone(), id), event.version());
+        heads.insert(Entity::of(tenant.clone(), id), event.version());
         let found = engine.event(&tenant, event.id()).map_err(|error| error.to_string())?;
         if found.map(|found| found.position()) != Some(event.position()) {
             return Err(format!("{event:?} is not found by its id"));

@@ -24,7 +24,8 @@ pub struct Server {
     agent: Agent,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    /// Where the store lies.
+    pub folder: tempfile::TempDir,
 }
 
 /// What a server answered.
@@ -57,7 +58,7 @@ impl Server {
             serve(listener, app, shutdown).await.expect("the server serves");
         });
         let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { engine, address, runtime, agent, stop: Some(stop), serving: Some(serving), _folder: folder }
+        Self { engine, address, runtime, agent, stop: Some(stop), serving: Some(serving), folder }
     }
 
     /// The address of a path.

@@ -35,14 +35,12 @@ fn recycle(disk: &dyn Disk, retired: u64, length: u64) -> io::Result<Arc<dyn Dis
     }
     remove_unnamed(disk)?;
     disk.rename(&path, UNNAMED)?;
-    if !planted::is(Bug::RecycleWithoutZeros) {
-        let piece = [0; 64 << 10];
-        let mut offset = 0;
-        while offset < length {
-            let count = piece.len().min(usize::try_from(length - offset).unwrap_or(usize::MAX));
-            file.write_at(piece.get(..count).unwrap_or(&[]), offset)?;
-            offset += count as u64;
-        }
+    let piece = [0; 64 << 10];
+    let mut offset = 0;
+    while offset < length {
+        let count = piece.len().min(usize::try_from(length - offset).unwrap_or(usize::MAX));
+        file.write_at(piece.get(..count).unwrap_or(&[]), offset)?;
+        offset += count as u64;
     }
     file.sync()?;
     Ok(file)

@@ -24,7 +24,6 @@ pub trait Disk: Send + Sync + 'static {
     /// Maps a file that will not be written any more.
     fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>>;
     /// Opens a file for reading what the medium holds, whatever the page cache shows, as far as the system can.
-    /// Offsets are multiples of 4096.
     fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Gives a file a name that must be free.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;

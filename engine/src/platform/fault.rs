@@ -103,20 +103,34 @@ fn take_range() -> &'static Range {
     }
 }
 
+type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+/// What was to be done about SIGBUS before.
+static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+
 /// Installs the handler, once for the process.
 fn install() -> io::Result<()> {
     static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| {
-        // SAFETY: the handler does only what a signal handler may: it reads atomics and calls mmap and signal.
-        let registered = unsafe { signal_hook_registry::register_sigaction(libc::SIGBUS, on_bus_error) };
-        registered.map(drop).map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
+        // SAFETY: all zeros is a valid value of this structure.
+        let (mut ours, mut before): (libc::sigaction, libc::sigaction) = unsafe { std::mem::zeroed() };
+        ours.sa_sigaction = on_bus_error as Handler as usize;
+        ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        // SAFETY: the handler does only what a signal handler may: it reads atomics and calls mmap and sigaction.
+        let result = unsafe { libc::sigaction(libc::SIGBUS, &raw const ours, &raw mut before) };
+        let _ = BEFORE.set(before);
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL))
+        }
     });
     installed.map_err(io::Error::from_raw_os_error)
 }
 
-fn on_bus_error(info: &libc::siginfo_t) {
-    // SAFETY: for SIGBUS the system fills the address in.
-    let address = unsafe { info.si_addr() } as usize;
+extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the system hands in a valid structure, and for SIGBUS fills the address in.
+    let address = unsafe { (*info).si_addr() } as usize;
     let is_inside = |range: &&Range| {
         let (start, length) = (range.start.load(Ordering::Acquire), range.length.load(Ordering::Acquire));
         (start..start + length).contains(&address)
@@ -126,8 +140,25 @@ fn on_bus_error(info: &libc::siginfo_t) {
         put_zeros(address)
     });
     if !is_mended {
-        // SAFETY: the fault is not ours: the instruction is tried again and ends the process as it should.
-        unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+        pass_on(signal, info, context);
+    }
+}
+
+/// The fault is not ours: whoever was there before decides.
+fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    match BEFORE.get() {
+        Some(before)
+            if before.sa_flags & libc::SA_SIGINFO != 0
+                && ![libc::SIG_DFL, libc::SIG_IGN].contains(&before.sa_sigaction) =>
+        {
+            // SAFETY: with this flag the address is that of a function of this type.
+            let handler = unsafe { std::mem::transmute::<usize, Handler>(before.sa_sigaction) };
+            handler(signal, info, context);
+        }
+        _ => {
+            // SAFETY: the instruction is tried again, and ends the process as it should.
+            unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::direct::DirectFile;
 use super::disk::{Disk, DiskFile, DiskLock, Mapping};
 use super::fault::MappedFile;
 
@@ -72,10 +73,7 @@ impl Disk for LocalDisk {
     }
 
     fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = File::open(self.at(path))?;
-        #[cfg(target_os = "linux")]
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
-        Ok(Arc::new(LocalFile { file }))
+        DirectFile::open(&self.at(path))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -120,8 +118,8 @@ fn preallocate(file: &File, length: u64) -> io::Result<()> {
 }
 
 #[derive(Debug)]
-struct LocalFile {
-    file: File,
+pub(super) struct LocalFile {
+    pub(super) file: File,
 }
 
 impl DiskFile for LocalFile {

@@ -34,6 +34,6 @@ impl Dump {
         for damage in &report.damage {
             terminal::complain(&format!("DAMAGE {damage}"));
         }
-        Ok(verify::exit_code(&report))
+        Ok(verify::exit_code(&report.damage))
     }
 }

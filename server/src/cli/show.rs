@@ -1,5 +1,6 @@
-//! Events on the terminal.
+//! Events and states on the terminal.
 
+use std::collections::HashMap;
 use std::io;
 
 use comfy_table::Table;
@@ -46,6 +47,17 @@ pub(super) fn events(events: &[Box<RawValue>], output: Output) -> io::Result<()>
 /// One event as one line for people, for output that never ends.
 pub(super) fn line(event: &str) -> String {
     row(event).join("  ")
+}
+
+/// Prints the members of a state as a table.
+pub(super) fn members(members: &HashMap<String, Box<RawValue>>) -> io::Result<()> {
+    let mut table = terminal::table(&["MEMBER", "VALUE"]);
+    let mut sorted: Vec<_> = members.iter().collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    for (name, value) in sorted {
+        table.add_row([name.as_str(), value.get()]);
+    }
+    terminal::say(&table.trim_fmt())
 }
 
 fn heading() -> Table {

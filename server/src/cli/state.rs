@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Server;
 use super::client::{Parameter, path};
 use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output};
+use super::{Server, show};
 
 /// Prints the state of an entity: its events, merged in order.
 #[derive(Debug, Args)]
@@ -53,13 +53,7 @@ impl State {
         let answer: Answer = serde_json::from_str(answer.get()).map_err(problem)?;
         let last = answer.last_updated.unwrap_or_default();
         terminal::say(&format!("{}: {} events, the last of {last}", self.entity, answer.event_count))?;
-        let mut table = terminal::table(&["MEMBER", "VALUE"]);
-        let mut members: Vec<_> = answer.current_state.iter().collect();
-        members.sort_by_key(|(name, _)| *name);
-        for (name, value) in members {
-            table.add_row([name.as_str(), value.get()]);
-        }
-        terminal::say(&table.trim_fmt())?;
+        show::members(&answer.current_state)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use allsource_engine::OpenError;
 use allsource_engine::inspect::{self, Report};
+use allsource_engine::{Damage, OpenError};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output, grouped};
@@ -33,7 +33,7 @@ impl Verify {
             Output::Json | Output::Ndjson => terminal::say(&json(&report).to_string())?,
             Output::Table => terminal::say(&text(&report))?,
         }
-        Ok(exit_code(&report))
+        Ok(exit_code(&report.damage))
     }
 }
 
@@ -49,18 +49,21 @@ pub(super) fn cannot_look(dir: &Path, error: &OpenError) -> Failure {
     }
 }
 
-pub(super) fn exit_code(report: &Report) -> ExitCode {
-    if report.damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
+pub(super) fn exit_code(damage: &[Damage]) -> ExitCode {
+    if damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
 }
 
-fn json(report: &Report) -> serde_json::Value {
-    let damage = report
-        .damage
-        .iter()
-        .map(|damage| json!({ "file": damage.file, "offset": damage.offset, "problem": damage.problem }));
+/// Damage as JSON, for programs.
+pub(super) fn damage_json(damage: &[Damage]) -> Vec<Value> {
+    let object =
+        |damage: &Damage| json!({ "file": damage.file, "offset": damage.offset, "problem": damage.problem });
+    damage.iter().map(object).collect()
+}
+
+fn json(report: &Report) -> Value {
     json!({
         "clean": report.damage.is_empty(), "files": report.files, "bytes": report.bytes, "events": report.events,
-        "torn_bytes": report.torn_bytes, "damage": damage.collect::<Vec<_>>(),
+        "torn_bytes": report.torn_bytes, "damage": damage_json(&report.damage),
     })
 }
 

@@ -18,6 +18,17 @@ pub enum DurabilityName {
     None,
 }
 
+/// How sealed files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadModeName {
+    /// Mapped into memory.
+    #[default]
+    Mmap,
+    /// With a system call for each read.
+    Pread,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,6 +69,18 @@ pub struct Settings {
     /// Most bytes of appends that may wait to be written [env: ALLSOURCE_QUEUE_BYTES] [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     pub queue_bytes: Option<usize>,
+    /// Events are sealed once they take about so much memory [env: ALLSOURCE_SEAL_BYTES] [default: 134217728]
+    #[arg(long, value_name = "BYTES")]
+    pub seal_bytes: Option<u64>,
+    /// How sealed files are read [env: ALLSOURCE_READ_MODE] [default: mmap]
+    #[arg(long, value_name = "HOW")]
+    pub read_mode: Option<ReadModeName>,
+    /// Events of an entity until its next snapshot; 0: none by itself [env: ALLSOURCE_SNAPSHOT_EVENTS] [default: 100]
+    #[arg(long, value_name = "N")]
+    pub snapshot_events: Option<u64>,
+    /// Sealed bytes checked again in a second; 0: none [env: ALLSOURCE_SCRUB_BYTES_PER_SECOND] [default: 4194304]
+    #[arg(long, value_name = "BYTES")]
+    pub scrub_bytes_per_second: Option<u64>,
     /// How log lines are written [env: ALLSOURCE_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -74,7 +97,7 @@ pub struct Settings {
 
 impl Settings {
     /// Every key of the TOML file.
-    pub const KEYS: [&'static str; 11] = [
+    pub const KEYS: [&'static str; 15] = [
         "listen",
         "data",
         "durability",
@@ -82,6 +105,10 @@ impl Settings {
         "journal_file_bytes",
         "partitions",
         "queue_bytes",
+        "seal_bytes",
+        "read_mode",
+        "snapshot_events",
+        "scrub_bytes_per_second",
         "log_format",
         "log_level",
         "insecure",
@@ -100,6 +127,10 @@ impl Settings {
             journal_file_bytes: self.journal_file_bytes.or(weaker.journal_file_bytes),
             partitions: self.partitions.or(weaker.partitions),
             queue_bytes: self.queue_bytes.or(weaker.queue_bytes),
+            seal_bytes: self.seal_bytes.or(weaker.seal_bytes),
+            read_mode: self.read_mode.or(weaker.read_mode),
+            snapshot_events: self.snapshot_events.or(weaker.snapshot_events),
+            scrub_bytes_per_second: self.scrub_bytes_per_second.or(weaker.scrub_bytes_per_second),
             log_format: self.log_format.or(weaker.log_format),
             log_level: self.log_level.or(weaker.log_level),
             insecure: self.insecure.or(weaker.insecure),

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use allsource_engine::Durability;
+use allsource_engine::{Durability, Options, ReadMode};
 
-use super::{Config, ConfigError, DurabilityName, LogFormat, Settings, file};
+use super::{Config, ConfigError, DurabilityName, LogFormat, ReadModeName, Settings, file};
 
 fn resolve(flags: Settings, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -56,6 +56,30 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
 }
 
 #[test]
+fn what_is_sealed_kept_and_checked_again_is_set_like_everything_else() {
+    let upkeep = |options: &Options| {
+        let Options { seal_bytes, read_mode, snapshot_events, scrub_bytes_per_second, .. } = *options;
+        (seal_bytes, read_mode, snapshot_events, scrub_bytes_per_second)
+    };
+    let config = resolve(Settings::default(), &[]).unwrap();
+    assert_eq!(upkeep(&config.options), (128 << 20, ReadMode::Map, 100, 4 << 20));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("allsource.toml");
+    write(&path, "seal_bytes = 1\nread_mode = \"mmap\"\nsnapshot_events = 2\nscrub_bytes_per_second = 3\n");
+    let flags = Settings { config: Some(path), snapshot_events: Some(0), ..Settings::default() };
+    let environment = [
+        ("ALLSOURCE_READ_MODE", "pread"),
+        ("ALLSOURCE_SNAPSHOT_EVENTS", "9"),
+        ("ALLSOURCE_SCRUB_BYTES_PER_SECOND", "0"),
+    ];
+    let config = resolve(flags, &environment).unwrap();
+    assert_eq!(upkeep(&config.options), (1, ReadMode::Read, 0, 0));
+    let sealing = resolve(Settings::default(), &[("ALLSOURCE_SEAL_BYTES", "65536")]).unwrap();
+    assert_eq!(sealing.options.seal_bytes, 65_536);
+}
+
+#[test]
 fn the_older_variables_still_work_and_lose_to_the_newer() {
     let older = [("ALLSOURCE_PORT", "9000"), ("ALLSOURCE_DATA_DIR", "older")];
     let config = resolve(Settings::default(), &older).unwrap();
@@ -82,18 +106,23 @@ fn a_key_that_means_nothing_is_refused_with_the_nearest_that_does() {
     check("[server]\nport = 1", "unknown key \"server\"");
     check("durability = \"often\"", "unknown variant `often`");
     check("partitions = \"many\"", "expected u32");
+    check("read_mode = \"mapped\"", "unknown variant `mapped`");
+    check("seal_byte = 1", "did you mean \"seal_bytes\"?");
     check("partitions = ", "line 1");
 }
 
 #[test]
 fn every_key_of_the_list_is_read_by_the_file() {
     let text = "listen=\"a\"\ndata=\"b\"\ndurability=\"none\"\nsync_interval_ms=1\njournal_file_bytes=2\npartitions=3\n\
-                queue_bytes=4\nlog_format=\"json\"\nlog_level=\"debug\"\ninsecure=true\nbehind_proxy=false";
+                queue_bytes=4\nseal_bytes=5\nread_mode=\"pread\"\nsnapshot_events=6\n\
+                scrub_bytes_per_second=7\nlog_format=\"json\"\nlog_level=\"debug\"\ninsecure=true\nbehind_proxy=false";
     let settings = file::parse(text).unwrap();
     assert_eq!(text.lines().count(), Settings::KEYS.len());
     assert_eq!(settings.durability, Some(DurabilityName::None));
     assert_eq!((settings.insecure, settings.behind_proxy), (Some(true), Some(false)));
     assert_eq!(settings.log_level.as_deref(), Some("debug"));
+    assert_eq!((settings.seal_bytes, settings.read_mode), (Some(5), Some(ReadModeName::Pread)));
+    assert_eq!((settings.snapshot_events, settings.scrub_bytes_per_second), (Some(6), Some(7)));
     assert_eq!(Settings { config: None, ..Settings::default() }.or(settings.clone()), settings);
 }
 
@@ -118,5 +147,9 @@ fn impossible_values_name_their_setting() {
     check(("ALLSOURCE_DURABILITY", "often"), "must be one of sync, interval, none");
     check(("ALLSOURCE_LISTEN", "nowhere"), "write it like 127.0.0.1:8080");
     check(("ALLSOURCE_SYNC_INTERVAL_MS", "5"), "only with durability interval");
+    check(("ALLSOURCE_READ_MODE", "mapped"), "must be one of mmap, pread");
+    check(("ALLSOURCE_SEAL_BYTES", "0"), "seal_bytes: must be at least 1");
+    check(("ALLSOURCE_SNAPSHOT_EVENTS", "-1"), "ALLSOURCE_SNAPSHOT_EVENTS=-1: invalid digit");
+    check(("ALLSOURCE_SCRUB_BYTES_PER_SECOND", "4M"), "ALLSOURCE_SCRUB_BYTES_PER_SECOND=4M: invalid digit");
     check(("ALLSOURCE_CONFIG", "no-such-file.toml"), "cannot read the configuration file no-such-file.toml");
 }

@@ -66,6 +66,15 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, 
     }
 }
 
+/// Reads a body of JSON as a whole.
+pub(super) async fn read_json(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Problem> {
+    check_encoding(headers)?;
+    if !is_json(media_type(headers)) {
+        return Err(unsupported(headers, "application/json"));
+    }
+    read(headers, body).await
+}
+
 /// Takes what is left of a refused body, within reason: most clients read no answer before they have sent it all.
 pub(super) async fn discard(mut body: Body) {
     let taking = async {

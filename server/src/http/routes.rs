@@ -9,7 +9,9 @@ mod events;
 mod page;
 mod query;
 mod entities;
+mod snapshots;
 mod stream;
+mod maintenance;
 
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ use crate::app::App;
 use crate::problem::{Kind, Problem};
 
 /// Paths, as they are named in metrics.
-pub(super) const PATHS: [&str; 12] = [
+pub(super) const PATHS: [&str; 15] = [
     "/api/v1/events",
     "/api/v1/events/batch",
     "/api/v1/events/query",
@@ -31,7 +33,10 @@ pub(super) const PATHS: [&str; 12] = [
     "/api/v1/events/{id}",
     "/api/v1/entities/{id}/state",
     "/api/v1/entities/{id}/snapshot",
+    "/api/v1/snapshots",
+    "/api/v1/snapshots/{id}/latest",
     "/api/v1/stats",
+    "/api/v1/maintenance/seal",
     "/health",
     "/healthz",
     "/readyz",
@@ -40,7 +45,23 @@ pub(super) const PATHS: [&str; 12] = [
 
 /// Everything the server answers.
 pub fn router(app: Arc<App>) -> Router {
-    let [append, batch, query, stream, event, state, snapshot, stats, health, live, ready, metrics] = PATHS;
+    let [
+        append,
+        batch,
+        query,
+        stream,
+        event,
+        state,
+        snapshot,
+        snapshots,
+        latest,
+        stats,
+        seal,
+        health,
+        live,
+        ready,
+        metrics,
+    ] = PATHS;
     Router::new()
         .route(append, post(append::append))
         .route(batch, post(batch::append))
@@ -49,7 +70,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route(event, get(events::event))
         .route(state, get(entities::state))
         .route(snapshot, get(entities::snapshot))
+        .route(snapshots, get(snapshots::list).post(snapshots::create))
+        .route(latest, get(snapshots::latest))
         .route(stats, get(stats::stats))
+        .route(seal, post(maintenance::seal))
         .route(health, get(health::health))
         .route(live, get(health::live))
         .route(ready, get(health::ready))

@@ -30,8 +30,8 @@ pub(super) fn of_read(params: &Params, headers: &HeaderMap) -> Result<TenantId, 
     Ok(named(params, headers)?.unwrap_or_default())
 }
 
-/// The tenant of an event: as its body says, or else as the request does, or the default.
-pub(super) fn of_event(named: Option<&TenantId>, body: Option<&str>) -> Result<TenantId, Problem> {
+/// The tenant of what a body is about: as the body says, or else as the request does, or the default.
+pub(super) fn of_body(named: Option<&TenantId>, body: Option<&str>) -> Result<TenantId, Problem> {
     match (named, body) {
         (Some(named), Some(body)) if named.as_str() != body => {
             Err(contradiction("the body", body, "the request", named.as_str()))

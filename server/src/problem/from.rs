@@ -1,6 +1,6 @@
 //! From the errors of the layers below to problems.
 
-use allsource_engine::error::{AppendError, ReadError};
+use allsource_engine::error::{AppendError, ReadError, SealError};
 use allsource_engine::event::{InvalidEvent, NameError};
 use allsource_engine::{ExpectedVersion, Version};
 use serde_json::Value;
@@ -60,6 +60,17 @@ impl From<ReadError> for Problem {
     }
 }
 
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SealError::Failed(_) => Self::new(Kind::NOT_SEALING, detail),
+            SealError::Fenced(_) | SealError::Closed => Self::new(Kind::FENCED, detail),
+            _ => Self::new(Kind::INTERNAL, detail),
+        }
+    }
+}
+
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
         Self::new(Kind::INVALID_NAME, error.to_string()).with("field", error.field)
@@ -94,6 +105,7 @@ impl Problem {
             let suggestion = nearest(field, known);
             let detail = match suggestion {
                 Some(name) => format!("unknown field `{field}`; did you mean `{name}`?"),
+                None if known.is_empty() => format!("unknown field `{field}`; this body has none"),
                 None => format!("unknown field `{field}`; known are {}", known.join(", ")),
             };
             Self::new(Kind::UNKNOWN_FIELD, detail)

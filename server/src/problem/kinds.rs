@@ -64,6 +64,8 @@ kinds! {
     EVENT_NOT_FOUND = 404 "event-not-found" "There is no such event" "Event not found";
     /// No such entity, or not at that moment.
     ENTITY_NOT_FOUND = 404 "entity-not-found" "There is no such entity" "Entity not found";
+    /// No snapshot of the entity.
+    SNAPSHOT_NOT_FOUND = 404 "snapshot-not-found" "There is no snapshot of this entity" "Snapshot not found";
     /// No such path.
     NO_ROUTE = 404 "no-such-route" "There is nothing at this path" "Not found";
     /// The path does not do that.
@@ -86,6 +88,8 @@ kinds! {
     STORAGE_FULL = 507 "storage-full" "The disk is full" "Storage error";
     /// The store takes no more events.
     FENCED = 503 "fenced" "The store takes no more events" "Storage error";
+    /// Events stay in memory and in the journal for now.
+    NOT_SEALING = 503 "not-sealing" "Events cannot be sealed now" "Storage error";
     /// It may have been written, or not.
     OUTCOME_UNKNOWN = 503 "outcome-unknown" "It is not known whether it was written" "Storage error";
     /// Another node takes the events of this entity.

@@ -1,6 +1,6 @@
 //! What a caller reads.
 
-use allsource_engine::error::AppendError;
+use allsource_engine::error::{AppendError, SealError};
 use allsource_engine::event::Entity;
 use allsource_engine::{ExpectedVersion, Version};
 use serde_json::json;
@@ -29,6 +29,17 @@ fn the_error_member_has_the_form_of_old_servers() {
         json!({"type": "/problems/entity-not-found", "title": "There is no such entity", "status": 404,
             "detail": "order-1", "error": "Entity not found: order-1"})
     );
+}
+
+#[test]
+fn why_nothing_is_sealed_is_told_by_what_helps() {
+    let check = |error: SealError, slug: &str, detail: &str| {
+        let problem = Problem::from(error);
+        assert_eq!((problem.status(), problem.kind().slug, problem.detail()), (503, slug, detail));
+    };
+    check(SealError::Failed("no room".to_owned()), "not-sealing", "sealing failed: no room");
+    check(SealError::Fenced("a sync failed".to_owned()), "fenced", "the store is fenced: a sync failed");
+    check(SealError::Closed, "fenced", "the store is closed");
 }
 
 #[test]

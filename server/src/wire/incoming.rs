@@ -88,7 +88,10 @@ pub(crate) fn parse_object<'a, T: Deserialize<'a>>(text: &'a [u8], known: &[&str
     if let Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') = first
         && serde_json::from_slice::<&RawValue>(text).is_ok()
     {
-        let detail = format!("a JSON object is expected here, with fields such as {}", known.join(", "));
+        let detail = match known {
+            [] => "a JSON object without fields is expected here".to_owned(),
+            _ => format!("a JSON object is expected here, with fields such as {}", known.join(", ")),
+        };
         return Err(Problem::new(Kind::INVALID_BODY, detail));
     }
     serde_json::from_slice(text)

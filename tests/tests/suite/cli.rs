@@ -1,6 +1,6 @@
 //! The command line, against a server process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use allsource_tests::command::Program;
 use allsource_tests::process::Process;
@@ -105,6 +105,84 @@ fn a_store_is_verified_and_its_dump_imports_into_another() {
     let damaged = offline.run(&["verify", store]);
     assert_eq!(damaged.code, 1, "{damaged:?}");
     assert!(damaged.out.contains("DAMAGE journal/0000000001.jnl"), "{}", damaged.out);
+}
+
+#[test]
+fn snapshots_are_taken_listed_and_printed() {
+    let running = start();
+    let run = |arguments: &[&str]| running.program.run(arguments);
+    run(&["append", "user-1", "user.created", r#"{"name":"Ada"}"#]).success();
+    let taken = json(&run(&["snapshot", "create", "user-1", "--output", "json"]).success());
+    assert_eq!((&taken["entity_id"], &taken["version"]), (&"user-1".into(), &1.into()));
+    run(&["append", "user-1", "user.moved", r#"{"city":"Ely"}"#]).success();
+    let told = run(&["snapshot", "create", "user-1"]).success();
+    assert!(told.contains("user-1 at version 2: 2 events"), "{told}");
+
+    let listed = json(&run(&["snapshot", "list", "user-1", "--output", "json"]).success());
+    assert_eq!((&listed["total"], &listed["snapshots"][1]["id"]), (&2.into(), &taken["snapshot_id"]));
+    let first = run(&["snapshot", "list", "--limit", "1", "--output", "ndjson"]);
+    assert!(first.err.contains("--limit"), "{}", first.err);
+    assert_eq!(json(first.success().trim())["version"], 2);
+    let table = run(&["snapshot", "list"]).success();
+    assert!(table.contains("ENTITY") && table.matches("manual").count() == 2, "{table}");
+    let latest = run(&["snapshot", "latest", "user-1"]).success();
+    assert!(latest.contains("name") && latest.contains(r#""Ely""#), "{latest}");
+    let latest = json(&run(&["snapshot", "latest", "user-1", "--output", "json"]).success());
+    assert_eq!(latest["state"], json(r#"{"name":"Ada","city":"Ely"}"#));
+
+    let nobody = run(&["snapshot", "latest", "nobody"]);
+    assert!(nobody.code == 1 && nobody.err.contains("nobody"), "{nobody:?}");
+    assert_eq!(run(&["snapshot", "create", "user-1", "--tenant", "acme"]).code, 1);
+    let others = run(&["snapshot", "list", "--tenant", "acme", "--output", "json"]).success();
+    assert_eq!(json(&others)["total"], 0);
+}
+
+/// The longest file in a folder, or in those below it, whose name ends like this.
+fn longest(folder: &Path, end: &str) -> PathBuf {
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.retain(|path| path.to_str().unwrap().ends_with(end));
+    files.into_iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap()
+}
+
+#[test]
+fn a_store_is_sealed_and_its_indexes_are_made_anew() {
+    let running = start();
+    assert!(running.program.run(&["seal"]).success().contains("nothing to seal"));
+    running.program.run(&["demo", "--events", "3000", "--ending", "2026-01-31T00:00:00Z"]).success();
+    let sealed = json(&running.program.run(&["seal", "--output", "json"]).success());
+    assert_eq!(sealed["sealed_position"], 3_000);
+    assert!(running.program.run(&["seal"]).success().contains("position 3,000"));
+    let folder = running.folder.path().join("store");
+    let (segments, store) = (folder.join("segments"), folder.to_str().unwrap());
+    let in_use = running.program.run(&["index", "rebuild", store]);
+    assert!(in_use.code == 2 && in_use.err.contains("stop the server"), "{in_use:?}");
+    running.process.stop();
+
+    let offline = Program::new(Path::new(env!("CARGO_BIN_EXE_server")), "127.0.0.1:1");
+    let dump = offline.run(&["dump", store]).success();
+    assert_eq!(dump.lines().count(), 3_000);
+    std::fs::remove_file(longest(&segments, ".idx")).unwrap();
+    assert_eq!(offline.run(&["verify", store]).code, 1);
+    let rebuilt = json(&offline.run(&["index", "rebuild", store, "--output", "json"]).success());
+    assert_eq!((&rebuilt["complete"], &rebuilt["rebuilt"]), (&true.into(), &1.into()));
+    assert!(offline.run(&["verify", store]).success().contains("clean"));
+    assert_eq!(offline.run(&["dump", store]).success(), dump);
+
+    let segment = longest(&segments, ".seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let damaged = offline.run(&["index", "rebuild", store]);
+    assert!(damaged.code == 1 && damaged.out.contains("DAMAGE segments/"), "{damaged:?}");
+    let no_store = offline.run(&["index", "rebuild", segments.to_str().unwrap()]);
+    assert_eq!(no_store.code, 2, "{no_store:?}");
 }
 
 #[test]

@@ -45,6 +45,84 @@ fn check(address: &str) {
     );
 }
 
+/// What a server says to a number of questions, all of the answers in one text.
+fn answers(address: &str) -> String {
+    let mut all = String::new();
+    let types = get(address, "/api/v1/events/query?limit=1000");
+    let mut questions: Vec<String> = Vec::new();
+    for event in types["events"].as_array().unwrap().iter().step_by(40) {
+        let (entity, kind) = (event["entity_id"].as_str().unwrap(), event["event_type"].as_str().unwrap());
+        let kind = kind.replace(' ', "%20");
+        questions.push(format!("/api/v1/events/query?entity_id={entity}&limit=1000"));
+        questions.push(format!("/api/v1/events/query?event_type={kind}&order=desc&limit=50"));
+        questions.push(format!("/api/v1/entities/{entity}/state?history=false"));
+        questions.push(format!("/api/v1/entities/{entity}/state?as_of=2012-01-01T00:00:00Z"));
+        questions
+            .push(format!("/api/v1/events/{}", event["event_id"].as_str().or(event["id"].as_str()).unwrap()));
+    }
+    questions.push("/api/v1/events/query?from_position=131000&limit=500".to_owned());
+    questions.push(
+        "/api/v1/events/query?since=2012-02-01T00:00:00Z&until=2012-02-02T00:00:00Z&limit=1000".to_owned(),
+    );
+    for question in questions {
+        let mut answer = ureq::get(format!("http://{address}{question}"))
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .call()
+            .unwrap();
+        all.push_str(&format!(
+            "{question}: {} {}\n",
+            answer.status(),
+            answer.body_mut().read_to_string().unwrap()
+        ));
+    }
+    // What differs between two imports of the same lines is when they were imported.
+    let mut same = String::with_capacity(all.len());
+    for part in all.split("\"recorded_at\":\"") {
+        same.push_str(part.split_once('"').filter(|_| !same.is_empty()).map_or(part, |(_, rest)| rest));
+    }
+    same
+}
+
+#[test]
+fn the_real_log_gives_the_same_answers_from_memory_from_segments_and_from_merged_ones() {
+    let Some(data_set) = data_set() else {
+        println!("SKIPPED: the data set is not there; {VARIABLE} says where it is");
+        return;
+    };
+    let path = Path::new(env!("CARGO_BIN_EXE_server"));
+    let mut said: Vec<(&str, String)> = Vec::new();
+    // All of it in memory; about five generations; many, of which most are merged.
+    for (name, arguments) in [
+        ("memory", ["--seal-bytes", "1000000000"]),
+        ("segments", ["--seal-bytes", "30000000"]),
+        ("merged segments", ["--seal-bytes", "6000000"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::start_with(path, folder.path(), &arguments);
+        let address = process.address().unwrap();
+        let program = Program::new(path, &address);
+        program.run(&["import", data_set.to_str().unwrap()]).success();
+        check(&address);
+        said.push((name, answers(&address)));
+        if name != "memory" {
+            program.run(&["seal"]).success();
+            check(&address);
+            said.push((name, answers(&address)));
+        }
+        process.stop();
+        let report = Program::new(path, "").run(&["verify", folder.path().to_str().unwrap()]).success();
+        assert!(report.contains("262,200") || report.contains("262200"), "{report}");
+    }
+    let (first, rest) = said.split_first().unwrap();
+    assert!(first.1.len() > 500_000, "the questions are answered");
+    for (name, answer) in rest {
+        let unlike = first.1.lines().zip(answer.lines()).find(|(one, other)| one != other);
+        assert!(unlike.is_none() && first.1.len() == answer.len(), "{name}: {unlike:?}");
+    }
+}
+
 #[test]
 fn the_real_log_is_imported_and_survives_a_kill_in_the_middle_of_a_second_import() {
     let Some(data_set) = data_set() else {

@@ -4,6 +4,7 @@ mod append;
 mod batch;
 mod problems;
 mod query;
+mod snapshots;
 mod state;
 mod streams;
 mod upkeep;

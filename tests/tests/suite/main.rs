@@ -2,6 +2,7 @@
 
 mod engine;
 mod sealed;
+mod mapped;
 mod crashes;
 mod damage;
 mod http;

@@ -2,11 +2,12 @@
 
 use std::panic::catch_unwind;
 
+use allsource_engine::ReadMode;
 use allsource_engine::planted::{Bug, plant};
 use allsource_tests::crash_points::{Effort, explore};
 use allsource_tests::{corruption, simulation, workloads};
 
-const BUGS: [Bug; 11] = [
+const BUGS: [Bug; 19] = [
     Bug::AckBeforeSync,
     Bug::SkipDirectorySync,
     Bug::RetryFailedSync,
@@ -18,12 +19,20 @@ const BUGS: [Bug; 11] = [
     Bug::ForgetIds,
     Bug::DropTenantFilter,
     Bug::KeepRefusedHeads,
+    Bug::SkipBlockChecks,
+    Bug::SkipSegmentSync,
+    Bug::RetireJournalEarly,
+    Bug::ForgetSealedSince,
+    Bug::SealWithoutJournalSync,
+    Bug::TrustAnyIndex,
+    Bug::KeepStaleHeads,
+    Bug::KeepSnapshotsAhead,
 ];
 
 /// How a bug was caught, if it was.
 fn hunt(bug: Bug) -> Option<String> {
     plant(Some(bug));
-    let found = (0..3000_u64).find_map(|seed| {
+    let found = (0..600_u64).find_map(|seed| {
         let outcome = catch_unwind(|| simulation::run(seed, 300));
         let is_caught = !matches!(outcome, Ok(Ok(_)));
         // A seed that fails without the bug as well would say nothing about it.
@@ -43,6 +52,24 @@ fn hunt(bug: Bug) -> Option<String> {
         plant(Some(bug));
         let paths = world.disk.paths();
         paths.iter().find_map(|path| corruption::sweep(&world, path, 97).err())
+    });
+    let found = found.or_else(|| {
+        plant(None);
+        let world = crate::damage::sealed_store(ReadMode::Map);
+        plant(Some(bug));
+        let paths: Vec<String> =
+            world.disk.paths().into_iter().filter(|path| path.starts_with("segments/")).collect();
+        paths.iter().find_map(|path| match corruption::lose(&world, path, &paths) {
+            Ok(tried) if path.ends_with(".idx") && tried.refused > 0 => {
+                Some(format!("{path} is not made anew"))
+            }
+            tried => tried.err(),
+        })
+    });
+    let found = found.or_else(|| {
+        let outcome =
+            catch_unwind(crate::sealed::a_snapshot_of_events_that_a_crash_took_back_is_not_believed);
+        outcome.is_err().then(|| "a snapshot of events that a crash took back is believed".to_owned())
     });
     plant(None);
     found

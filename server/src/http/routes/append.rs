@@ -48,7 +48,7 @@ impl Terms {
         index: u64,
         expected: ExpectedVersion,
     ) -> Result<Admitted, Problem> {
-        let tenant = tenant::of_event(self.tenant.as_ref(), body.tenant_id.as_deref())?;
+        let tenant = tenant::of_body(self.tenant.as_ref(), body.tenant_id.as_deref())?;
         let mut event = body.event()?;
         if let Some(key) = &self.key {
             if body.has_id() {

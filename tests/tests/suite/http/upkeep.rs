@@ -33,6 +33,39 @@ fn metrics_count_what_happened() {
 }
 
 #[test]
+fn sealing_on_demand_changes_no_answer() {
+    const SEAL: &str = "/api/v1/maintenance/seal";
+    let server = Server::start();
+    assert_eq!(server.post(SEAL, "{}").success(), json!({"sealed_position": 0}));
+    for n in 0..30 {
+        super::append(&server, &format!("e-{}", n % 4), &json!({"n": n, "even": n % 2 == 0}));
+    }
+    let paths = [
+        "/api/v1/events/query",
+        "/api/v1/events/query?entity_id=e-1&order=desc",
+        "/api/v1/events/query?event_type=t&from=7&to=19",
+        "/api/v1/events/query?payload_filter=%7B%22even%22:true%7D",
+        "/api/v1/entities/e-2/state",
+        "/api/v1/entities/e-3/state?at_version=2",
+        "/api/v1/stats",
+    ];
+    let answers = || paths.map(|path| server.get(path).success());
+    let before = answers();
+    assert_eq!(server.post(SEAL, "{}").success(), json!({"sealed_position": 30}));
+    assert_eq!(answers(), before);
+    assert_eq!(server.send("POST", SEAL, &[], "").success(), json!({"sealed_position": 30}));
+    let metrics = server.get("/metrics").text;
+    assert!(metrics.lines().any(|line| line == "allsource_sealed_position 30"), "{metrics}");
+    assert_eq!(super::append(&server, "e-1", &json!({}))["version"], 9);
+
+    server.post(SEAL, r#"{"wait":true}"#).problem(400, "unknown-field");
+    server.post(SEAL, "[]").problem(400, "invalid-body");
+    server.send("POST", SEAL, &[], "{}").problem(415, "unsupported-media-type");
+    server.post(&format!("{SEAL}?tenant_id=acme"), "{}").problem(400, "unknown-parameter");
+    server.get(SEAL).problem(405, "method-not-allowed");
+}
+
+#[test]
 fn browsers_may_call_from_anywhere() {
     let server = Server::start();
     let asking = [("origin", "http://a.test"), ("access-control-request-method", "POST")];

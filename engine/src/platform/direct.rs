@@ -1,0 +1,73 @@
+//! Reading what the medium holds, past the page cache.
+#![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rkyv::util::AlignedVec;
+
+use super::disk::DiskFile;
+use super::local::LocalFile;
+
+/// The unit of direct reads: offset, length and memory must be multiples of it.
+const PAGE_BYTES: usize = 4096;
+
+/// A file read with `O_DIRECT`.
+pub(super) struct DirectFile {
+    file: File,
+}
+
+impl DirectFile {
+    /// Opens a file; where the system or the file system does not read directly, the page cache answers.
+    pub(super) fn open(path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            let flags = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path);
+            if let Ok(file) = flags {
+                return Ok(Arc::new(Self { file }));
+            }
+        }
+        Ok(Arc::new(LocalFile { file: File::open(path)? }))
+    }
+}
+
+impl DiskFile for DirectFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let skipped = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
+        let (start, wanted) = (offset - skipped as u64, skipped + buffer.len());
+        let mut pages = AlignedVec::<PAGE_BYTES>::new();
+        pages.resize(wanted.next_multiple_of(PAGE_BYTES), 0);
+        let mut filled = 0;
+        while filled < wanted {
+            let rest = pages.get_mut(filled..).unwrap_or(&mut []);
+            let count = self.file.read_at(rest, start + filled as u64)?;
+            filled += count;
+            // Only the end of the file cuts a page short.
+            if filled < wanted && (count == 0 || !count.is_multiple_of(PAGE_BYTES)) {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        buffer.copy_from_slice(pages.get(skipped..wanted).unwrap_or(&[]));
+        Ok(())
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn truncate(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}

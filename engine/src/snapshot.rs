@@ -1,0 +1,266 @@
+//! Snapshots: states of entities at a version, so that folding need not begin at the first event. They are a cache:
+//! never synced, never on the way of an append, and one that is damaged or ahead of the log is dropped.
+
+mod file;
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use allsource_format::StoreId;
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use crate::event::{Entity, EntityKeyBuffer, TenantId, Timestamp};
+use crate::options::ReadMode;
+use crate::planted::{self, Bug};
+use crate::platform::Disk;
+use crate::position::Version;
+use crate::state::State;
+
+use file::File;
+
+/// The folder of snapshots.
+pub(crate) const DIR: &str = "snapshots";
+
+/// Snapshots in memory are written once they take so much, in bytes.
+const RECENT_BYTES: u64 = 4 << 20;
+/// So many files of about one size become one.
+const FANIN: usize = 8;
+/// So many of an entity are kept when files are merged.
+pub(crate) const KEPT: usize = 10;
+
+/// Why a snapshot was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Manual,
+    /// Enough events had come since the last one, or enough time had gone by.
+    Automatic,
+    /// A read had to fold as many events as call for one.
+    OnDemand,
+}
+
+/// The state of an entity after some event, kept.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Its own id.
+    pub id: Uuid,
+    /// The entity.
+    pub entity: Entity,
+    /// When it was taken.
+    pub created_at: Timestamp,
+    /// Why it was taken.
+    pub cause: Cause,
+    /// The state.
+    pub state: State,
+}
+
+impl Snapshot {
+    /// What it takes on disk, about, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        (self.state.text.len() + self.state.members.len() * 8 + 128) as u64
+    }
+}
+
+/// Where the files lie and how they are read.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) mode: ReadMode,
+    pub(crate) store: StoreId,
+    pub(crate) epoch: u64,
+}
+
+#[derive(Default)]
+struct Recent {
+    /// By key, oldest first.
+    by_key: HashMap<Box<[u8]>, Vec<Arc<Snapshot>>, RandomState>,
+    bytes: u64,
+}
+
+/// All snapshots of a store.
+pub(crate) struct Snapshots {
+    place: Place,
+    recent: RwLock<Recent>,
+    /// Oldest first.
+    files: RwLock<Arc<Vec<Arc<File>>>>,
+    next_number: AtomicU64,
+    writing: Mutex<()>,
+    pub(crate) taken: AtomicU64,
+}
+
+impl Snapshots {
+    /// Finds the snapshots of a store whose log reaches to `last`. What is ahead of that, or does not read, is removed.
+    pub(crate) fn open(place: Place, last: u64) -> Self {
+        let mut numbers: Vec<u64> = Vec::new();
+        for name in place.disk.list(DIR).unwrap_or_default() {
+            match name.strip_suffix(".snp").and_then(|number| number.parse().ok()) {
+                Some(number) => numbers.push(number),
+                None => drop(place.disk.remove(&format!("{DIR}/{name}"))),
+            }
+        }
+        numbers.sort_unstable();
+        let next_number = AtomicU64::new(numbers.last().map_or(1, |number| number + 1));
+        let open = |number| {
+            let file = File::open(&place, number)
+                .filter(|file| file.last_position() <= last || planted::is(Bug::KeepSnapshotsAhead));
+            if file.is_none() {
+                // A file that stays is looked at again by the next opening.
+                let _ = place.disk.remove(&file::path_of(number));
+            }
+            file.map(Arc::new)
+        };
+        let files: Vec<Arc<File>> = numbers.into_iter().filter_map(open).collect();
+        let (recent, writing, taken) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
+        Self { place, recent, files: RwLock::new(Arc::new(files)), next_number, writing, taken }
+    }
+
+    fn files(&self) -> Arc<Vec<Arc<File>>> {
+        Arc::clone(&self.files.read())
+    }
+
+    /// Looks for the newest snapshot of an entity that is wanted.
+    pub(crate) fn find(
+        &self,
+        hash: u64,
+        key: &[u8],
+        is_wanted: &dyn Fn(&State) -> bool,
+    ) -> Option<Arc<Snapshot>> {
+        let recent = self.recent.read();
+        let newest_first = recent.by_key.get(key).into_iter().flat_map(|list| list.iter().rev());
+        let found = newest_first.clone().find(|snapshot| is_wanted(&snapshot.state)).cloned();
+        drop(recent);
+        found.or_else(|| {
+            let files = self.files();
+            let mut newest_first = files.iter().rev();
+            newest_first.find_map(|file| {
+                let found = file.find(hash, key, is_wanted);
+                found.unwrap_or_else(|_| {
+                    self.drop_file(file);
+                    None
+                })
+            })
+        })
+    }
+
+    /// A damaged file is no loss.
+    fn drop_file(&self, damaged: &Arc<File>) {
+        let mut files = self.files.write();
+        *files = Arc::new(files.iter().filter(|file| !Arc::ptr_eq(file, damaged)).cloned().collect());
+        damaged.replace();
+    }
+
+    /// Adds a snapshot.
+    pub(crate) fn add(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let snapshot = Arc::new(snapshot);
+        let mut recent = self.recent.write();
+        recent.bytes += snapshot.size_bytes();
+        let key = snapshot.entity.key();
+        let list = recent.by_key.entry(key[..].into()).or_default();
+        list.push(Arc::clone(&snapshot));
+        list.sort_by_key(|snapshot| snapshot.state.version);
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        snapshot
+    }
+
+    /// Snapshots of a tenant, or of one of its entities, at most `limit`: of each entity the newest first. Also how many
+    /// there are.
+    pub(crate) fn list(
+        &self,
+        tenant: &TenantId,
+        entity: Option<&Entity>,
+        limit: usize,
+    ) -> (Vec<Arc<Snapshot>>, u64) {
+        let mut all: Vec<Arc<Snapshot>> = Vec::new();
+        let is_wanted = |snapshot: &Snapshot| match entity {
+            Some(entity) => snapshot.entity == *entity,
+            None => snapshot.entity.tenant() == tenant,
+        };
+        for file in self.files().iter() {
+            let keep = |snapshot: Arc<Snapshot>| {
+                if is_wanted(&snapshot) {
+                    all.push(snapshot);
+                }
+            };
+            if file.each(entity, keep).is_err() {
+                self.drop_file(file);
+            }
+        }
+        let recent = self.recent.read();
+        all.extend(recent.by_key.values().flatten().filter(|snapshot| is_wanted(snapshot)).cloned());
+        drop(recent);
+        all.sort_by(|one, other| by_entity_newest_first(one).cmp(&by_entity_newest_first(other)));
+        all.dedup_by_key(|snapshot| snapshot.id);
+        let total = all.len() as u64;
+        all.truncate(limit);
+        (all, total)
+    }
+
+    /// Writes what is in memory, if it is much, or in any case at the end. False: there is nothing to do.
+    pub(crate) fn write(&self, is_end: bool) -> std::io::Result<bool> {
+        let _writing = self.writing.lock();
+        let recent = self.recent.read();
+        if recent.by_key.is_empty() || !is_end && recent.bytes < RECENT_BYTES {
+            return Ok(false);
+        }
+        let snapshots: Vec<Arc<Snapshot>> = recent.by_key.values().flatten().cloned().collect();
+        drop(recent);
+        let file = self.write_file(&snapshots)?;
+        let mut files = self.files.write();
+        *files = Arc::new(files.iter().cloned().chain([file]).collect());
+        drop(files);
+        let written: HashSet<Uuid> = snapshots.iter().map(|snapshot| snapshot.id).collect();
+        let mut recent = self.recent.write();
+        for list in recent.by_key.values_mut() {
+            list.retain(|snapshot| !written.contains(&snapshot.id));
+        }
+        recent.by_key.retain(|_, list| !list.is_empty());
+        recent.bytes = recent.by_key.values().flatten().map(|snapshot| snapshot.size_bytes()).sum();
+        Ok(true)
+    }
+
+    fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> std::io::Result<Arc<File>> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        File::write(&self.place, number, snapshots).map(Arc::new)
+    }
+
+    /// Merges files, if there are enough of about one size; of each entity the newest are kept. False: there are not.
+    pub(crate) fn merge(&self) -> std::io::Result<bool> {
+        let _writing = self.writing.lock();
+        let files = self.files();
+        let tier = |file: &File| file.count().max(1).ilog2() / FANIN.ilog2();
+        let Some(newest) = files.last() else { return Ok(false) };
+        let count = files.iter().rev().take_while(|file| tier(file) <= tier(newest)).count();
+        if count < FANIN {
+            return Ok(false);
+        }
+        let (kept, merged) = files.split_at(files.len() - count);
+        let mut all = Vec::new();
+        for file in merged {
+            if file.each(None, |snapshot| all.push(snapshot)).is_err() {
+                self.drop_file(file);
+                return Ok(true);
+            }
+        }
+        all.sort_by_key(|snapshot: &Arc<Snapshot>| by_entity_newest_first(snapshot));
+        let mut in_a_row = 0;
+        let mut before: Option<Entity> = None;
+        all.retain(|snapshot| {
+            in_a_row = if before.as_ref() == Some(&snapshot.entity) { in_a_row + 1 } else { 0 };
+            before = Some(snapshot.entity.clone());
+            in_a_row < KEPT
+        });
+        let file = self.write_file(&all)?;
+        let mut files = self.files.write();
+        *files = Arc::new(kept.iter().cloned().chain([file]).collect());
+        merged.iter().for_each(|file| file.replace());
+        Ok(true)
+    }
+}
+
+fn by_entity_newest_first(snapshot: &Snapshot) -> (EntityKeyBuffer, Reverse<(Version, Timestamp)>) {
+    (snapshot.entity.key(), Reverse((snapshot.state.version, snapshot.created_at)))
+}

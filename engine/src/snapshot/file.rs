@@ -1,0 +1,240 @@
+//! A file of snapshots, sorted by the hash of their entities.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use allsource_format::index::{bucket, fanout_bits};
+use allsource_format::partition::{KEY_SEPARATOR, key_hash};
+use allsource_format::sealed::{Header, Kind};
+use allsource_format::snapshot::{
+    DIRECTORY, FANOUT, FOLD_MERGE, PLACE_BYTES, Place as Entry, STATES, Snapshot as Stored,
+};
+use uuid::Uuid;
+
+use super::{Cause, DIR, Place, Snapshot};
+use crate::error::Damage;
+use crate::event::{Entity, EntityId, TenantId, Timestamp};
+use crate::platform::Disk;
+use crate::position::{Position, Version};
+use crate::sealed::{SealedFile, Target, Writer};
+use crate::state::{Member, State};
+
+pub(super) fn path_of(number: u64) -> String {
+    format!("{DIR}/{number:010}.snp")
+}
+
+/// A file of snapshots. Its bytes go with the last reader once it is replaced.
+pub(super) struct File {
+    disk: Arc<dyn Disk>,
+    path: String,
+    file: SealedFile,
+    is_replaced: AtomicBool,
+}
+
+impl File {
+    /// Opens a file; `None`: it is of no use.
+    pub(super) fn open(place: &Place, number: u64) -> Option<Self> {
+        let path = path_of(number);
+        let file = SealedFile::open(&*place.disk, &path, Kind::Snapshots, place.mode).ok()?;
+        let is_ours = file.header().store == place.store;
+        let (disk, is_replaced) = (Arc::clone(&place.disk), AtomicBool::new(false));
+        is_ours.then_some(Self { disk, path, file, is_replaced })
+    }
+
+    /// Writes a file. It is not synced: after a crash of the system it may be gone, or be found damaged.
+    pub(super) fn write(place: &Place, number: u64, snapshots: &[Arc<Snapshot>]) -> io::Result<Self> {
+        let path = path_of(number);
+        place.disk.create_dir(DIR)?;
+        let mut writer = Writer::new(Target::create(&*place.disk, &format!("{path}.tmp"))?);
+        writer.open_section(STATES)?;
+        let mut entries = Vec::with_capacity(snapshots.len());
+        for snapshot in snapshots {
+            let bytes = encode(snapshot);
+            let (hash, version) = (key_hash(&snapshot.entity.key()), snapshot.state.version.value());
+            let offset = writer.write(&bytes)?;
+            entries.push(Entry { hash, version, offset, bytes: bytes.len() as u64 });
+        }
+        writer.close_section(snapshots.len() as u64);
+        entries.sort_unstable_by_key(|entry| (entry.hash, entry.version, entry.offset));
+        writer.open_section(DIRECTORY)?;
+        entries.iter().try_for_each(|entry| writer.write(&entry.encode()).map(drop))?;
+        writer.close_section(entries.len() as u64);
+        writer.open_section(FANOUT)?;
+        let bits = fanout_bits(entries.len() as u64);
+        for upper in 0..=1_u64 << bits {
+            let below = entries.partition_point(|entry| bucket(entry.hash, bits) < upper);
+            writer.write(&u32::try_from(below).unwrap_or(u32::MAX).to_le_bytes())?;
+        }
+        writer.close_section((1 << bits) + 1);
+        writer.finish(header(place, snapshots))?;
+        place.disk.rename(&format!("{path}.tmp"), &path)?;
+        Self::open(place, number).ok_or_else(|| io::Error::other("a file just written does not read"))
+    }
+
+    /// Position of the last event in any of its states.
+    pub(super) fn last_position(&self) -> u64 {
+        self.file.header().last_position
+    }
+
+    /// How many snapshots.
+    pub(super) fn count(&self) -> u64 {
+        self.file.header().events
+    }
+
+    /// Others hold what it held.
+    pub(super) fn replace(&self) {
+        self.is_replaced.store(true, Ordering::Release);
+    }
+
+    fn entry(&self, at: u64) -> Result<Entry, Damage> {
+        let bytes: [u8; PLACE_BYTES] = self.file.column(DIRECTORY, PLACE_BYTES as u64).entry(at)?;
+        Entry::decode(&bytes).map_err(|problem| self.file.damage(0, problem))
+    }
+
+    /// Numbers of the entries that can be of a hash.
+    fn candidates(&self, hash: u64) -> Result<std::ops::Range<u64>, Damage> {
+        let count = self.file.column(DIRECTORY, PLACE_BYTES as u64).len();
+        let (column, bucket) = (self.file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
+        Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
+    }
+
+    fn snapshot(&self, entry: &Entry) -> Result<Snapshot, Damage> {
+        let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+        self.file
+            .with(entry.offset, length, decode)?
+            .ok_or_else(|| self.file.damage(entry.offset, "no snapshot"))
+    }
+
+    /// The newest snapshot of an entity that is wanted.
+    pub(super) fn find(
+        &self,
+        hash: u64,
+        key: &[u8],
+        is_wanted: &dyn Fn(&State) -> bool,
+    ) -> Result<Option<Arc<Snapshot>>, Damage> {
+        for at in self.candidates(hash)?.rev() {
+            let entry = self.entry(at)?;
+            if entry.hash != hash {
+                continue;
+            }
+            let snapshot = self.snapshot(&entry)?;
+            if snapshot.entity.key()[..] == *key && is_wanted(&snapshot.state) {
+                return Ok(Some(Arc::new(snapshot)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hands over every snapshot, or those that can be of one entity.
+    pub(super) fn each(
+        &self,
+        entity: Option<&Entity>,
+        mut hand: impl FnMut(Arc<Snapshot>),
+    ) -> Result<(), Damage> {
+        let range = match entity {
+            Some(entity) => self.candidates(key_hash(&entity.key()))?,
+            None => 0..self.file.column(DIRECTORY, PLACE_BYTES as u64).len(),
+        };
+        for at in range {
+            hand(Arc::new(self.snapshot(&self.entry(at)?)?));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if *self.is_replaced.get_mut() {
+            // What stays is removed when it is merged once more, or found damaged.
+            let _ = self.disk.remove(&self.path);
+        }
+    }
+}
+
+fn header(place: &Place, snapshots: &[Arc<Snapshot>]) -> Header {
+    let positions = || snapshots.iter().map(|snapshot| snapshot.state.position.value());
+    let times = || snapshots.iter().map(|snapshot| snapshot.state.max_timestamp.micros());
+    Header {
+        kind: Kind::Snapshots,
+        store: place.store,
+        epoch: place.epoch,
+        partition: 0,
+        first_position: positions().min().unwrap_or(1),
+        last_position: positions().max().unwrap_or(1),
+        first_sequence: 0,
+        events: snapshots.len() as u64,
+        min_timestamp: times().min().unwrap_or(0),
+        max_timestamp: times().max().unwrap_or(0),
+        checksums: 0,
+        checksums_crc: 0,
+        source_crc: 0,
+        sections: Vec::new(),
+    }
+}
+
+fn encode(snapshot: &Snapshot) -> Vec<u8> {
+    let state = &snapshot.state;
+    let lengths =
+        |member: &Member| [member.name_bytes.to_le_bytes(), member.value_bytes.to_le_bytes()].concat();
+    let members: Vec<u8> = state.members.iter().flat_map(lengths).collect();
+    let key = format!("{}\0{}", snapshot.entity.tenant(), snapshot.entity.id());
+    let stored = Stored {
+        id: snapshot.id.into_bytes(),
+        created_at: snapshot.created_at.micros(),
+        version: state.version.value(),
+        position: state.position.value(),
+        events: state.event_count,
+        last_updated: state.last_updated.micros(),
+        max_timestamp: state.max_timestamp.micros(),
+        cause: match snapshot.cause {
+            Cause::Manual => 1,
+            Cause::Automatic => 2,
+            Cause::OnDemand => 3,
+        },
+        fold: FOLD_MERGE,
+        key: &key,
+        members: &members,
+        text: &state.text,
+    };
+    let mut out = Vec::with_capacity(members.len() + key.len() + state.text.len() + 96);
+    stored.encode(&mut out);
+    out
+}
+
+fn decode(bytes: &[u8]) -> Option<Snapshot> {
+    let stored = Stored::decode(bytes).ok().filter(|stored| stored.fold == FOLD_MERGE)?;
+    let (tenant, id) = stored.key.split_once(char::from(KEY_SEPARATOR))?;
+    let mut start = 0;
+    let member = |(name, value): (usize, usize)| {
+        let member = Member {
+            start,
+            name_bytes: u32::try_from(name).unwrap_or(u32::MAX),
+            value_bytes: u32::try_from(value).unwrap_or(u32::MAX),
+        };
+        start += member.name_bytes + member.value_bytes;
+        member
+    };
+    let state = State {
+        members: stored.lengths().map(member).collect(),
+        text: stored.text.into(),
+        version: Version::new(stored.version)?,
+        position: Position::new(stored.position)?,
+        event_count: stored.events,
+        last_updated: Timestamp::from_micros(stored.last_updated),
+        max_timestamp: Timestamp::from_micros(stored.max_timestamp),
+    };
+    let cause = match stored.cause {
+        1 => Cause::Manual,
+        2 => Cause::Automatic,
+        3 => Cause::OnDemand,
+        _ => return None,
+    };
+    Some(Snapshot {
+        id: Uuid::from_bytes(stored.id),
+        entity: Entity::of(TenantId::new(tenant).ok()?, EntityId::new(id).ok()?),
+        created_at: Timestamp::from_micros(stored.created_at),
+        cause,
+        state,
+    })
+}

@@ -1,0 +1,165 @@
+//! Snapshots: states of entities at a version, so that folding need not begin at the first event. A cache: whatever is
+//! wrong with one, it is ignored.
+
+use crate::bytes::{array, i64_at, put, u32_at, u64_at};
+use crate::error::FormatError;
+
+/// Section of states, one after the other, each at a multiple of 8.
+pub const STATES: u32 = 1;
+/// Section of places, one [`Place`] each, by hash, version and offset.
+pub const DIRECTORY: u32 = 2;
+/// Fanout ([`crate::index::fanout_bits`]) of [`DIRECTORY`].
+pub const FANOUT: u32 = 3;
+
+/// Size of a [`Place`].
+pub const PLACE_BYTES: usize = 32;
+/// Size of what comes before the text of a state.
+pub const HEADER_BYTES: usize = 88;
+/// Size of an entry of the table of members.
+pub const MEMBER_BYTES: usize = 8;
+/// The fold that merges top-level members of JSON objects in the order of versions.
+pub const FOLD_MERGE: u32 = 1;
+
+/// Where the state of an entity lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// [`crate::partition::key_hash`] of the entity's key.
+    pub hash: u64,
+    /// The version it is of.
+    pub version: u64,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Length.
+    pub bytes: u64,
+}
+
+impl Place {
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; PLACE_BYTES] {
+        let mut out = [0; PLACE_BYTES];
+        put(&mut out, 0, &self.hash.to_le_bytes());
+        put(&mut out, 8, &self.version.to_le_bytes());
+        put(&mut out, 16, &self.offset.to_le_bytes());
+        put(&mut out, 24, &self.bytes.to_le_bytes());
+        out
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Ok(Self {
+            hash: u64_at(bytes, 0)?,
+            version: u64_at(bytes, 8)?,
+            offset: u64_at(bytes, 16)?,
+            bytes: u64_at(bytes, 24)?,
+        })
+    }
+}
+
+/// The state of an entity after some event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    /// Its own UUID.
+    pub id: [u8; 16],
+    /// When it was taken, microseconds since 1970-01-01T00:00:00Z.
+    pub created_at: i64,
+    /// Version of the last event in it.
+    pub version: u64,
+    /// Position of that event.
+    pub position: u64,
+    /// How many events are in it.
+    pub events: u64,
+    /// Timestamp of the last event in it.
+    pub last_updated: i64,
+    /// Latest timestamp of an event in it.
+    pub max_timestamp: i64,
+    /// Why it was taken: 1 by hand, 2 because enough events had come, 3 because a read had to fold that many.
+    pub cause: u32,
+    /// How events were folded: [`FOLD_MERGE`].
+    pub fold: u32,
+    /// The entity's tenant, a zero byte, its id.
+    pub key: &'a str,
+    /// Lengths of name and value of each member, two u32 each.
+    pub members: &'a [u8],
+    /// Name and value of each member, one after the other.
+    pub text: &'a str,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Adds the snapshot's bytes to `out`, filled up to a multiple of 8.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let count = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+        out.extend_from_slice(&self.id);
+        out.extend_from_slice(&self.created_at.to_le_bytes());
+        out.extend_from_slice(&self.version.to_le_bytes());
+        out.extend_from_slice(&self.position.to_le_bytes());
+        out.extend_from_slice(&self.events.to_le_bytes());
+        out.extend_from_slice(&self.last_updated.to_le_bytes());
+        out.extend_from_slice(&self.max_timestamp.to_le_bytes());
+        out.extend_from_slice(&self.cause.to_le_bytes());
+        out.extend_from_slice(&self.fold.to_le_bytes());
+        out.extend_from_slice(&count(self.key.len()));
+        out.extend_from_slice(&count(self.members.len() / MEMBER_BYTES));
+        out.extend_from_slice(&count(self.text.len()));
+        out.extend_from_slice(&[0; 4]);
+        assert_eq!(out.len() - start, HEADER_BYTES, "the fields fill the header");
+        out.extend_from_slice(self.members);
+        out.extend_from_slice(self.key.as_bytes());
+        out.extend_from_slice(self.text.as_bytes());
+        out.resize(start + (out.len() - start).next_multiple_of(8), 0);
+    }
+
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let [key_bytes, count, text_bytes] =
+            [72, 76, 80].map(|offset| u32_at(bytes, offset).map(|n| n as usize));
+        let (key_bytes, count, text_bytes) = (key_bytes?, count?, text_bytes?);
+        let short = FormatError::Short { need: HEADER_BYTES, have: bytes.len() };
+        let rest = bytes.get(HEADER_BYTES..).ok_or(short)?;
+        let (members, rest) = rest.split_at_checked(count.saturating_mul(MEMBER_BYTES)).ok_or(short)?;
+        let (key, rest) = rest.split_at_checked(key_bytes).ok_or(short)?;
+        let (text, filling) = rest.split_at_checked(text_bytes).ok_or(short)?;
+        crate::bytes::all_zero(filling, "filling of a snapshot")?;
+        let text_of =
+            |bytes| std::str::from_utf8(bytes).map_err(|_| FormatError::Field("text of a snapshot"));
+        let snapshot = Self {
+            id: array(bytes, 0)?,
+            created_at: i64_at(bytes, 16)?,
+            version: u64_at(bytes, 24)?,
+            position: u64_at(bytes, 32)?,
+            events: u64_at(bytes, 40)?,
+            last_updated: i64_at(bytes, 48)?,
+            max_timestamp: i64_at(bytes, 56)?,
+            cause: u32_at(bytes, 64)?,
+            fold: u32_at(bytes, 68)?,
+            key: text_of(key)?,
+            members,
+            text: text_of(text)?,
+        };
+        let total = snapshot
+            .lengths()
+            .try_fold(0_usize, |sum, (name, value)| sum.checked_add(name)?.checked_add(value));
+        let is_filled = bytes.len().is_multiple_of(8) && filling.len() < 8;
+        if total != Some(text_bytes) || !is_filled || snapshot.version == 0 || snapshot.position == 0 {
+            return Err(FormatError::Range("lengths or version of a snapshot"));
+        }
+        Ok(snapshot)
+    }
+
+    /// The lengths of the name and the value of each member.
+    pub fn lengths(&self) -> impl Iterator<Item = (usize, usize)> + 'a {
+        self.members.as_chunks::<MEMBER_BYTES>().0.iter().map(|entry| {
+            let length = |at| u32_at(entry, at).map_or(0, |length| length as usize);
+            (length(0), length(4))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

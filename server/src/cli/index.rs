@@ -1,0 +1,70 @@
+//! `allsource index`: the indexes of sealed files, made anew from the segments.
+
+use std::path::{Path, PathBuf};
+
+use allsource_engine::{Damage, OpenError, inspect};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::failure::{Failure, Outcome};
+use super::terminal::{self, Format, Output, grouped};
+use super::verify;
+
+/// Mends the indexes of a store that no server has open.
+#[derive(Debug, Subcommand)]
+pub(super) enum Index {
+    /// Make every index anew from its segments: 0 all of them, 1 there is damage, 2 could not look
+    Rebuild {
+        /// The folder of the store
+        dir: PathBuf,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl Index {
+    pub(super) fn run(self) -> Outcome {
+        match self {
+            Self::Rebuild { dir, format } => rebuild(&dir, format.output),
+        }
+    }
+}
+
+fn rebuild(dir: &Path, output: Output) -> Outcome {
+    let (made, damage) = match inspect::rebuild_indexes(dir) {
+        Ok(rebuilt) => (rebuilt.generations, rebuilt.damage),
+        Err(OpenError::Damaged(damage)) => (0, vec![damage]),
+        Err(error) => return Err(cannot_rebuild(dir, &error)),
+    };
+    match output {
+        Output::Json | Output::Ndjson => {
+            let damages = verify::damage_json(&damage);
+            let report = json!({"complete": damage.is_empty(), "rebuilt": made, "damage": damages});
+            terminal::say(&report.to_string())?;
+        }
+        Output::Table => terminal::say(&text(made, &damage))?,
+    }
+    Ok(verify::exit_code(&damage))
+}
+
+fn cannot_rebuild(dir: &Path, error: &OpenError) -> Failure {
+    let failure = verify::cannot_look(dir, error);
+    match error {
+        OpenError::InUse(_) => failure.advise("stop the server first"),
+        _ => failure,
+    }
+}
+
+fn text(made: u64, damage: &[Damage]) -> String {
+    let mut text = match made {
+        1 => "1 index made anew".to_owned(),
+        _ => format!("{} indexes made anew", grouped(made)),
+    };
+    for damage in damage {
+        text.push_str(&format!("\nDAMAGE {damage}"));
+    }
+    if !damage.is_empty() {
+        text.push_str("\ndamaged: an index is made from sound segments only; restore a backup");
+    }
+    text
+}

@@ -1,0 +1,170 @@
+//! `allsource snapshot`: states of entities that the store keeps.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::client::{Parameter, path};
+use super::failure::{Failure, Outcome};
+use super::terminal::{self, Format, Output, grouped};
+use super::{Server, show};
+
+const PATH: &str = "/api/v1/snapshots";
+
+/// Takes, lists or prints snapshots: states of entities that the store keeps, so that it need not read all events of
+/// an entity to tell what it is.
+#[derive(Debug, Subcommand)]
+pub(super) enum Snapshot {
+    /// Take a snapshot of an entity as it is now
+    Create {
+        /// The entity
+        entity: String,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// List snapshots, of each entity the newest first
+    List {
+        /// Only those of this entity
+        entity: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value = "1000")]
+        limit: u64,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// Print the newest snapshot of an entity
+    Latest {
+        /// The entity
+        entity: String,
+        #[command(flatten)]
+        terms: Terms,
+    },
+}
+
+/// Whose snapshots are meant, how the answer is printed, and where the server is.
+#[derive(Debug, Args)]
+pub(super) struct Terms {
+    /// The tenant whose entities are meant, if not the default one
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// What a table shows of a snapshot, as the server sends it.
+#[derive(Debug, Deserialize)]
+struct Row {
+    #[serde(alias = "snapshot_id")]
+    id: String,
+    entity_id: String,
+    created_at: String,
+    as_of: String,
+    event_count: u64,
+    size_bytes: u64,
+    snapshot_type: String,
+    version: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    snapshots: Vec<Box<RawValue>>,
+    total: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kept {
+    /// As text: a member may hold a number that this program cannot.
+    state: HashMap<String, Box<RawValue>>,
+}
+
+impl Snapshot {
+    pub(super) fn run(self) -> Outcome {
+        match self {
+            Self::Create { entity, terms } => create(&entity, &terms)?,
+            Self::List { entity, limit, terms } => list(entity, limit, &terms)?,
+            Self::Latest { entity, terms } => latest(&entity, &terms)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn create(entity: &str, terms: &Terms) -> Result<(), Failure> {
+    let body = json!({"entity_id": entity, "tenant_id": terms.tenant}).to_string();
+    let reply: Box<RawValue> = terms.server.connect().send(PATH, "application/json", body.as_bytes())?;
+    if terms.format.output != Output::Table {
+        terminal::say(reply.get())?;
+        return Ok(());
+    }
+    let row: Row = understood(reply.get())?;
+    let (events, bytes) = (grouped(row.event_count), grouped(row.size_bytes));
+    let what = format!("{} at version {}: {events} events, {bytes} bytes", row.entity_id, row.version);
+    terminal::say(&format!("took {} of {what}", row.id))?;
+    Ok(())
+}
+
+fn list(entity: Option<String>, limit: u64, terms: &Terms) -> Result<(), Failure> {
+    let query = [
+        Parameter("entity_id", entity),
+        Parameter("tenant_id", terms.tenant.clone()),
+        Parameter("limit", Some(limit.to_string())),
+    ];
+    let answer: Box<RawValue> = terms.server.connect().ask(PATH, &query)?;
+    let listed: Listed = understood(answer.get())?;
+    match terms.format.output {
+        Output::Json => terminal::say(answer.get())?,
+        Output::Ndjson => listed.snapshots.iter().try_for_each(|one| terminal::say(one.get()))?,
+        Output::Table => terminal::say(&table(&listed.snapshots)?)?,
+    }
+    if listed.total > listed.snapshots.len() as u64 {
+        let total = grouped(listed.total);
+        terminal::complain(&format!("there are {total}; --limit takes a number larger than {limit}"));
+    }
+    Ok(())
+}
+
+fn table(snapshots: &[Box<RawValue>]) -> Result<String, Failure> {
+    let columns = ["ENTITY", "VERSION", "EVENTS", "AS OF", "CREATED", "TYPE", "BYTES", "ID"];
+    let mut table = terminal::table(&columns);
+    for snapshot in snapshots {
+        let row: Row = understood(snapshot.get())?;
+        table.add_row([
+            row.entity_id,
+            row.version.to_string(),
+            grouped(row.event_count),
+            row.as_of,
+            row.created_at,
+            row.snapshot_type,
+            grouped(row.size_bytes),
+            row.id,
+        ]);
+    }
+    Ok(table.trim_fmt())
+}
+
+fn latest(entity: &str, terms: &Terms) -> Result<(), Failure> {
+    let path = path(&["api", "v1", "snapshots", entity, "latest"]);
+    let query = [Parameter("tenant_id", terms.tenant.clone())];
+    let answer: Box<RawValue> = terms.server.connect().ask(&path, &query)?;
+    if terms.format.output != Output::Table {
+        terminal::say(answer.get())?;
+        return Ok(());
+    }
+    let row: Row = understood(answer.get())?;
+    let kept: Kept = understood(answer.get())?;
+    let what = format!("{} at version {}: {} events", row.entity_id, row.version, grouped(row.event_count));
+    let (last, taken, kind) = (row.as_of, row.created_at, row.snapshot_type);
+    terminal::say(&format!("{what}, the last of {last}; taken {taken} ({kind})"))?;
+    show::members(&kept.state)?;
+    Ok(())
+}
+
+fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::new(format!("cannot understand the answer: {error}")))
+}

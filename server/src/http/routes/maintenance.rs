@@ -1,0 +1,48 @@
+//! Work that the store does by itself, done now because somebody asks.
+
+use std::sync::Arc;
+
+use allsource_engine::Position;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::App;
+use crate::http::blocking::blocking;
+use crate::http::body;
+use crate::http::params::Params;
+use crate::http::reply::{Reply, json_value};
+use crate::problem::Problem;
+use crate::wire::parse_object;
+
+/// A body without fields.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// `POST /api/v1/maintenance/seal`: everything that is durable now moves into sealed files.
+pub(super) async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, mut body: Body) -> Reply {
+    if let Err(problem) = check_empty(&uri, &headers, &mut body).await {
+        body::discard(body).await;
+        return Err(problem);
+    }
+    let sealed = blocking(move || app.engine().seal()).await?;
+    Ok(json_value(&json!({"sealed_position": sealed.map_or(0, Position::value)})))
+}
+
+/// Nothing can be said about it: a body is empty, or an empty object.
+async fn check_empty(uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Result<(), Problem> {
+    Params::of(uri, &[])?;
+    body::check_encoding(headers)?;
+    let bytes = body::read(headers, body).await?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    if !body::is_json(body::media_type(headers)) {
+        return Err(body::unsupported(headers, "application/json, or the body empty"));
+    }
+    let Nothing {} = parse_object(&bytes, &[])?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Snapshots: states of entities that the store keeps, so that folding need not begin at the first event.
+
+use std::sync::Arc;
+
+use allsource_engine::event::{Entity, EntityId};
+use allsource_engine::{Cause, Snapshot};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::http::blocking::blocking;
+use crate::http::params::{Params, invalid};
+use crate::http::path::PathName;
+use crate::http::reply::{Reply, json};
+use crate::http::{body, tenant};
+use crate::problem::{Kind, Problem};
+use crate::wire::{parse_object, write_text};
+
+/// Snapshots that are listed unless another limit is given.
+const LISTED: usize = 1_000;
+/// Snapshots that are listed at most.
+const LISTED_MAX: usize = 10_000;
+/// Fields of a body that asks for a snapshot.
+const FIELDS: &[&str] = &["entity_id", "tenant_id"];
+
+/// A body that asks for a snapshot.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    entity_id: String,
+    tenant_id: Option<String>,
+}
+
+/// `POST /api/v1/snapshots`: keeps the state of an entity as it is now.
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Reply {
+    let entity = match wanted(&uri, &headers, &mut body).await {
+        Ok(entity) => entity,
+        Err(problem) => {
+            body::discard(body).await;
+            return Err(problem);
+        }
+    };
+    blocking(move || {
+        let unknown = || Problem::new(Kind::ENTITY_NOT_FOUND, format!("no event is about `{}`", entity.id()));
+        let snapshot = app.engine().snapshot(&entity)?.ok_or_else(unknown)?;
+        let mut out = Vec::with_capacity(384);
+        write_facts(&mut out, "snapshot_id", &snapshot);
+        out.push(b'}');
+        Ok::<_, Problem>(json(out))
+    })
+    .await
+}
+
+async fn wanted(uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Result<Entity, Problem> {
+    let params = Params::of(uri, &["tenant_id"])?;
+    let named = tenant::named(&params, headers)?;
+    let bytes = body::read_json(headers, body).await?;
+    let wanted: Wanted = parse_object(&bytes, FIELDS)?;
+    let tenant = tenant::of_body(named.as_ref(), wanted.tenant_id.as_deref())?;
+    Ok(Entity::of(tenant, EntityId::new(wanted.entity_id)?))
+}
+
+/// `GET /api/v1/snapshots`: of each entity the newest first, without their states.
+pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
+    let params = Params::of(&uri, &["entity_id", "limit", "tenant_id"])?;
+    let tenant = tenant::of_read(&params, &headers)?;
+    let id = params.text("entity_id").map(EntityId::new).transpose()?;
+    let entity = id.map(|id| Entity::of(tenant.clone(), id));
+    let limit = limit(&params)?;
+    blocking(move || {
+        let (snapshots, total) = app.engine().snapshots(&tenant, entity.as_ref(), limit);
+        let mut out = b"{\"snapshots\":[".to_vec();
+        for (place, snapshot) in snapshots.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            write_facts(&mut out, "id", snapshot);
+            out.push(b'}');
+        }
+        out.extend_from_slice(format!("],\"total\":{total}}}").as_bytes());
+        Ok::<_, Problem>(json(out))
+    })
+    .await
+}
+
+fn limit(params: &Params) -> Result<usize, Problem> {
+    let limit = params.parsed("limit", "a whole number")?.unwrap_or(LISTED);
+    if (1..=LISTED_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(invalid("limit", &format!("must be from 1 to {LISTED_MAX}, {limit} is not")))
+}
+
+/// `GET /api/v1/snapshots/{id}/latest`: the newest snapshot of an entity, with its state.
+pub(super) async fn latest(
+    State(app): State<Arc<App>>,
+    PathName(id): PathName,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Reply {
+    let params = Params::of(&uri, &["tenant_id"])?;
+    let entity = Entity::of(tenant::of_read(&params, &headers)?, EntityId::new(id)?);
+    blocking(move || {
+        let none = || {
+            let id = entity.id();
+            let detail = format!("there is no snapshot of `{id}`; POST /api/v1/snapshots takes one");
+            Problem::new(Kind::SNAPSHOT_NOT_FOUND, detail)
+        };
+        let snapshot = app.engine().latest_snapshot(&entity).ok_or_else(none)?;
+        let mut out = Vec::with_capacity(1024);
+        write_facts(&mut out, "snapshot_id", &snapshot);
+        out.extend_from_slice(b",\"state\":");
+        out.extend_from_slice(snapshot.state.to_json().as_bytes());
+        out.push(b'}');
+        Ok::<_, Problem>(json(out))
+    })
+    .await
+}
+
+/// Begins the object of a snapshot, with everything but its state; `id_name` is what its id is called there.
+fn write_facts(out: &mut Vec<u8>, id_name: &str, snapshot: &Snapshot) {
+    out.extend_from_slice(format!("{{\"{id_name}\":\"{}\",\"entity_id\":", snapshot.id).as_bytes());
+    write_text(out, snapshot.entity.id().as_str());
+    let state = &snapshot.state;
+    let times = format!(",\"created_at\":\"{}\",\"as_of\":\"{}\"", snapshot.created_at, state.last_updated());
+    out.extend_from_slice(times.as_bytes());
+    let rest = format!(
+        ",\"event_count\":{},\"size_bytes\":{},\"snapshot_type\":\"{}\",\"version\":{}",
+        state.event_count(),
+        snapshot.size_bytes(),
+        type_of(snapshot.cause),
+        state.version(),
+    );
+    out.extend_from_slice(rest.as_bytes());
+}
+
+fn type_of(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Manual => "manual",
+        Cause::Automatic => "automatic",
+        Cause::OnDemand => "ondemand",
+    }
+}

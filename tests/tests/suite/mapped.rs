@@ -1,0 +1,98 @@
+//! Mapped files that are damaged under a running server: it says what it cannot read, and serves the rest.
+
+use std::fs::{self, OpenOptions};
+use std::path::PathBuf;
+
+use allsource_engine::Options;
+use allsource_engine::event::Entity;
+use allsource_tests::server::Server;
+
+const ENTITIES: u32 = 40;
+const PARTITIONS: u32 = 4;
+
+/// A server with events of several entities, all of them sealed.
+fn server() -> Server {
+    let options = Options {
+        partitions: PARTITIONS,
+        snapshot_events: 0,
+        scrub_bytes_per_second: 0,
+        ..Options::default()
+    };
+    let server = Server::start_with(options);
+    for round in 0..10 {
+        let events: Vec<String> = (0..ENTITIES)
+            .map(|number| {
+                let filling = "x".repeat(2000);
+                format!(
+                    r#"{{"entity_id":"e-{number}","event_type":"t","payload":{{"round":{round},"filling":"{filling}"}}}}"#
+                )
+            })
+            .collect();
+        server.post("/api/v1/events/batch", &format!(r#"{{"events":[{}]}}"#, events.join(","))).success();
+    }
+    server.engine.seal().unwrap();
+    server
+}
+
+fn files(server: &Server, dir: &str, end: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(server.folder.path().join(dir)).unwrap();
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.to_string_lossy().ends_with(end)).collect()
+}
+
+fn entity_in(partition: u32) -> String {
+    let named = (0..ENTITIES).map(|number| format!("e-{number}"));
+    let mut inside = named.filter(|id| Entity::new(id.as_str()).unwrap().partition(PARTITIONS) == partition);
+    inside.next().unwrap()
+}
+
+fn events_of(server: &Server, entity: &str) -> u16 {
+    server.get(&format!("/api/v1/events/query?entity_id={entity}")).status
+}
+
+#[test]
+fn a_segment_cut_short_under_the_server_is_named_and_the_rest_is_served() {
+    let server = server();
+    // All pages are mapped and were looked at.
+    assert_eq!(
+        server.get("/api/v1/events/query?limit=1000").success()["events"].as_array().unwrap().len(),
+        400
+    );
+    let segment = files(&server, "segments/p001", ".seg").remove(0);
+    OpenOptions::new().write(true).open(&segment).unwrap().set_len(8192).unwrap();
+    let (hurt, whole) = (entity_in(1), entity_in(2));
+    let problem = server.get(&format!("/api/v1/events/query?entity_id={hurt}")).problem(500, "damaged");
+    assert!(problem["file"].as_str().unwrap().starts_with("segments/p001/"), "{problem}");
+    server.get("/api/v1/events/query?limit=1000").problem(500, "damaged");
+    assert_eq!(events_of(&server, &whole), 200);
+    let ready = server.get("/readyz").success();
+    assert_eq!(ready["status"], "damaged");
+    assert!(ready["reason"].as_str().unwrap().contains("segments/p001/"), "{ready}");
+    assert!(server.get("/metrics").text.contains("allsource_damaged_files 1"));
+    let append = |entity: &str| {
+        server
+            .post("/api/v1/events", &format!(r#"{{"entity_id":"{entity}","event_type":"t","payload":{{}}}}"#))
+    };
+    append(&whole).success();
+    assert_eq!(events_of(&server, &whole), 200);
+    server.get("/api/v1/stats").success();
+}
+
+#[test]
+fn bytes_flipped_in_files_that_were_not_used_yet_are_noticed_or_mended() {
+    let mut server = server();
+    let flip = |path: &PathBuf, offset: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[offset] ^= 0x10;
+        // The same file: whoever maps it later finds the damage.
+        fs::write(path, bytes).unwrap();
+    };
+    let index = files(&server, "segments", ".idx").remove(0);
+    flip(&index, 5000);
+    let segment = files(&server, "segments/p003", ".seg").remove(0);
+    flip(&segment, 5000);
+    let (hurt, whole) = (entity_in(3), entity_in(0));
+    server.get(&format!("/api/v1/events/query?entity_id={hurt}")).problem(500, "damaged");
+    assert_eq!(events_of(&server, &whole), 500, "an index cannot be made anew of a damaged segment");
+    flip(&segment, 5000);
+    server.stop();
+}
