@@ -2,16 +2,18 @@
 """A reader of AllSource stores, written from SPEC.md alone. Python 3.11, standard library only.
 
     reader.py dump DIR       prints every event of a store as a line of JSON; it must not be open
-    reader.py verify DIR     reads every event of a store, and makes its indexes anew to compare them
+    reader.py verify DIR     reads every event of a store, makes its indexes anew to compare them, and folds the states
+                             of its snapshots again; those that no reader would use are noted and no damage
     reader.py check [DIR]    decodes the test vectors and holds them against what is written beside them
 """
 
 import heapq
 import json
+import re
 import sys
 from pathlib import Path
 
-from allsource import index, journal, manifest, sealed, segment
+from allsource import index, journal, manifest, sealed, segment, snapshot
 from allsource.base import TIMES, Refused, require
 from allsource.xxh3 import key_hash, xxh3_64
 
@@ -127,6 +129,40 @@ def store(folder):
             yield event
 
 
+# Section 13.
+def usable_snapshots(folder, main, end):
+    """Every state that a reader may begin with, with the path of its file, and notes on what a writer would remove."""
+    states, notes = [], []
+    for path in sorted((folder / "snapshots").glob("*")):
+        try:
+            is_named = re.fullmatch(r"(?!0{10})[0-9]{10}\.snp", path.name) and path.is_file()
+            require(is_named, "store", "it is not named as a file of snapshots")
+            found = snapshot.read(path.read_bytes())
+            require(found["header"]["store"] == main["store"], "store", "it is of another store")
+            require(found["header"]["last_position"] <= end, "store", f"the log ends at position {end}")
+            states += [(path, state) for state in found["states"] if state["fold"] == snapshot.FOLD_MERGE]
+        except Refused as problem:
+            notes.append(f"{path} is of no use: {problem}")
+    return states, notes
+
+
+def check_states(folder, states):
+    """Folds the events of the entities that have states, and compares."""
+    waiting, folded = {}, {}
+    for path, state in states:
+        versions = waiting.setdefault((state["tenant"], state["entity_id"]), {})
+        versions.setdefault(state["version"], []).append((path, state))
+    for event in store(folder) if waiting else ():
+        key = event["tenant"], event["entity_id"]
+        if key in waiting:
+            state = folded.setdefault(key, snapshot.Folded())
+            state.add(event)
+            for path, said in waiting[key].pop(event["version"], ()):
+                require(state.is_told_by(said), "differs", f"the state of {key} at {event['version']} in {path}")
+    left = [key for key, versions in waiting.items() if versions]
+    require(not left, "differs", f"states of versions that there are not, of {left}")
+
+
 def verify(folder):
     main, count, indexes = newest_manifest(folder), sum(1 for _ in store(folder)), 0
     for generation in main["generations"]:
@@ -134,12 +170,16 @@ def verify(folder):
         if path.exists():
             index.check(path.read_bytes(), segments, main["partitions"])
             indexes += 1
-    sealed_count = len(main["generations"])
-    print(f"{count} events, {main['sealed_position']} sealed in {sealed_count} generations, {indexes} indexes")
+    states, notes = usable_snapshots(folder, main, count)
+    check_states(folder, states)
+    for note in notes:
+        print(f"note: {note}")
+    known = f"{main['sealed_position']} sealed in {len(main['generations'])} generations"
+    print(f"{count} events, {known}, {indexes} indexes, {len(states)} snapshots")
     return 0
 
 
-# Section 15.
+# Section 16.
 def partition(examples):
     for example in examples:
         key = example["tenant"].encode() + b"\0" + example["entity_id"].encode()
@@ -159,6 +199,8 @@ def read_vector(path, meaning):
         return manifest.read(data)
     if kind == "segment":
         return segment.read(data)
+    if kind == "snapshot":
+        return snapshot.read(data)
     if kind == "index":
         made_of = meaning["made_of"]
         beside = [path.parent.parent / "v1" / f"{name}.bin" for name in made_of["segments"]]

@@ -9,12 +9,14 @@ use std::time::Duration;
 use allsource_benches::{Bench, memory, now};
 use allsource_engine::event::{Entity, EntityId, EventType, Filter, NewEvent, TenantId};
 use allsource_engine::measure::rate;
-use allsource_engine::{AsOf, Batch, Engine, Query};
+use allsource_engine::platform::{Disk, LocalDisk};
+use allsource_engine::{AsOf, Batch, Engine, Options, Position, Query, Version};
 use criterion::Criterion;
 
 const ENTITIES: u64 = 100_000;
 const TYPES: u64 = 20;
 const MILLION: u64 = 1_000_000;
+const LASTING: Duration = Duration::from_secs(8);
 
 /// The number of the entity of an event: neighbours in the log are about different ones.
 fn entity_of(number: u64) -> Entity {
@@ -28,6 +30,13 @@ fn event_of(number: u64) -> NewEvent {
         number
     );
     NewEvent::json(format!("order.type-{:02}", number % TYPES), payload).expect("a good event")
+}
+
+/// Without automatic snapshots, so that states are folded from all events until somebody takes one.
+fn options() -> Options {
+    let seal_bytes = std::env::var("ALLSOURCE_BENCH_SEAL_BYTES").ok().and_then(|bytes| bytes.parse().ok());
+    let seal_bytes = seal_bytes.unwrap_or(Options::default().seal_bytes);
+    Options { snapshot_events: 0, seal_bytes, ..Options::default() }
 }
 
 fn ingest(engine: &Engine, count: u64) -> Result<(f64, f64, u64), Box<dyn Error>> {
@@ -59,69 +68,96 @@ fn ingest(engine: &Engine, count: u64) -> Result<(f64, f64, u64), Box<dyn Error>
     Ok((rates[0], rates[rates.len() - 1], peak))
 }
 
-fn measure<R>(name: &str, times: u32, mut work: impl FnMut(u64) -> R) {
+/// Does something so many times, or for a few seconds.
+fn measure(name: &str, times: u32, mut work: impl FnMut(u64)) {
     if std::env::var("ALLSOURCE_BENCH_ONLY").is_ok_and(|only| !name.contains(&only)) {
         return;
     }
-    let mut took = Vec::with_capacity(times as usize);
+    let (mut took, began) = (Vec::with_capacity(times as usize), now());
     for number in 0..u64::from(times) {
         let started = now();
-        std::hint::black_box(work(number));
+        work(number);
         took.push(now() - started);
+        if now() - began > LASTING {
+            break;
+        }
     }
     took.sort_unstable();
     let quantile = |per_mille: usize| took[(took.len() - 1) * per_mille / 1000];
     println!("{name:<44} median {:>9.2?}  p99 {:>9.2?}", quantile(500), quantile(990));
 }
 
+/// Asks questions of every kind, and checks every answer.
 fn queries(engine: &Engine, count: u64) -> Result<(), Box<dyn Error>> {
     let tenant = TenantId::default();
     let pick = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count;
-    let hundred = |number: u64| Query::entity(&entity_of(pick(number))).limit(100);
+    let (each, of_a_type) = (count / ENTITIES, count / TYPES);
     let read = |query: &Query| {
-        engine.read(query).expect("readable").fold(0, |count, event| count + usize::from(event.is_ok()))
+        engine.read(query).expect("readable").fold(0, |count, event| count + u64::from(event.is_ok()))
+    };
+    let hundred = |number: u64| {
+        assert_eq!(read(&Query::entity(&entity_of(pick(number))).limit(100)), each.min(100));
     };
     for _ in 0..2 {
-        measure("entity of 100, any", 20_000, |number| read(&hundred(number)));
+        measure("entity of 100, any", 20_000, hundred);
     }
-    measure("entity of 100, one of 64", 20_000, |number| read(&hundred(number % 64)));
+    measure("entity of 100, one of 64", 20_000, |number| hundred(number % 64));
     let of_type = |number: u64| {
         let event_type = EventType::new(format!("order.type-{:02}", number % TYPES)).ok();
         Query::matching(Filter { event_type, ..Filter::tenant(tenant.clone()) })
     };
-    measure("newest 100 of a type", 5_000, |number| read(&of_type(number).newest_first().limit(100)));
-    let positions = (0..20_000).map(pick).map(|number| number + 1);
-    let ids: Vec<_> = positions
-        .map(|position| {
-            let from = allsource_engine::Position::new(position);
-            let query = Query { from, limit: Some(1), ..Query::all() };
-            engine.read(&query).expect("readable").next().expect("an event").expect("whole").id()
-        })
-        .collect();
+    measure("newest 100 of a type", 5_000, |number| {
+        assert_eq!(read(&of_type(number).newest_first().limit(100)), of_a_type.min(100));
+    });
+    let event_at = |position: u64| {
+        let query = Query { from: Position::new(position), limit: Some(1), ..Query::all() };
+        engine.read(&query).expect("readable").next().expect("an event").expect("whole")
+    };
+    let ids: Vec<_> = (0..20_000).map(|number| (pick(number) + 1, event_at(pick(number) + 1).id())).collect();
+    let by_id = |number: u64| {
+        let (position, id) = ids[number as usize];
+        let found = engine.event(&tenant, id).expect("readable").expect("an event");
+        assert_eq!(found.position().value(), position);
+    };
     for _ in 0..2 {
-        measure("event by id", 20_000, |number| {
-            engine.event(&tenant, ids[number as usize]).expect("readable")
-        });
+        measure("event by id, any", 20_000, by_id);
     }
+    measure("event by id, one of 64", 20_000, |number| by_id(number % 64));
     for _ in 0..2 {
         measure("head of an entity", 20_000, |number| {
-            engine.head(&entity_of(pick(number))).expect("readable")
+            let head = engine.head(&entity_of(pick(number))).expect("readable");
+            assert_eq!(head.map(Version::value), Some(each));
         });
     }
-    let unknown =
-        |number: u64| Entity::of(tenant.clone(), EntityId::new(format!("none-{number}")).expect("a name"));
-    measure("head of an unknown entity", 20_000, |number| engine.head(&unknown(number)).expect("readable"));
-    measure("state from events, one of 64", 5_000, |number| {
-        engine.fold(&entity_of(pick(number % 64)), AsOf::Now).expect("readable")
+    measure("head of an unknown entity", 20_000, |number| {
+        let unknown = EntityId::new(format!("none-{number}")).expect("a name");
+        assert!(engine.head(&Entity::of(tenant.clone(), unknown)).expect("readable").is_none());
     });
-    measure("state from events, any", 5_000, |number| {
-        engine.fold(&entity_of(pick(number)), AsOf::Now).expect("readable")
+    let state = |number: u64| {
+        let state = engine.fold(&entity_of(pick(number)), AsOf::Now).expect("readable").expect("a state");
+        assert_eq!(state.event_count(), each);
+    };
+    measure("state from events, one of 64", 5_000, |number| state(number % 64));
+    measure("state from events, any", 5_000, state);
+    // Few enough to be written as they are taken.
+    measure("snapshot of an entity, one of 64", 64, |number| {
+        assert!(engine.snapshot(&entity_of(pick(number))).expect("readable").is_some());
     });
-    measure("count of a type", 200, |number| engine.count(&of_type(number)).expect("readable"));
+    measure("state from a snapshot, one of 64", 20_000, |number| state(number % 64));
+    measure("count of a type", 200, |number| {
+        assert_eq!(engine.count(&of_type(number)), Ok(Some(of_a_type)));
+    });
+    let (since, until) = (event_at(count / 4).timestamp(), event_at(count / 2).timestamp());
+    measure("count of a type between two times", 50, |number| {
+        let between = Query { since: Some(since), until: Some(until), ..of_type(number) };
+        assert!(engine.count(&between).expect("readable").expect("known").abs_diff(of_a_type / 4) <= 1000);
+    });
     for _ in 0..if std::env::var("ALLSOURCE_BENCH_ONLY").is_ok() { 0 } else { 2 } {
         let started = now();
-        let scanned = read(&Query::all()) as u64;
-        println!("scan in position order: {:.2} million events/s", rate(scanned, now() - started) / 1e6);
+        let scanned = read(&Query::all());
+        let took = now() - started;
+        assert_eq!(scanned, count);
+        println!("scan in position order: {:.2} million events/s, {took:.1?}", rate(scanned, took) / 1e6);
     }
     Ok(())
 }
@@ -131,9 +167,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 =
         std::env::var("ALLSOURCE_BENCH_EVENTS").map_or(Ok(10 * MILLION), |count| count.parse())?;
     if let Ok(path) = std::env::var("ALLSOURCE_BENCH_STORE") {
-        return queries(&Engine::open(path)?, count);
+        return queries(&Engine::open_with(path, options())?, count);
     }
-    let Bench { engine, folder, .. } = Bench::new()?;
+    let Bench { engine, folder, .. } = Bench::with(options())?;
     let path = folder.path().join("store");
     let (first, last, peak) = ingest(&engine, count)?;
     println!("last million at {:.2} of the first, peak anonymous memory {} MiB", last / first, peak >> 20);
@@ -141,21 +177,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("appends waited {stalled:.2?} for sealing; {:?}", engine.counters());
     drop(engine);
     let started = now();
-    let engine = Engine::open(&path)?;
+    let engine = Engine::open_with(&path, options())?;
     engine.fold(&entity_of(7), AsOf::Now)?;
     println!("opened and answered in {:.2?}, {}", now() - started, memory());
     engine.seal()?;
-    let index_bytes: u64 = std::fs::read_dir(path.join("segments"))?
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "idx"))
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|metadata| metadata.len())
-        .sum();
-    println!(
-        "index: {:.1} bytes an event in {} generations",
-        index_bytes as f64 / count as f64,
-        engine.counters().generations
-    );
+    let disk = LocalDisk::new(&path);
+    let names = disk.list("segments")?;
+    let indexes = names.iter().filter(|name| name.ends_with(".idx"));
+    let lengths = indexes.map(|name| disk.open_read_only(&format!("segments/{name}"))?.length());
+    let index_bytes: u64 = lengths.sum::<Result<u64, _>>()?;
+    let generations = engine.counters().generations;
+    println!("index: {:.1} bytes an event in {generations} generations", index_bytes as f64 / count as f64);
     queries(&engine, count)?;
     if std::env::var("ALLSOURCE_BENCH_KEEP").is_ok() {
         println!("kept: {}", folder.keep().display());

@@ -6,9 +6,9 @@ use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use allsource_engine::Engine;
 use allsource_engine::measure::Floor;
 use allsource_engine::platform::{Clock, LocalDisk, SystemClock};
+use allsource_engine::{Engine, Options};
 use tempfile::TempDir;
 
 #[global_allocator]
@@ -62,11 +62,19 @@ impl Bench {
     /// # Errors
     /// When the disk refuses.
     pub fn new() -> Result<Self, Box<dyn Error>> {
+        Self::with(Options::default())
+    }
+
+    /// As [`Bench::new`], with options.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn with(options: Options) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir_in(".")?;
         let disk = LocalDisk::new(folder.path());
         let mut floor = Floor::new(&disk)?;
         let blocks = floor.blocks(1_000)?;
         println!("floor: median {:?}, p99 {:?}", blocks.median(), blocks.quantile(990));
-        Ok(Self { engine: Engine::open(folder.path().join("store"))?, floor, folder })
+        Ok(Self { engine: Engine::open_with(folder.path().join("store"), options)?, floor, folder })
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn compose(
         open(&*disk, path, &*clock, &**entropy, &options)?;
     let (partitions, journal_file_bytes) = (manifest.partitions, manifest.journal_file_bytes);
     let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::default()));
-    let (spare, frozen) = (Arc::new(Spare::default()), Arc::new(Signal::default()));
+    let spare = Arc::new(Spare::default());
     let last = cursor.next_position - 1;
     watermark.publish(last);
     progress.synced_through.store(cursor.log_offset, Ordering::Release);
@@ -52,33 +52,8 @@ pub(crate) fn compose(
     let generations = generations.map(|entry| Arc::new(Generation::new(*entry, access.clone()))).collect();
     let sequences = tail.sequences_through(last);
     let store = Arc::new(Store::new(generations, tail));
-    let (store_id, epoch) = (manifest.store, cursor.header.epoch);
+    let epoch = cursor.header.epoch;
     let catalog = Arc::new(Catalog::new(manifest, journals));
-    let place = Place { disk: Arc::clone(&disk), mode: options.read_mode, store: store_id, epoch };
-    let upkeep = Upkeep {
-        access,
-        store_id,
-        epoch,
-        catalog: Arc::clone(&catalog),
-        followed: AtomicU64::new(store.layers().sealed_position()),
-        store: Arc::clone(&store),
-        spare: Arc::clone(&spare),
-        progress: Arc::clone(&progress),
-        frozen: Arc::clone(&frozen),
-        sealed: Signal::default(),
-        grown: Signal::default(),
-        done: Done::default(),
-        watermark: Arc::clone(&watermark),
-        clock: Arc::clone(&clock),
-        entropy: Arc::clone(entropy),
-        snapshots: Snapshots::open(place, last),
-        snapshot_events: options.snapshot_events,
-        scrub_bytes_per_second: options.scrub_bytes_per_second,
-        scrubbing: Mutex::default(),
-        failed: Mutex::default(),
-        sealing: Mutex::default(),
-        merging: Mutex::default(),
-    };
     let committer = Committer {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),
@@ -89,11 +64,12 @@ pub(crate) fn compose(
         seal_bytes: options.seal_bytes,
         tail: store.tail(),
         store: Arc::clone(&store),
-        frozen,
+        frozen: Arc::new(Signal::default()),
         watermark: Arc::clone(&watermark),
         progress: Arc::clone(&progress),
         unsynced: None,
     };
+    let upkeep = upkeep(&committer, access, epoch, entropy, &options)?;
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
     let queue = Queue::bounded(options.queue_bytes);
     let (tallies, handoff) = (Tallies::default(), Handoff::default());
@@ -114,4 +90,41 @@ pub(crate) fn compose(
         handoff,
     };
     Ok(Composed { shared, by_hand: ByHand { sequencer, committer, taken: None }, lock })
+}
+
+/// The upkeep of what a committer writes to.
+fn upkeep(
+    committer: &Committer,
+    access: Access,
+    epoch: u64,
+    entropy: &Arc<dyn Entropy>,
+    options: &Options,
+) -> Result<Upkeep, OpenError> {
+    let store_id = committer.catalog.manifest().store;
+    let place = Place { disk: Arc::clone(&access.disk), mode: options.read_mode, store: store_id, epoch };
+    let snapshots = Snapshots::open(place, committer.watermark.position());
+    Ok(Upkeep {
+        snapshots: snapshots.map_err(|error| OpenError::io("look for snapshots", error))?,
+        access,
+        store_id,
+        epoch,
+        catalog: Arc::clone(&committer.catalog),
+        followed: AtomicU64::new(committer.store.layers().sealed_position()),
+        store: Arc::clone(&committer.store),
+        spare: Arc::clone(&committer.spare),
+        progress: Arc::clone(&committer.progress),
+        frozen: Arc::clone(&committer.frozen),
+        sealed: Signal::default(),
+        grown: Signal::default(),
+        done: Done::default(),
+        watermark: Arc::clone(&committer.watermark),
+        clock: Arc::clone(&committer.clock),
+        entropy: Arc::clone(entropy),
+        snapshot_events: options.snapshot_events,
+        scrub_bytes_per_second: options.scrub_bytes_per_second,
+        scrubbing: Mutex::default(),
+        failed: Mutex::default(),
+        sealing: Mutex::default(),
+        merging: Mutex::default(),
+    })
 }

@@ -74,9 +74,8 @@ impl Query {
             && self.filter.matches(event)
     }
 
-    /// Whether nothing but the filter and a highest position restricts the result.
-    pub(crate) fn is_bounded_by_top_only(&self) -> bool {
-        let Self { filter, to, order, limit, .. } = self.clone();
-        *self == Self { filter, to, order, limit, ..Self::default() }
+    /// Whether versions do not restrict the result.
+    pub(crate) fn has_no_version_bounds(&self) -> bool {
+        self.from_version.is_none() && self.to_version.is_none()
     }
 }

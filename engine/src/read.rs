@@ -3,6 +3,7 @@
 mod plan;
 mod lane;
 mod walk;
+mod count;
 
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use crate::event::{EventRef, Filter};
 use crate::query::{Order, Query};
 use crate::view::View;
 
-use lane::Ordinals;
-use plan::{InTail, Plan, Sealed};
+use plan::Plan;
 use walk::{Layer, STRIDE, Walk};
+
+pub(crate) use count::count;
 
 /// The events a query asks for, found one by one as they are taken; dropping it ends the search.
 pub struct Events {
@@ -109,56 +111,4 @@ impl Iterator for Events {
         }
         next.map_err(ReadError::from).transpose()
     }
-}
-
-/// How many events match, when an index knows it without reading them.
-pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
-    if !query.is_bounded_by_top_only() {
-        return Ok(None);
-    }
-    let plan = Plan::choose(&query.filter);
-    let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
-    if let Plan::Id(..) = plan {
-        let all = Query { limit: None, ..query.clone() };
-        return Events::plan(view.clone(), &all)
-            .try_fold(0, |count, event| event.map(|_| count + 1))
-            .map(Some);
-    }
-    if !plan.is_exact(&query.filter) {
-        return Ok(None);
-    }
-    let mut sum = 0;
-    for generation in view.layers.generations.iter().filter(|generation| generation.base() < top) {
-        let through = ordinal(top, generation.base());
-        sum += match plan.in_generation(generation, query)? {
-            Sealed::Everything => u64::from(through).min(generation.entry().events),
-            Sealed::One(event) => u64::from(event.is_some()),
-            Sealed::Stretches(stretches) => match through {
-                _ if generation.entry().last_position <= top => stretches.count(generation)?,
-                _ => return Ok(None),
-            },
-            Sealed::Lists(lists) => {
-                let lists = lists.into_iter().map(|list| Ordinals::Sealed(Arc::clone(generation), list));
-                below(lists, through)?
-            }
-        };
-    }
-    for tail in view.layers.tails.iter().filter(|tail| tail.base() < top) {
-        let through = ordinal(top, tail.base());
-        sum += match plan.in_tail(tail) {
-            InTail::Everything => u64::from(through).min(tail.last_position() - tail.base()),
-            InTail::One(event) => u64::from(event.is_some()),
-            InTail::List(list) => below(std::iter::once(Ordinals::Tail(list)), through)?,
-            InTail::Lists(lists) => below(lists.into_iter().map(Ordinals::Tail), through)?,
-        };
-    }
-    Ok(Some(sum))
-}
-
-fn ordinal(position: u64, base: u64) -> u32 {
-    u32::try_from(position - base).unwrap_or(u32::MAX)
-}
-
-fn below(lists: impl Iterator<Item = Ordinals>, ordinal: u32) -> Result<u64, Damage> {
-    lists.map(|list| list.count_below(ordinal)).sum()
 }

@@ -5,6 +5,7 @@ mod file;
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -93,29 +94,39 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Finds the snapshots of a store whose log reaches to `last`. What is ahead of that, or does not read, is removed.
-    pub(crate) fn open(place: Place, last: u64) -> Self {
-        let mut numbers: Vec<u64> = Vec::new();
-        for name in place.disk.list(DIR).unwrap_or_default() {
-            match name.strip_suffix(".snp").and_then(|number| number.parse().ok()) {
-                Some(number) => numbers.push(number),
-                None => drop(place.disk.remove(&format!("{DIR}/{name}"))),
+    /// Finds the snapshots of a store whose log reaches to `last`. What is ahead of that, or does not read, is removed
+    /// for good: the log may go on differently, and grow past it.
+    pub(crate) fn open(place: Place, last: u64) -> io::Result<Self> {
+        let names = match place.disk.list(DIR) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
+        let (mut files, mut next_number, mut is_removed) = (Vec::new(), 1, false);
+        for name in names {
+            let number = file::number_of(&name);
+            next_number = number.map_or(next_number, |number| number + 1).max(next_number);
+            let file = number.and_then(|number| File::open(&place, number));
+            match file {
+                Some(file) if file.last_position() <= last || planted::is(Bug::KeepSnapshotsAhead) => {
+                    files.push(Arc::new(file));
+                }
+                _ => {
+                    place.disk.remove(&format!("{DIR}/{name}"))?;
+                    is_removed = true;
+                }
             }
         }
-        numbers.sort_unstable();
-        let next_number = AtomicU64::new(numbers.last().map_or(1, |number| number + 1));
-        let open = |number| {
-            let file = File::open(&place, number)
-                .filter(|file| file.last_position() <= last || planted::is(Bug::KeepSnapshotsAhead));
-            if file.is_none() {
-                // A file that stays is looked at again by the next opening.
-                let _ = place.disk.remove(&file::path_of(number));
-            }
-            file.map(Arc::new)
-        };
-        let files: Vec<Arc<File>> = numbers.into_iter().filter_map(open).collect();
-        let (recent, writing, taken) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
-        Self { place, recent, files: RwLock::new(Arc::new(files)), next_number, writing, taken }
+        if is_removed {
+            place.disk.sync_dir(DIR)?;
+        }
+        Ok(Self {
+            place,
+            recent: RwLock::default(),
+            files: RwLock::new(Arc::new(files)),
+            next_number: AtomicU64::new(next_number),
+            writing: Mutex::default(),
+            taken: AtomicU64::new(0),
+        })
     }
 
     fn files(&self) -> Arc<Vec<Arc<File>>> {
@@ -192,7 +203,7 @@ impl Snapshots {
         let recent = self.recent.read();
         all.extend(recent.by_key.values().flatten().filter(|snapshot| is_wanted(snapshot)).cloned());
         drop(recent);
-        all.sort_by(|one, other| by_entity_newest_first(one).cmp(&by_entity_newest_first(other)));
+        all.sort_by_key(|snapshot| by_entity_newest_first(snapshot));
         all.dedup_by_key(|snapshot| snapshot.id);
         let total = all.len() as u64;
         all.truncate(limit);
@@ -200,14 +211,15 @@ impl Snapshots {
     }
 
     /// Writes what is in memory, if it is much, or in any case at the end. False: there is nothing to do.
-    pub(crate) fn write(&self, is_end: bool) -> std::io::Result<bool> {
+    pub(crate) fn write(&self, is_end: bool) -> io::Result<bool> {
         let _writing = self.writing.lock();
         let recent = self.recent.read();
         if recent.by_key.is_empty() || !is_end && recent.bytes < RECENT_BYTES {
             return Ok(false);
         }
-        let snapshots: Vec<Arc<Snapshot>> = recent.by_key.values().flatten().cloned().collect();
+        let mut snapshots: Vec<Arc<Snapshot>> = recent.by_key.values().flatten().cloned().collect();
         drop(recent);
+        snapshots.sort_by_key(|snapshot| by_entity_newest_first(snapshot));
         let file = self.write_file(&snapshots)?;
         let mut files = self.files.write();
         *files = Arc::new(files.iter().cloned().chain([file]).collect());
@@ -222,13 +234,13 @@ impl Snapshots {
         Ok(true)
     }
 
-    fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> std::io::Result<Arc<File>> {
+    fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> io::Result<Arc<File>> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         File::write(&self.place, number, snapshots).map(Arc::new)
     }
 
     /// Merges files, if there are enough of about one size; of each entity the newest are kept. False: there are not.
-    pub(crate) fn merge(&self) -> std::io::Result<bool> {
+    pub(crate) fn merge(&self) -> io::Result<bool> {
         let _writing = self.writing.lock();
         let files = self.files();
         let tier = |file: &File| file.count().max(1).ilog2() / FANIN.ilog2();

@@ -1,4 +1,4 @@
-"""What all structures of the format have in common. SPEC.md, sections 1 and 13."""
+"""What all structures of the format have in common. SPEC.md, sections 1 and 14."""
 
 import struct
 import zlib

@@ -1,11 +1,11 @@
-"""What segments and indexes have in common: header, sections, checksums. SPEC.md, section 10."""
+"""What segments, indexes and files of snapshots have in common: header, sections, checksums. SPEC.md, section 10."""
 
 import struct
 import zlib
 
 from .base import BLOCK, begins, require
 
-MAGICS = {"segment": b"ALLSSEG\x01", "index": b"ALLSIDX\x01"}
+MAGICS = {"segment": b"ALLSSEG\x01", "index": b"ALLSIDX\x01", "snapshot": b"ALLSSNP\x01"}
 CHECKED = 65_536
 SECTIONS_MAX, BYTES_MAX = 32, 1 << 48
 TABLE, ENTRY = 128, 32

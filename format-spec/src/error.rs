@@ -42,7 +42,7 @@ pub enum FormatError {
     /// A field breaks a rule of its own.
     #[error("{0} is malformed")]
     Field(&'static str),
-    /// An index does not say what its segments say.
-    #[error("{0} is not what the segments say")]
+    /// What was made of something else, as an index of its segments, is not what that gives.
+    #[error("{0} does not match what it was made of")]
     Differs(&'static str),
 }

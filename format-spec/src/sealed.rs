@@ -75,7 +75,7 @@ impl Kind {
 /// Where a section lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Section {
-    /// What it holds, from 1; see [`crate::segment`] and [`crate::index`].
+    /// What it holds, from 1; see [`crate::segment`], [`crate::index`] and [`crate::snapshot`].
     pub kind: u32,
     /// Offset in the file: the first multiple of 4096 at or behind the end of the section before.
     pub offset: u64,
@@ -103,17 +103,18 @@ pub struct Header {
     pub store: StoreId,
     /// The epoch it was written in.
     pub epoch: u64,
-    /// Of a segment: its partition. Of an index: 0.
+    /// Of a segment: its partition. Else: 0.
     pub partition: u32,
-    /// It holds every event, of a segment: of its partition, from this position on.
+    /// It holds every event, of a segment: of its partition, from this position on. Of snapshots: the lowest position
+    /// of a state.
     pub first_position: u64,
-    /// And up to this one.
+    /// And up to this one. Of snapshots: the highest.
     pub last_position: u64,
-    /// Of a segment: sequence of its first event within the partition. Of an index: 0.
+    /// Of a segment: sequence of its first event within the partition. Else: 0.
     pub first_sequence: u64,
-    /// How many events.
+    /// How many events. Of snapshots: how many states.
     pub events: u64,
-    /// Earliest timestamp of an event.
+    /// Earliest timestamp of an event. Of snapshots: the earliest of the latest timestamps of the states.
     pub min_timestamp: i64,
     /// Latest timestamp of an event.
     pub max_timestamp: i64,
@@ -121,7 +122,7 @@ pub struct Header {
     pub checksums: u64,
     /// Checksum of the checksums.
     pub checksums_crc: u32,
-    /// Of an index: [`source_crc`] of the segments it was made of. Of a segment: 0.
+    /// Of an index: [`source_crc`] of the segments it was made of. Else: 0.
     pub source_crc: u32,
     /// The sections.
     pub sections: Vec<Section>,

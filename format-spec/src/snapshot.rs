@@ -1,8 +1,12 @@
 //! Snapshots: states of entities at a version, so that folding need not begin at the first event. A cache: whatever is
 //! wrong with one, it is ignored.
 
-use crate::bytes::{array, i64_at, put, u32_at, u64_at};
+mod check;
+
+use crate::bytes::{all_zero, array, i64_at, put, u32_at, u64_at};
 use crate::error::FormatError;
+
+pub use check::check;
 
 /// Section of states, one after the other, each at a multiple of 8.
 pub const STATES: u32 = 1;
@@ -13,12 +17,15 @@ pub const FANOUT: u32 = 3;
 
 /// Size of a [`Place`].
 pub const PLACE_BYTES: usize = 32;
-/// Size of what comes before the text of a state.
+/// Size of what comes before the members, key and text of a state.
 pub const HEADER_BYTES: usize = 88;
 /// Size of an entry of the table of members.
 pub const MEMBER_BYTES: usize = 8;
 /// The fold that merges top-level members of JSON objects in the order of versions.
 pub const FOLD_MERGE: u32 = 1;
+
+/// Where the reserved bytes at the end of the header begin.
+const RESERVED: usize = 84;
 
 /// Where the state of an entity lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +76,16 @@ pub struct Snapshot<'a> {
     pub version: u64,
     /// Position of that event.
     pub position: u64,
-    /// How many events are in it.
+    /// How many events are in it: all up to that one, so the version.
     pub events: u64,
     /// Timestamp of the last event in it.
     pub last_updated: i64,
     /// Latest timestamp of an event in it.
     pub max_timestamp: i64,
-    /// Why it was taken: 1 by hand, 2 because enough events had come, 3 because a read had to fold that many.
+    /// Why it was taken: 1 by hand, 2 because enough events had come or enough time had gone by, 3 because a read had
+    /// to fold as many events.
     pub cause: u32,
-    /// How events were folded: [`FOLD_MERGE`].
+    /// How events were folded: [`FOLD_MERGE`]. A state of another fold is laid out in the same way, and ignored.
     pub fold: u32,
     /// The entity's tenant, a zero byte, its id.
     pub key: &'a str,
@@ -125,7 +133,8 @@ impl<'a> Snapshot<'a> {
         let (members, rest) = rest.split_at_checked(count.saturating_mul(MEMBER_BYTES)).ok_or(short)?;
         let (key, rest) = rest.split_at_checked(key_bytes).ok_or(short)?;
         let (text, filling) = rest.split_at_checked(text_bytes).ok_or(short)?;
-        crate::bytes::all_zero(filling, "filling of a snapshot")?;
+        all_zero(bytes.get(RESERVED..HEADER_BYTES).unwrap_or(&[1]), "reserved bytes of a snapshot")?;
+        all_zero(filling, "filling of a snapshot")?;
         let text_of =
             |bytes| std::str::from_utf8(bytes).map_err(|_| FormatError::Field("text of a snapshot"));
         let snapshot = Self {
@@ -148,6 +157,14 @@ impl<'a> Snapshot<'a> {
         let is_filled = bytes.len().is_multiple_of(8) && filling.len() < 8;
         if total != Some(text_bytes) || !is_filled || snapshot.version == 0 || snapshot.position == 0 {
             return Err(FormatError::Range("lengths or version of a snapshot"));
+        }
+        let mut end = 0;
+        let mut is_text = |bytes: usize| {
+            end += bytes;
+            snapshot.text.is_char_boundary(end)
+        };
+        if !snapshot.lengths().all(|(name, value)| is_text(name) && is_text(value)) {
+            return Err(FormatError::Field("text of a snapshot"));
         }
         Ok(snapshot)
     }

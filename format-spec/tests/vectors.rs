@@ -13,12 +13,12 @@ use allsource_format::frame::Frame;
 use allsource_format::journal::{HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
 use allsource_format::record::Record;
-use allsource_format::{FormatError, index, segment};
+use allsource_format::{FormatError, index, segment, snapshot};
 use rkyv::util::AlignedVec;
 use serde_json::{Value, json};
 
 use make::generation::{PARTITIONS, aligned, generation, segment_meaning};
-use make::hex;
+use make::{hex, snapshots};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
@@ -60,6 +60,10 @@ fn good_vectors_say_what_is_written_beside_them() {
             assert_eq!(segment_meaning(&vector.bytes), vector.meaning);
         } else if vector.path.starts_with("v1/index") {
             assert_eq!(check_index(&vector), Ok(()));
+        } else if vector.path.starts_with("v1/snapshot") {
+            let header = snapshot::check(&vector.bytes).unwrap();
+            assert_eq!(header.events, vector.meaning["header"]["events"]);
+            assert_eq!(snapshots::meaning_of(&vector.bytes), vector.meaning);
         } else if vector.path.starts_with("v1/journal") {
             let (header, read) = read_journal(&vector.bytes).unwrap();
             assert_eq!(json!(read.frames), vector.meaning["frames"], "{}", vector.path);
@@ -79,6 +83,8 @@ fn bad_vectors_are_refused_for_the_reason_beside_them() {
             segment::check(&aligned(&vector.bytes)).map(drop)
         } else if vector.path.starts_with("bad/index") {
             check_index(&vector)
+        } else if vector.path.starts_with("bad/snapshot") {
+            snapshot::check(&vector.bytes).map(drop)
         } else {
             read_journal(&vector.bytes).and_then(|(_, read)| {
                 let is_whole = read.end >= vector.meaning["durable"].as_u64().unwrap();
@@ -89,7 +95,7 @@ fn bad_vectors_are_refused_for_the_reason_beside_them() {
         assert_eq!(reason(error), vector.meaning["reason"], "{}: {error}", vector.path);
         count += 1;
     }
-    assert!(count >= 110, "only {count} bad vectors");
+    assert!(count >= 145, "only {count} bad vectors");
 }
 
 #[test]

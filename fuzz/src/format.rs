@@ -8,6 +8,7 @@ use allsource_format::manifest::Manifest;
 use allsource_format::record::{Draft, Record, encode, seal};
 use allsource_format::sealed::{self, Kind};
 use allsource_format::segment;
+use allsource_format::snapshot::{self, DIRECTORY, PLACE_BYTES, Place, STATES, Snapshot};
 use rkyv::util::AlignedVec;
 
 fn aligned(data: &[u8]) -> AlignedVec<16> {
@@ -138,10 +139,9 @@ pub fn repair_manifest(data: &mut [u8]) {
     }
 }
 
-/// The header of a segment or an index: whatever is accepted is written the same again, but for the version of its
-/// writer.
+/// The header of a sealed file: whatever is accepted is written the same again, but for the version of its writer.
 pub fn sealed(data: &[u8]) {
-    for kind in [Kind::Segment, Kind::Index] {
+    for kind in [Kind::Segment, Kind::Index, Kind::Snapshots] {
         if let Ok(header) = sealed::Header::decode(data, kind) {
             assert!(header.file_bytes() >= header.checksums);
             assert_eq!(sealed::Header::decode(&header.encode(), kind), Ok(header));
@@ -151,7 +151,7 @@ pub fn sealed(data: &[u8]) {
 
 /// The sealed files among the vectors.
 pub fn sealed_seeds() -> Vec<Vec<u8>> {
-    [vectors("segment"), vectors("index")].concat()
+    [vectors("segment"), vectors("index"), vectors("snapshot")].concat()
 }
 
 /// Makes the checksums of a sealed file right, as far as it is there.
@@ -201,4 +201,45 @@ pub fn repair_segment(data: &mut [u8]) {
         repair_record(records);
     }
     repair_sealed(data);
+}
+
+/// A whole file of snapshots, or one state. Whatever is accepted is written the same again, and a file holds as many
+/// states as it says, of which the directory names each once.
+pub fn snapshot(data: &[u8]) {
+    state(data);
+    let Ok(header) = snapshot::check(data) else { return };
+    let section = |kind| header.section(kind).unwrap_or_default().of(data);
+    let (states, places) = (section(STATES), section(DIRECTORY).chunks(PLACE_BYTES));
+    let (mut count, mut bytes) = (0, 0);
+    for place in places.map(|entry| Place::decode(entry).expect("a checked entry")) {
+        let there = data.get(place.offset as usize..).and_then(|rest| rest.get(..place.bytes as usize));
+        let version = state(there.expect("a place inside")).expect("a checked state");
+        assert_eq!(version, place.version);
+        (count, bytes) = (count + 1, bytes + there.map_or(0, <[u8]>::len));
+    }
+    assert_eq!((count, bytes), (header.events, states.len()));
+}
+
+/// The version of a state, if there is one in these bytes.
+fn state(data: &[u8]) -> Option<u64> {
+    let state = Snapshot::decode(data).ok()?;
+    let (mut rest, mut again) = (state.text, Vec::new());
+    for (name, value) in state.lengths() {
+        rest = rest.get(name..).and_then(|rest| rest.get(value..)).expect("members share the text out");
+    }
+    assert_eq!(rest, "");
+    state.encode(&mut again);
+    assert_eq!(again, data);
+    Some(state.version)
+}
+
+/// The files of snapshots among the vectors, and what the good one has in its first section, state by state.
+pub fn snapshot_seeds() -> Vec<Vec<u8>> {
+    let files = vectors("snapshot");
+    let good = files.iter().find(|file| snapshot::check(file).is_ok()).expect("a good vector");
+    let directory =
+        snapshot::check(good).ok().and_then(|header| header.section(DIRECTORY)).unwrap_or_default();
+    let places = directory.of(good).chunks(PLACE_BYTES).map(|entry| Place::decode(entry).expect("an entry"));
+    let states = places.map(|place| good[place.offset as usize..][..place.bytes as usize].to_vec());
+    states.chain(files.iter().cloned()).collect()
 }

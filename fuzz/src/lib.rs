@@ -31,6 +31,7 @@ pub fn targets() -> Vec<Target> {
         target("manifest", format::manifest, format::manifest_seeds, format::repair_manifest, 20_000),
         target("sealed", format::sealed, format::sealed_seeds, format::repair_sealed, 10_000),
         target("segment", format::segment, format::segment_seeds, format::repair_segment, 10_000),
+        target("snapshot", format::snapshot, format::snapshot_seeds, format::repair_sealed, 10_000),
         target("journal", journal::journal, journal::seeds, journal::repair, 1_000),
         target("program", program::program, program::seeds, none, 400),
         target("parameters", http::parameters, http::parameter_seeds, none, 4_000),

@@ -30,7 +30,11 @@ fn run(world: &mut World, bytes: &mut dyn Iterator<Item = u8>) -> Result<(), Bro
 }
 
 fn act(world: &mut World, byte: u8, bytes: &mut dyn Iterator<Item = u8>) -> Result<(), Broken> {
-    match byte % 16 {
+    match byte % 20 {
+        16 => world.step(Step::Freeze).map(drop),
+        17 => world.step(Step::Seal).map(drop),
+        18 => world.step(Step::Merge).map(drop),
+        19 => world.step(Step::Snapshot).map(drop),
         0..5 => {
             let argument = bytes.next().unwrap_or(0);
             let target =
@@ -83,5 +87,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
         [&append_and_commit[..], &[12, 8, 15], &append_and_commit, &[14, 0x55]].concat(),
         [0, 5, 0, 5, 8, 5, 8, 14, 0xAA, 0, 5, 5, 8, 13, 2, 0, 5, 5, 8, 14, 3].to_vec(),
         [&[11][..], &[0, 0x35, 5, 8].repeat(20), &[14, 0xF0]].concat(),
+        [&[0, 5, 5, 8, 16, 8, 17].repeat(9)[..], &[18, 19, 14, 0x3C]].concat(),
     ]
 }

@@ -2,6 +2,7 @@
 
 pub mod oracle;
 pub mod queries;
+pub mod fixture;
 pub mod world;
 pub mod workloads;
 pub mod crash_points;

@@ -106,6 +106,22 @@ impl Generation {
         Ok(())
     }
 
+    /// How many timestamps of these ordinals are wanted.
+    pub(crate) fn count_times(
+        &self,
+        ordinals: Range<u32>,
+        is_wanted: &dyn Fn(i64) -> bool,
+    ) -> Result<u64, Damage> {
+        self.indexed(|index| {
+            let mut count = 0;
+            let range = u64::from(ordinals.start)..u64::from(ordinals.end);
+            index
+                .column(TIMES, 8)
+                .scan(range, |time| count += u64::from(is_wanted(i64::from_le_bytes(time))))?;
+            Ok(count)
+        })
+    }
+
     /// Whether a stretch is about the entity of a key: others may have the same hash.
     pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, Damage> {
         let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
@@ -128,10 +144,12 @@ impl Generation {
         into: &mut VecDeque<EventRef>,
     ) -> Result<(), Damage> {
         let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
-        let mut bytes = AlignedVec::with_capacity(stretch.bytes as usize);
-        segment
-            .with(stretch.offset, stretch.bytes as usize, |found| bytes.extend_from_slice(found))
-            .inspect_err(|damage| self.note(damage))?;
+        let mut bytes = AlignedVec::new();
+        let copy = |found: &[u8]| {
+            bytes.reserve_exact(found.len());
+            bytes.extend_from_slice(found);
+        };
+        segment.with(stretch.offset, stretch.bytes as usize, copy).inspect_err(|damage| self.note(damage))?;
         let block = Arc::new(Block::new(bytes));
         let mut offset = 0;
         for number in 0..u64::from(stretch.count) {

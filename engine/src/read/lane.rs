@@ -25,7 +25,7 @@ impl Ordinals {
         }
     }
 
-    fn copy(&self, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
+    pub(super) fn copy(&self, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
         match self {
             Self::Tail(postings) => {
                 let index = |index| usize::try_from(index).unwrap_or(usize::MAX);

@@ -24,6 +24,16 @@ pub(super) fn path_of(number: u64) -> String {
     format!("{DIR}/{number:010}.snp")
 }
 
+/// A file that has no name yet.
+const UNNAMED: &str = "snapshots/new.tmp";
+
+/// The number in the name of a file; `None`: it is none of ours.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".snp").filter(|digits| digits.len() == 10)?;
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    number.filter(|number| *number > 0)
+}
+
 /// A file of snapshots. Its bytes go with the last reader once it is replaced.
 pub(super) struct File {
     disk: Arc<dyn Disk>,
@@ -46,7 +56,7 @@ impl File {
     pub(super) fn write(place: &Place, number: u64, snapshots: &[Arc<Snapshot>]) -> io::Result<Self> {
         let path = path_of(number);
         place.disk.create_dir(DIR)?;
-        let mut writer = Writer::new(Target::create(&*place.disk, &format!("{path}.tmp"))?);
+        let mut writer = Writer::new(Target::create(&*place.disk, UNNAMED)?);
         writer.open_section(STATES)?;
         let mut entries = Vec::with_capacity(snapshots.len());
         for snapshot in snapshots {
@@ -68,7 +78,7 @@ impl File {
         }
         writer.close_section((1 << bits) + 1);
         writer.finish(header(place, snapshots))?;
-        place.disk.rename(&format!("{path}.tmp"), &path)?;
+        place.disk.rename(UNNAMED, &path)?;
         Self::open(place, number).ok_or_else(|| io::Error::other("a file just written does not read"))
     }
 
@@ -99,10 +109,15 @@ impl File {
         Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
     }
 
-    fn snapshot(&self, entry: &Entry) -> Result<Snapshot, Damage> {
+    /// A snapshot; `None`: it was folded in a way that is not known here.
+    fn snapshot(&self, entry: &Entry) -> Result<Option<Snapshot>, Damage> {
         let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
         self.file
-            .with(entry.offset, length, decode)?
+            .with(entry.offset, length, |bytes| match Stored::decode(bytes) {
+                Ok(stored) if stored.fold == FOLD_MERGE => of(&stored).map(Some),
+                Ok(_) => Some(None),
+                Err(_) => None,
+            })?
             .ok_or_else(|| self.file.damage(entry.offset, "no snapshot"))
     }
 
@@ -118,7 +133,7 @@ impl File {
             if entry.hash != hash {
                 continue;
             }
-            let snapshot = self.snapshot(&entry)?;
+            let Some(snapshot) = self.snapshot(&entry)? else { continue };
             if snapshot.entity.key()[..] == *key && is_wanted(&snapshot.state) {
                 return Ok(Some(Arc::new(snapshot)));
             }
@@ -137,7 +152,9 @@ impl File {
             None => 0..self.file.column(DIRECTORY, PLACE_BYTES as u64).len(),
         };
         for at in range {
-            hand(Arc::new(self.snapshot(&self.entry(at)?)?));
+            if let Some(snapshot) = self.snapshot(&self.entry(at)?)? {
+                hand(Arc::new(snapshot));
+            }
         }
         Ok(())
     }
@@ -202,8 +219,7 @@ fn encode(snapshot: &Snapshot) -> Vec<u8> {
     out
 }
 
-fn decode(bytes: &[u8]) -> Option<Snapshot> {
-    let stored = Stored::decode(bytes).ok().filter(|stored| stored.fold == FOLD_MERGE)?;
+fn of(stored: &Stored<'_>) -> Option<Snapshot> {
     let (tenant, id) = stored.key.split_once(char::from(KEY_SEPARATOR))?;
     let mut start = 0;
     let member = |(name, value): (usize, usize)| {

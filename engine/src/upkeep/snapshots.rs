@@ -1,6 +1,6 @@
 //! Taking snapshots: following the log, and looking at every so many events of an entity whether one is due.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +19,8 @@ use crate::view::View;
 
 /// Events looked at in one step.
 const STEP_EVENTS: usize = 8192;
+/// A state larger than this is not kept by itself: it would push out all others (64 MiB).
+const STATE_BYTES_MAX: usize = 64 << 20;
 /// An entity is looked at so many times before a snapshot is due.
 const LOOKS: u64 = 10;
 /// A snapshot is due, too, when the last one is so much older than the event, in microseconds: an hour.
@@ -39,7 +41,7 @@ impl Upkeep {
         }
         let query = Query { from: Position::new(seen + 1), limit: Some(STEP_EVENTS), ..Query::all() };
         let step = (self.snapshot_events / LOOKS).max(1);
-        let (mut last, mut candidates) = (seen, HashMap::new());
+        let (mut last, mut candidates) = (seen, BTreeMap::new());
         for event in Events::plan(view.clone(), &query) {
             let event = event?;
             last = event.position().value();
@@ -73,7 +75,8 @@ impl Upkeep {
 
     /// Keeps a state that a read has folded, if it took as many events as call for a snapshot.
     pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State) {
-        if self.snapshot_events == 0 || state.version.value() < self.snapshot_events {
+        let is_large = state.text.len() > STATE_BYTES_MAX;
+        if self.snapshot_events == 0 || is_large || state.version.value() < self.snapshot_events {
             return;
         }
         let key = entity.key();

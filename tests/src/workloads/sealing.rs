@@ -86,6 +86,15 @@ pub(super) fn repairs() -> Vec<Workload> {
                 append_and_settle(world, 1)
             })
         }),
+        workload("a snapshot", |world| {
+            opened(world, |world| {
+                append_and_settle(world, 9)?;
+                world.step(Step::Snapshot)?;
+                append_and_settle(world, 1)?;
+                world.close()
+            })?;
+            opened(world, |world| append_and_settle(world, 1))
+        }),
         workload("a recycled journal file", |world| {
             opened(world, |world| {
                 fill(world, 18)?;

@@ -2,6 +2,7 @@
 
 mod engine;
 mod sealed;
+mod fixtures;
 mod mapped;
 mod crashes;
 mod damage;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
 use allsource_engine::platform::sim::{Seeded, SimClock, SimDisk, SimEntropy};
-use allsource_engine::{AsOf, Batch, Cause, Durability, Engine, Options, ReadMode, Step};
+use allsource_engine::{AsOf, Batch, Cause, Durability, Engine, Health, Options, ReadMode, Step};
 use allsource_tests::queries;
 
 /// A store on a simulated machine that is sealed and merged by hand.
@@ -175,4 +175,39 @@ fn snapshots_are_taken_listed_merged_and_found_again() {
     }
     store.reopen(ReadMode::Map);
     queries::check(&store.engine, &mut random, 40).unwrap();
+}
+
+#[test]
+fn the_scrubber_finds_what_the_medium_has_lost_and_an_index_is_written_anew() {
+    let mut random = Seeded::new(4);
+    let mut store = Store::new(ReadMode::Map);
+    store.append(&mut random, 50);
+    assert!(store.seal());
+    queries::check(&store.engine, &mut random, 10).unwrap();
+    let damage = |end: &str| {
+        let path = store.disk.paths().into_iter().find(|path| path.ends_with(end)).unwrap();
+        let mut bytes = store.disk.contents(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        store.disk.damage(&path, bytes);
+        path
+    };
+    // What is mapped is whole; only the medium is not.
+    let index = damage(".idx");
+    let good = store.disk.contents(&index).unwrap();
+    while store.engine.counters().scrubbed_bytes < 400_000 && store.engine.health() == Health::Serving {
+        store.clock.advance(100_000);
+        store.engine.step(Step::Scrub);
+    }
+    assert!(matches!(store.engine.health(), Health::Damaged(damages) if damages[0].file == index));
+    assert!(store.engine.step(Step::Index));
+    assert_eq!(store.engine.health(), Health::Serving);
+    assert!(store.disk.contents(&index).unwrap() != good, "the file was written anew");
+    let segment = damage(".seg");
+    store.clock.advance(3_600_000_000);
+    for _ in 0..20 {
+        store.clock.advance(1_000_000);
+        store.engine.step(Step::Scrub);
+    }
+    assert!(matches!(store.engine.health(), Health::Damaged(damages) if damages[0].file == segment));
 }

@@ -6,6 +6,7 @@ mod event;
 pub(crate) mod generation;
 mod log;
 mod meaning;
+pub(crate) mod snapshots;
 mod spoil;
 
 use allsource_format::manifest::{Generation, Manifest};
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Vector> {
     vectors.extend(manifests());
     vectors.extend([empty_journal(), journal(), continued_journal()]);
     vectors.extend(sealed());
+    vectors.push(snapshot());
     vectors.extend(spoil::all());
     vectors
 }
@@ -143,6 +145,11 @@ fn sealed() -> Vec<Vector> {
     let mut vectors: Vec<Vector> = made.segments.iter().map(segment).collect();
     vectors.push(good("index-of-two-segments", meaning, made.index.clone()));
     vectors
+}
+
+fn snapshot() -> Vector {
+    let bytes = snapshots::file_of(&snapshots::states());
+    good("snapshot-of-three-states", snapshots::meaning_of(&bytes), bytes)
 }
 
 fn empty_journal() -> Vector {

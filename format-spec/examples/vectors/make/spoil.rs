@@ -2,6 +2,7 @@
 //! the mistake lies behind one, so that it is found for its own sake.
 
 mod sealed;
+mod snapshots;
 
 use allsource_format::frame::HEADER_BYTES as FRAME_HEADER;
 use allsource_format::journal::{BLOCK_BYTES, Header};
@@ -13,7 +14,8 @@ use super::{Log, Vector, journal_log, manifest, manifest_of_two_generations};
 /// Every vector that has to be refused.
 pub(crate) fn all() -> Vec<Vector> {
     let manifests = manifests().into_iter().chain(generations());
-    manifests.chain(headers()).chain(frames()).chain(records()).chain(sealed::all()).collect()
+    let journals = headers().into_iter().chain(frames()).chain(records());
+    manifests.chain(journals).chain(sealed::all()).chain(snapshots::all()).collect()
 }
 
 fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {

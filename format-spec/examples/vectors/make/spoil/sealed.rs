@@ -1,4 +1,4 @@
-//! Sealed files that have to be refused.
+//! Segments and indexes that have to be refused.
 
 use allsource_format::record::ARCHIVE_ROOT_BYTES;
 use allsource_format::sealed::{BLOCK_BYTES, HEADER_BYTES};
@@ -11,11 +11,11 @@ use crate::make::{Vector, made_of};
 /// Places in the header of a sealed file.
 const SECTIONS: usize = 44;
 const CHECKSUMS: usize = 96;
-const TABLE: usize = 128;
+pub(super) const TABLE: usize = 128;
 
 /// How much is made right again after a mistake.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Repair {
+pub(super) enum Repair {
     Nothing,
     Header,
     /// Header and blocks.
@@ -32,17 +32,17 @@ fn u64_at(bytes: &[u8], offset: usize) -> usize {
     u64::from_le_bytes(bytes[offset..][..8].try_into().expect("eight bytes")) as usize
 }
 
-fn add(bytes: &mut [u8], offset: usize, value: i64) {
+pub(super) fn add(bytes: &mut [u8], offset: usize, value: i64) {
     let sum = i64::from_le_bytes(bytes[offset..][..8].try_into().expect("eight bytes")) + value;
     put(bytes, offset, &sum.to_le_bytes());
 }
 
 /// Where the section of a number begins.
-fn section(bytes: &[u8], number: usize) -> usize {
+pub(super) fn section(bytes: &[u8], number: usize) -> usize {
     u64_at(bytes, TABLE + number * 32 + 8)
 }
 
-fn repair(bytes: &mut [u8], repair: Repair) {
+pub(super) fn repair(bytes: &mut [u8], repair: Repair) {
     if repair == Everything {
         let table = u64_at(bytes, CHECKSUMS);
         let crcs: Vec<u8> = bytes[HEADER_BYTES..table]

@@ -1,0 +1,151 @@
+//! Counting without reading records: lists know how many they hold, and timestamps stand in a column of their own.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+
+use super::Events;
+use super::lane::Ordinals;
+use super::plan::{InTail, Plan, Sealed};
+use crate::error::{Damage, ReadError};
+use crate::generation::Generation;
+use crate::query::Query;
+use crate::tail::Tail;
+use crate::view::View;
+
+/// Ordinals are looked at so many at a time.
+const PIECE: u64 = 8192;
+
+/// What is counted: positions and, if they matter, timestamps.
+struct Bounds {
+    positions: RangeInclusive<u64>,
+    times: Option<RangeInclusive<i64>>,
+}
+
+impl Bounds {
+    /// The ordinals within the positions, of a layer of these positions.
+    fn ordinals(&self, base: u64, last: u64) -> Range<u32> {
+        let ordinal = |position: u64| u32::try_from(position.saturating_sub(base)).unwrap_or(u32::MAX);
+        let first = ordinal(self.positions.start().saturating_sub(1).max(base));
+        first..ordinal((*self.positions.end()).min(last)).max(first)
+    }
+}
+
+/// How many events match, when an index knows it without reading them.
+pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
+    let plan = Plan::choose(&query.filter);
+    if let Plan::Id(..) = plan {
+        let all = Query { limit: None, ..query.clone() };
+        let mut found = Events::plan(view.clone(), &all);
+        return found.try_fold(0, |count, event| event.map(|_| count + 1)).map(Some);
+    }
+    if !query.has_no_version_bounds() || !plan.is_exact(&query.filter) {
+        return Ok(None);
+    }
+    let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
+    let times = (query.since.is_some() || query.until.is_some()).then(|| {
+        query.since.map_or(i64::MIN, |since| since.micros())
+            ..=query.until.map_or(i64::MAX, |until| until.micros())
+    });
+    let bounds = Bounds { positions: query.from.map_or(1, |from| from.value())..=top, times };
+    let mut sum = 0;
+    for generation in &view.layers.generations {
+        match in_generation(generation, &plan, &bounds, query)? {
+            Some(count) => sum += count,
+            None => return Ok(None),
+        }
+    }
+    for tail in &view.layers.tails {
+        sum += in_tail(tail, &plan, &bounds)?;
+    }
+    Ok(Some(sum))
+}
+
+fn in_generation(
+    generation: &Arc<Generation>,
+    plan: &Plan,
+    bounds: &Bounds,
+    query: &Query,
+) -> Result<Option<u64>, Damage> {
+    let entry = generation.entry();
+    let ordinals = bounds.ordinals(generation.base(), entry.last_position);
+    // Only a generation that lies across a bound is looked at event by event.
+    let times = bounds.times.as_ref();
+    let is_outside =
+        times.is_some_and(|times| *times.start() > entry.max_timestamp || *times.end() < entry.min_timestamp);
+    if ordinals.is_empty() || is_outside {
+        return Ok(Some(0));
+    }
+    let times =
+        times.filter(|times| *times.start() > entry.min_timestamp || *times.end() < entry.max_timestamp);
+    match plan.in_generation(generation, query)? {
+        Sealed::Everything => match times {
+            None => Ok(Some(ordinals.len() as u64)),
+            Some(times) => generation.count_times(ordinals, &|time| times.contains(&time)).map(Some),
+        },
+        Sealed::One(event) => Ok(Some(u64::from(event.is_some()))),
+        Sealed::Stretches(stretches) => {
+            let is_whole = times.is_none() && ordinals.len() as u64 == entry.events;
+            is_whole.then(|| stretches.count(generation)).transpose()
+        }
+        Sealed::Lists(lists) => {
+            let mut sum = 0;
+            for list in lists {
+                let list = Ordinals::Sealed(Arc::clone(generation), list);
+                let indexes = list.count_below(ordinals.start)?..list.count_below(ordinals.end)?;
+                sum += match times {
+                    None => indexes.end - indexes.start,
+                    Some(times) => count_in(&list, indexes, |some| {
+                        generation.retain_times(some, &|time| times.contains(&time))
+                    })?,
+                };
+            }
+            Ok(Some(sum))
+        }
+    }
+}
+
+fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<u64, Damage> {
+    let ordinals = bounds.ordinals(tail.base(), tail.last_position());
+    let is_wanted = |ordinal: u32| {
+        let time = tail.with_record(ordinal, |record| record.timestamp());
+        bounds.times.as_ref().is_none_or(|times| time.is_some_and(|time| times.contains(&time)))
+    };
+    let lists = match plan.in_tail(tail) {
+        InTail::Everything if bounds.times.is_none() => return Ok(ordinals.len() as u64),
+        InTail::Everything => return Ok(ordinals.filter(|ordinal| is_wanted(*ordinal)).count() as u64),
+        InTail::One(event) => return Ok(u64::from(event.is_some())),
+        InTail::List(list) => vec![list],
+        InTail::Lists(lists) => lists,
+    };
+    let mut sum = 0;
+    for list in lists {
+        let list = Ordinals::Tail(list);
+        let indexes = list.count_below(ordinals.start)?..list.count_below(ordinals.end)?;
+        sum += match bounds.times {
+            None => indexes.end - indexes.start,
+            Some(_) => count_in(&list, indexes, |some| {
+                some.retain(|ordinal| is_wanted(*ordinal));
+                Ok(())
+            })?,
+        };
+    }
+    Ok(sum)
+}
+
+/// How many ordinals of a list are left after `retain` was through with them.
+fn count_in(
+    list: &Ordinals,
+    indexes: Range<u64>,
+    retain: impl Fn(&mut Vec<u32>) -> Result<(), Damage>,
+) -> Result<u64, Damage> {
+    let (mut sum, mut at) = (0, indexes.start);
+    while at < indexes.end {
+        let end = indexes.end.min(at + PIECE);
+        let mut some = Vec::new();
+        list.copy(at..end, &mut some)?;
+        retain(&mut some)?;
+        sum += some.len() as u64;
+        at = end;
+    }
+    Ok(sum)
+}
