@@ -2,10 +2,10 @@
 //! of them. Its files are opened when they are first needed, and removed, once they are replaced, with the last
 //! reader.
 
+mod scan;
 mod fetch;
 mod find;
 mod names;
-mod scan;
 mod write;
 mod rebuild;
 

@@ -9,12 +9,13 @@ use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES};
 use allsource_format::limits::RECORD_BYTES_MAX;
 use allsource_format::partition::{self, KEY_SEPARATOR};
 use allsource_format::record::Record;
-use allsource_format::segment::partition_and_offset;
+use allsource_format::segment::{RECORDS, partition_and_offset};
 use rkyv::util::AlignedVec;
 use smallvec::SmallVec;
 
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
+use super::scan::runs;
 use crate::error::Damage;
 use crate::event::{Block, EntityKeyBuffer, EventRef};
 use crate::query::Order;
@@ -80,6 +81,25 @@ impl Generation {
         }
         let block = Arc::new(Block::new(bytes));
         into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
+        Ok(())
+    }
+
+    /// Has the runs read ahead in which a walk in position order goes on with the event of an ordinal: it will read all
+    /// of each. `ahead` holds, for each partition, where the run lies that was read ahead last.
+    pub(crate) fn read_ahead(&self, ordinal: u32, ahead: &mut Vec<Range<u64>>) -> Result<(), Damage> {
+        let place = self.indexed(|index| index.column(PLACES, 8).u64(u64::from(ordinal)))?;
+        let (partition, offset) = partition_and_offset(place);
+        ahead.resize(ahead.len().max(partition as usize + 1), 0..0);
+        let Some(known) = ahead.get_mut(partition as usize).filter(|known| !known.contains(&offset)) else {
+            return Ok(());
+        };
+        let segment = self.segment(partition)?;
+        let start = segment.header().section(RECORDS).unwrap_or_default().offset;
+        let runs = runs(segment)?.into_iter().map(|run| start + run.offset..start + run.offset + run.bytes);
+        if let Some(run) = runs.into_iter().find(|run| run.contains(&offset)) {
+            segment.will_need(run.start, run.end - run.start);
+            *known = run;
+        }
         Ok(())
     }
 

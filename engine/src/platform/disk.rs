@@ -21,7 +21,7 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading.
     fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
-    /// Maps a file that will not be written any more.
+    /// Maps a file that will not be written any more, for looking here and there.
     fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>>;
     /// Opens a file for reading what the medium holds, whatever the page cache shows, as far as the system can.
     fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
@@ -57,6 +57,8 @@ pub trait Mapping: Send + Sync + 'static {
     /// Whether some of them could not be had when they were looked at, and zeros were there instead: what was read
     /// before this says so must not be believed.
     fn has_faulted(&self) -> bool;
+    /// These bytes are about to be looked at, all of them: they are best read in one go.
+    fn will_need(&self, offset: usize, length: usize);
 }
 
 /// A lock, held until it is dropped.

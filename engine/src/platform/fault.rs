@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap};
 
 use super::disk::Mapping;
 
@@ -42,6 +42,8 @@ impl MappedFile {
         // readers may see any bytes; every reader takes them for untrusted and checks them. If somebody cuts one
         // short, the handler below puts zeros where the pages were.
         let map = unsafe { Mmap::map(file)? };
+        // The system would read megabytes around each page, and throw out what others need.
+        map.advise(Advice::Random)?;
         let range = take_range();
         range.has_faulted.store(false, Ordering::Release);
         range.start.store(map.as_ptr() as usize, Ordering::Release);
@@ -57,6 +59,11 @@ impl Mapping for MappedFile {
 
     fn has_faulted(&self) -> bool {
         self.range.has_faulted.load(Ordering::Acquire)
+    }
+
+    fn will_need(&self, offset: usize, length: usize) {
+        // It is only advice: what fails is slower.
+        let _ = self.map.advise_range(Advice::WillNeed, offset, length);
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Walk {
     times: Option<RangeInclusive<i64>>,
     /// Fetched, the next one first.
     ready: VecDeque<EventRef>,
+    /// What was read ahead of a walk over everything; see [`Generation::read_ahead`].
+    ahead: Vec<Range<u64>>,
 }
 
 enum Lanes {
@@ -64,7 +66,7 @@ impl Walk {
             Layer::Sealed(generation) => (generation.base(), generation.entry().last_position),
         };
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
-        let mut walk = Self { layer, lanes, order: query.order, positions, times, ready };
+        let mut walk = Self { layer, lanes, order: query.order, positions, times, ready, ahead: Vec::new() };
         walk.lanes = match &walk.layer {
             Layer::Tail(tail) => {
                 let tail = Arc::clone(tail);
@@ -163,6 +165,11 @@ impl Walk {
             Layer::Sealed(generation) => {
                 if let Some(times) = &self.times {
                     generation.retain_times(&mut ordinals, &|time| times.contains(&time))?;
+                }
+                if let (Lanes::Every(_), true) = (&self.lanes, ordinals.len() == STRIDE) {
+                    for ordinal in &ordinals {
+                        generation.read_ahead(*ordinal, &mut self.ahead)?;
+                    }
                 }
                 if !ordinals.is_empty() {
                     generation.fetch(&ordinals, &mut self.ready)?;

@@ -14,6 +14,9 @@ use crate::options::ReadMode;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile, Mapping};
 
+/// Reads of so many bytes are told to the system before: one page at a time would be slow where they are not in memory.
+const ADVISED_BYTES: usize = 16 << 10;
+
 enum Source {
     Mapped(Arc<dyn Mapping>),
     /// Whole blocks are read and checked each time; the last one is kept.
@@ -132,6 +135,9 @@ impl SealedFile {
                 return self.read(blocks, kept, offset, length).map(|bytes| look(&bytes));
             }
         };
+        if length >= ADVISED_BYTES {
+            self.will_need(offset, length as u64);
+        }
         for block in blocks {
             self.check_block(block)?;
         }
@@ -206,12 +212,22 @@ impl SealedFile {
         Ok(())
     }
 
+    /// These bytes are about to be read, all of them.
+    pub(crate) fn will_need(&self, offset: u64, length: u64) {
+        if let Source::Mapped(mapping) = &self.source {
+            let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+            let length = length.min(self.header.checksums.saturating_sub(offset));
+            mapping.will_need(number(offset), number(length));
+        }
+    }
+
     /// Reads a block and compares its checksum.
     #[cold]
     fn compare(&self, block: usize) -> Result<Vec<u8>, Damage> {
         let offset = block_start(block);
         let length = (self.header.checksums.saturating_sub(offset)).min(BLOCK_BYTES as u64);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.will_need(offset, length);
         self.source.copy(&self.path, offset, &mut bytes)?;
         match self.checksums.get(block) {
             _ if planted::is(Bug::SkipBlockChecks) => Ok(bytes),

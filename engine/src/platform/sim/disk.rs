@@ -336,6 +336,8 @@ impl Mapping for SimMapping {
     fn has_faulted(&self) -> bool {
         false
     }
+
+    fn will_need(&self, _: usize, _: usize) {}
 }
 
 struct SimFile {
