@@ -16,6 +16,10 @@ use memmap2::{Advice, Mmap};
 
 use super::disk::Mapping;
 
+/// Linux reads no more than a device's read-ahead for one advice, however much was asked for: 128 KiB unless somebody
+/// has set it otherwise.
+const ADVISED_AT_ONCE: usize = 128 << 10;
+
 /// The range of one mapping. Never freed: it is taken again by a later one.
 struct Range {
     is_taken: AtomicBool,
@@ -62,8 +66,11 @@ impl Mapping for MappedFile {
     }
 
     fn will_need(&self, offset: usize, length: usize) {
-        // It is only advice: what fails is slower.
-        let _ = self.map.advise_range(Advice::WillNeed, offset, length);
+        let end = offset.saturating_add(length).min(self.map.len());
+        for start in (offset..end).step_by(ADVISED_AT_ONCE) {
+            // It is only advice: what fails is slower.
+            let _ = self.map.advise_range(Advice::WillNeed, start, ADVISED_AT_ONCE.min(end - start));
+        }
     }
 }
 
