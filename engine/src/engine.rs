@@ -181,9 +181,9 @@ impl Engine {
     /// When the data is damaged.
     pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, ReadError> {
         let upkeep = &self.shared.upkeep;
-        let state = state_of(self.view(), &upkeep.snapshots, entity, as_of)?;
+        let (state, folded) = state_of(self.view(), &upkeep.snapshots, entity, as_of)?;
         if let Some(state) = state.as_ref().filter(|_| as_of == AsOf::Now) {
-            upkeep.keep_if_due(entity, state);
+            upkeep.keep_if_due(entity, state, folded);
         }
         Ok(state)
     }

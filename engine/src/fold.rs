@@ -43,13 +43,14 @@ impl AsOf {
     }
 }
 
-/// Folds an entity as of a moment: the nearest snapshot at or before it, and the events after that.
+/// Folds an entity as of a moment: the nearest snapshot at or before it, and the events after that. Also says how many
+/// events had to be read.
 pub(crate) fn state_of(
     view: View,
     snapshots: &Snapshots,
     entity: &Entity,
     as_of: AsOf,
-) -> Result<Option<State>, ReadError> {
+) -> Result<(Option<State>, u64), ReadError> {
     let key = entity.key();
     let hash = key_hash(&key);
     let is_before = |state: &State| match as_of {
@@ -61,19 +62,24 @@ pub(crate) fn state_of(
     };
     let base = snapshots.find(hash, &key, &is_before).map(|snapshot| snapshot.state.clone());
     let mut query = as_of.query(entity);
-    let Some(base) = base else { return fold(None, Events::plan(view, &query)) };
+    let Some(base) = base else {
+        let state = fold(None, Events::plan(view, &query))?;
+        let count = state.as_ref().map_or(0, |state| state.event_count);
+        return Ok((state, count));
+    };
     let head = view.head(hash, &key)?.unwrap_or(0);
     let left = head.saturating_sub(base.version.value());
     let is_whole = as_of == AsOf::Version(base.version);
     if left == 0 || is_whole {
-        return Ok(Some(base));
+        return Ok((Some(base), 0));
     }
     // Newest first, so that layers with none of the events are not asked.
     query.from_version = Version::new(base.version.value() + 1);
     query = query.newest_first().limit(usize::try_from(left).unwrap_or(usize::MAX));
     let mut events = Events::plan(view, &query).collect::<Result<Vec<_>, _>>()?;
     events.reverse();
-    fold(Some(base), events.into_iter().map(Ok))
+    let count = events.len() as u64;
+    Ok((fold(Some(base), events.into_iter().map(Ok))?, count))
 }
 
 /// Folds events given in the order of versions onto the state before them; `None`: there is neither.

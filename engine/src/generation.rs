@@ -25,7 +25,7 @@ use crate::planted::{self, Bug};
 use crate::platform::Disk;
 use crate::sealed::SealedFile;
 
-pub(crate) use fetch::Stretches;
+pub(crate) use fetch::{Ahead, Stretches};
 pub(crate) use names::{List, Names};
 pub(crate) use scan::{Records, runs};
 pub(crate) use write::{Builder, Segment, WriteError, run_length};

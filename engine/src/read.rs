@@ -24,6 +24,8 @@ pub struct Events {
     query: Query,
     /// The conditions that are left to be looked at in each candidate.
     rest: Query,
+    /// There are none: every candidate is an answer.
+    is_plain: bool,
     bottom: u64,
     top: u64,
     walk: Option<Walk>,
@@ -37,7 +39,9 @@ impl Events {
     pub(crate) fn plan(view: View, query: &Query) -> Self {
         let plan = Plan::choose(&query.filter);
         let rest = Query { filter: plan.rest(&query.filter), ..query.clone() };
+        let bounds = (query.from_version, query.to_version, query.since, query.until);
         Self {
+            is_plain: bounds == (None, None, None, None) && rest.filter == Filter::all(),
             top: query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark),
             bottom: query.from.map_or(1, |from| from.value()),
             left: query.limit.unwrap_or(usize::MAX),
@@ -55,10 +59,10 @@ impl Events {
             if self.walk.is_none() && !self.begin_layer()? {
                 return Ok(None);
             }
-            let hint = if self.rest.filter == Filter::all() { self.left.saturating_add(1) } else { STRIDE };
+            let hint = if self.is_plain { self.left.saturating_add(1) } else { STRIDE };
             let Some(walk) = &mut self.walk else { continue };
             match walk.next(hint)? {
-                Some(event) if self.rest.admits(&event) => return Ok(Some(event)),
+                Some(event) if self.is_plain || self.rest.admits(&event) => return Ok(Some(event)),
                 Some(_) => {}
                 None => self.walk = None,
             }

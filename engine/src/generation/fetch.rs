@@ -21,6 +21,9 @@ use crate::event::{Block, EntityKeyBuffer, EventRef};
 use crate::query::Order;
 use crate::sealed::SealedFile;
 
+/// For each partition, where the run lies that was read ahead last.
+pub(crate) type Ahead = Vec<Range<u64>>;
+
 /// The length of the record at an offset.
 fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, Damage> {
     let length = (u32::from_le_bytes(segment.array(offset)?) as usize).saturating_add(8);
@@ -30,15 +33,16 @@ fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, Damage> {
     }
 }
 
-/// Copies the record at an offset, which must be that of a position, to the end of `into`.
+/// Copies a record of this length, which must be that of a position, to the end of `into`.
 fn copy_record(
     segment: &SealedFile,
     offset: u64,
+    length: usize,
     position: u64,
     into: &mut AlignedVec,
 ) -> Result<u32, Damage> {
     let start = into.len();
-    let position_of = segment.with(offset, length_at(segment, offset)?, |bytes| {
+    let position_of = segment.with(offset, length, |bytes| {
         into.extend_from_slice(bytes);
         Record::at(bytes).map(|record| record.position())
     })?;
@@ -61,12 +65,17 @@ impl Generation {
     pub(crate) fn event(&self, ordinal: u32) -> Result<EventRef, Damage> {
         let place = self.indexed(|index| index.column(PLACES, 8).u64(u64::from(ordinal)))?;
         let mut bytes = AlignedVec::with_capacity(512);
-        let start = self.copy_event(ordinal, place, &mut bytes)?;
+        let start = self.copy_event(ordinal, place, self.length_of(place)?, &mut bytes)?;
         Ok(EventRef::new(Arc::new(Block::new(bytes)), start))
     }
 
-    /// The events of these ordinals, in their order.
-    pub(crate) fn fetch(&self, ordinals: &[u32], into: &mut VecDeque<EventRef>) -> Result<(), Damage> {
+    /// The events of these ordinals, in their order. `ahead`: they are part of a walk over everything.
+    pub(crate) fn fetch(
+        &self,
+        ordinals: &[u32],
+        mut ahead: Option<&mut Ahead>,
+        into: &mut VecDeque<EventRef>,
+    ) -> Result<(), Damage> {
         let places = self.indexed(|index| {
             let column = index.column(PLACES, 8);
             ordinals
@@ -74,21 +83,26 @@ impl Generation {
                 .map(|ordinal| column.u64(u64::from(*ordinal)))
                 .collect::<Result<SmallVec<[u64; 64]>, _>>()
         })?;
-        let mut bytes = AlignedVec::with_capacity(ordinals.len() * 512);
+        if let Some(ahead) = &mut ahead {
+            for (partition, offset) in places.iter().map(|place| partition_and_offset(*place)) {
+                self.read_ahead(partition, offset, ahead)?;
+            }
+        }
+        // Lengths first: the processor waits for many of these scattered looks at once.
+        let lengths = places.iter().map(|place| self.length_of(*place));
+        let lengths = lengths.collect::<Result<SmallVec<[usize; 64]>, _>>()?;
+        let mut bytes = AlignedVec::with_capacity(lengths.iter().sum());
         let mut offsets = SmallVec::<[u32; 64]>::new();
-        for (ordinal, place) in ordinals.iter().zip(places) {
-            offsets.push(self.copy_event(*ordinal, place, &mut bytes)?);
+        for ((ordinal, place), length) in ordinals.iter().zip(places).zip(lengths) {
+            offsets.push(self.copy_event(*ordinal, place, length, &mut bytes)?);
         }
         let block = Arc::new(Block::new(bytes));
         into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
         Ok(())
     }
 
-    /// Has the runs read ahead in which a walk in position order goes on with the event of an ordinal: it will read all
-    /// of each. `ahead` holds, for each partition, where the run lies that was read ahead last.
-    pub(crate) fn read_ahead(&self, ordinal: u32, ahead: &mut Vec<Range<u64>>) -> Result<(), Damage> {
-        let place = self.indexed(|index| index.column(PLACES, 8).u64(u64::from(ordinal)))?;
-        let (partition, offset) = partition_and_offset(place);
+    /// Has the run read ahead in which a walk over everything goes on: it will read all of it.
+    fn read_ahead(&self, partition: u32, offset: u64, ahead: &mut Ahead) -> Result<(), Damage> {
         ahead.resize(ahead.len().max(partition as usize + 1), 0..0);
         let Some(known) = ahead.get_mut(partition as usize).filter(|known| !known.contains(&offset)) else {
             return Ok(());
@@ -103,11 +117,22 @@ impl Generation {
         Ok(())
     }
 
-    fn copy_event(&self, ordinal: u32, place: u64, into: &mut AlignedVec) -> Result<u32, Damage> {
+    fn length_of(&self, place: u64) -> Result<usize, Damage> {
+        let (partition, offset) = partition_and_offset(place);
+        length_at(self.segment(partition)?, offset).inspect_err(|damage| self.note(damage))
+    }
+
+    fn copy_event(
+        &self,
+        ordinal: u32,
+        place: u64,
+        length: usize,
+        into: &mut AlignedVec,
+    ) -> Result<u32, Damage> {
         let (partition, offset) = partition_and_offset(place);
         let segment = self.segment(partition)?;
         let position = self.base() + 1 + u64::from(ordinal);
-        copy_record(segment, offset, position, into).inspect_err(|damage| self.note(damage))
+        copy_record(segment, offset, length, position, into).inspect_err(|damage| self.note(damage))
     }
 
     /// Whether the timestamps of some ordinals lie within bounds.

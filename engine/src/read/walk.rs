@@ -8,7 +8,7 @@ use super::lane::{Lane, Ordinals};
 use super::plan::{InTail, Plan, Sealed};
 use crate::error::Damage;
 use crate::event::EventRef;
-use crate::generation::{Generation, Stretches};
+use crate::generation::{Ahead, Generation, Stretches};
 use crate::query::{Order, Query};
 use crate::tail::{Postings, Tail};
 
@@ -31,8 +31,8 @@ pub(super) struct Walk {
     times: Option<RangeInclusive<i64>>,
     /// Fetched, the next one first.
     ready: VecDeque<EventRef>,
-    /// What was read ahead of a walk over everything; see [`Generation::read_ahead`].
-    ahead: Vec<Range<u64>>,
+    /// What was read ahead of a walk over everything.
+    ahead: Ahead,
 }
 
 enum Lanes {
@@ -66,7 +66,8 @@ impl Walk {
             Layer::Sealed(generation) => (generation.base(), generation.entry().last_position),
         };
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
-        let mut walk = Self { layer, lanes, order: query.order, positions, times, ready, ahead: Vec::new() };
+        let mut walk =
+            Self { layer, lanes, order: query.order, positions, times, ready, ahead: Ahead::new() };
         walk.lanes = match &walk.layer {
             Layer::Tail(tail) => {
                 let tail = Arc::clone(tail);
@@ -166,13 +167,9 @@ impl Walk {
                 if let Some(times) = &self.times {
                     generation.retain_times(&mut ordinals, &|time| times.contains(&time))?;
                 }
-                if let (Lanes::Every(_), true) = (&self.lanes, ordinals.len() == STRIDE) {
-                    for ordinal in &ordinals {
-                        generation.read_ahead(*ordinal, &mut self.ahead)?;
-                    }
-                }
+                let is_scan = matches!(self.lanes, Lanes::Every(_)) && count == STRIDE;
                 if !ordinals.is_empty() {
-                    generation.fetch(&ordinals, &mut self.ready)?;
+                    generation.fetch(&ordinals, is_scan.then_some(&mut self.ahead), &mut self.ready)?;
                 }
             }
         }

@@ -73,16 +73,10 @@ impl Upkeep {
         }
     }
 
-    /// Keeps a state that a read has folded, if it took as many events as call for a snapshot.
-    pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State) {
-        let is_large = state.text.len() > STATE_BYTES_MAX;
-        if self.snapshot_events == 0 || is_large || state.version.value() < self.snapshot_events {
-            return;
-        }
-        let key = entity.key();
-        let last = self.snapshots.find(key_hash(&key), &key, &|_| true);
-        let known = last.map_or(0, |snapshot| snapshot.state.version.value());
-        if state.version.value().saturating_sub(known) >= self.snapshot_events {
+    /// Keeps a state for which a read had to fold so many events, if that is as many as call for a snapshot.
+    pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State, folded: u64) {
+        let is_due = self.snapshot_events > 0 && folded >= self.snapshot_events;
+        if is_due && state.text.len() <= STATE_BYTES_MAX {
             self.keep(entity, Cause::OnDemand, state.clone());
         }
     }
@@ -99,7 +93,7 @@ impl Upkeep {
 
     /// Takes a snapshot of an entity as it is; `None`: it has no events.
     pub(crate) fn snapshot(&self, entity: &Entity, cause: Cause) -> Result<Option<Snapshot>, ReadError> {
-        let state = state_of(self.view(), &self.snapshots, entity, AsOf::Now)?;
+        let (state, _) = state_of(self.view(), &self.snapshots, entity, AsOf::Now)?;
         Ok(state.map(|state| Snapshot::clone(&self.keep(entity, cause, state))))
     }
 }
