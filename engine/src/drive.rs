@@ -120,15 +120,15 @@ impl SequencerStep {
         if self.held.is_empty() {
             return Ok(shared.queue.take_freeze().then(|| self.sequencer.freeze()));
         }
+        if let Some(reason) = shared.progress.fenced() {
+            refuse(&mut self.held, &AppendError::Fenced(reason));
+            return Ok(None);
+        }
         if shared.is_stalled() {
             match shared.upkeep.failure() {
                 Some(_) => refuse(&mut self.held, &AppendError::StorageFull),
                 None => return Err(Wait::ForSealing),
             }
-            return Ok(None);
-        }
-        if let Some(reason) = shared.progress.fenced() {
-            refuse(&mut self.held, &AppendError::Fenced(reason));
             return Ok(None);
         }
         let is_fitting = round_bytes(self.held_bytes) as u64 <= self.sequencer.cursor().room();
@@ -310,7 +310,7 @@ fn run_sequencer(shared: &Shared, mut step: SequencerStep) {
             Ok(None) if is_idle => step.mark(),
             Ok(round) => round,
             Err(Wait::ForFile) => {
-                shared.spare.wait_made();
+                shared.spare.wait_made(STALL_LOOK);
                 None
             }
             Err(Wait::ForSealing) => {
@@ -373,6 +373,8 @@ fn run_upkeep(shared: &Shared) {
         while shared.upkeep.merge().unwrap_or(false) {}
         while shared.upkeep.write_index().unwrap_or(false) {}
         follow(shared);
+        // States that reads have left; what cannot be written is tried again.
+        let _ = shared.upkeep.snapshots.write(false);
         shared.upkeep.scrub();
     }
     // What is not written is only slower to fold.

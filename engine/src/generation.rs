@@ -2,6 +2,7 @@
 //! of them. Its files are opened when they are first needed, and removed, once they are replaced, with the last
 //! reader.
 
+mod files;
 mod scan;
 mod fetch;
 mod find;
@@ -9,13 +10,10 @@ mod names;
 mod write;
 mod rebuild;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-use allsource_format::manifest::{Generation as Entry, Manifest};
+use allsource_format::manifest::Generation as Entry;
 use allsource_format::sealed::Kind;
 use parking_lot::Mutex;
 
@@ -25,7 +23,10 @@ use crate::planted::{self, Bug};
 use crate::platform::Disk;
 use crate::sealed::SealedFile;
 
+use files::Files;
+
 pub(crate) use fetch::{Ahead, Stretches};
+pub(crate) use files::{remove, remove_leftovers};
 pub(crate) use names::{List, Names};
 pub(crate) use scan::{Records, runs};
 pub(crate) use write::{Builder, Segment, WriteError, run_length};
@@ -79,30 +80,6 @@ pub(crate) fn segment_path(entry: &Entry, partition: u32) -> String {
     format!("{dir}/{:020}-{:020}.seg", entry.first_position, entry.last_position)
 }
 
-/// Removes files that no generation of the manifest has: left behind by work that never counted, or that was done
-/// when the process ended.
-pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
-    let known: BTreeSet<String> = manifest.generations.iter().map(index_path).collect();
-    remove_unknown(disk, DIR, |name| known.contains(&format!("{DIR}/{name}")))?;
-    for partition in 0..manifest.partitions {
-        let dir = partition_dir(partition);
-        let path = |entry| segment_path(entry, partition);
-        let known: BTreeSet<String> = manifest.generations.iter().map(path).collect();
-        remove_unknown(disk, &dir, |name| known.contains(&format!("{dir}/{name}")))?;
-    }
-    Ok(())
-}
-
-fn remove_unknown(disk: &dyn Disk, dir: &str, is_known: impl Fn(&str) -> bool) -> io::Result<()> {
-    let names = match disk.list(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        names => names?,
-    };
-    let is_ours = |name: &&String| [".seg", ".idx", ".tmp"].iter().any(|end| name.ends_with(end));
-    let unknown = names.iter().filter(is_ours).filter(|name| !is_known(name));
-    unknown.into_iter().try_for_each(|name| disk.remove(&format!("{dir}/{name}")))
-}
-
 type Opened = OnceLock<SealedFile>;
 
 /// What is open already, or what `open` gives. A failure is not remembered: it may pass.
@@ -122,16 +99,27 @@ pub(crate) struct Generation {
     /// The index once more, made from the segments: the file is missing or damaged.
     rebuilt: Opened,
     segments: Box<[Opened]>,
-    /// Others hold its events now: its files go with it.
-    is_replaced: AtomicBool,
+    /// One reader makes the index anew; the others wait for it.
+    rebuilding: Mutex<()>,
+    files: Arc<Files>,
 }
 
 impl Generation {
     /// The generation of an entry of the manifest. Nothing is read yet.
     pub(crate) fn new(entry: Entry, access: Access) -> Self {
+        let files = Arc::new(Files::of(entry, access.clone()));
+        Self::over(entry, access, files)
+    }
+
+    fn over(entry: Entry, access: Access, files: Arc<Files>) -> Self {
         let segments = (0..access.partitions).map(|_| Opened::new()).collect();
-        let (index, rebuilt) = (Opened::new(), Opened::new());
-        Self { entry, access, index, rebuilt, segments, is_replaced: AtomicBool::new(false) }
+        let (index, rebuilt, rebuilding) = (Opened::new(), Opened::new(), Mutex::default());
+        Self { entry, access, index, rebuilt, segments, rebuilding, files }
+    }
+
+    /// The same generation, of which nothing is open: what is read from now on is read from files written anew.
+    pub(crate) fn reopened(&self) -> Self {
+        Self::over(self.entry, self.access.clone(), Arc::clone(&self.files))
     }
 
     /// What the manifest says of it.
@@ -146,7 +134,7 @@ impl Generation {
 
     /// Its files are to be removed once nobody reads them any more.
     pub(crate) fn replace(&self) {
-        self.is_replaced.store(true, Ordering::Release);
+        self.files.replace();
     }
 
     /// Does something with the index. If that turns out to be damaged, the index is made anew from the segments, and
@@ -158,13 +146,18 @@ impl Generation {
                 other => return other,
             }
         }
-        opened(&self.rebuilt, || rebuild::in_memory(self)).and_then(look)
+        self.rebuilt().and_then(look)
+    }
+
+    fn rebuilt(&self) -> Result<&SealedFile, Damage> {
+        let _rebuilding = self.rebuilding.lock();
+        opened(&self.rebuilt, || rebuild::in_memory(self))
     }
 
     /// The file of the index is damaged: it is made anew in memory, and written when there is time.
     pub(crate) fn condemn_index(&self) {
         // If it cannot be made, the damage that hinders it has been noted.
-        let _ = opened(&self.rebuilt, || rebuild::in_memory(self));
+        let _ = self.rebuilt();
     }
 
     fn opened_index(&self) -> Result<&SealedFile, Damage> {
@@ -200,7 +193,12 @@ impl Generation {
     fn open_segment(&self, partition: u32) -> Result<SealedFile, Damage> {
         let path = segment_path(&self.entry, partition);
         let file = SealedFile::open(&*self.access.disk, &path, Kind::Segment, self.access.mode)?;
-        match file.header().partition == partition && self.is_of_this(&file) {
+        // While the index is made anew, the manifest vouches for all segments together.
+        let expected = self.index.get().map(find::segment_entries).transpose().unwrap_or_default();
+        let is_expected = expected.is_none_or(|entries| {
+            entries.iter().any(|entry| (entry.partition, entry.header_crc) == (partition, file.header_crc()))
+        });
+        match file.header().partition == partition && self.is_of_this(&file) && is_expected {
             true => Ok(file),
             false => Err(file.damage(0, "the segment is not the one of its name")),
         }
@@ -246,18 +244,5 @@ impl Generation {
             damages.extend(compared.err());
         }
         (files, bytes, damages)
-    }
-}
-
-impl Drop for Generation {
-    fn drop(&mut self) {
-        if !*self.is_replaced.get_mut() {
-            return;
-        }
-        // What cannot be removed now is a leftover that the next opening removes.
-        let _ = self.access.disk.remove(&index_path(&self.entry));
-        for partition in 0..self.access.partitions {
-            let _ = self.access.disk.remove(&segment_path(&self.entry, partition));
-        }
     }
 }

@@ -55,6 +55,10 @@ pub(crate) fn open(
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
     check_reaches(&manifest, &examined)?;
     let (tail, last_recorded_at) = loader.finish();
+    // Before anything is written: a full disk needs the room.
+    journal::remove_before(disk, manifest.first_journal)
+        .and_then(|()| generation::remove_leftovers(disk, &manifest))
+        .map_err(|error| OpenError::io("remove what is no longer part of the store", error))?;
     let mut journals: Vec<(u64, u64)> =
         examined.headers.iter().map(|header| (header.number, header.first_position)).collect();
     let (cursor, file) = journal::recover(disk, &manifest, examined)?;
@@ -64,9 +68,6 @@ pub(crate) fn open(
     manifest::reserve(disk, &manifest)
         .and_then(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room))
         .map_err(|error| OpenError::io("write a manifest", error))?;
-    journal::remove_before(disk, manifest.first_journal)
-        .and_then(|()| generation::remove_leftovers(disk, &manifest))
-        .map_err(|error| OpenError::io("remove what is no longer part of the store", error))?;
     Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
 }
 

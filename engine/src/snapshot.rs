@@ -28,6 +28,10 @@ pub(crate) const DIR: &str = "snapshots";
 
 /// Snapshots in memory are written once they take so much, in bytes.
 const RECENT_BYTES: u64 = 4 << 20;
+/// If they cannot be written, so much is kept, in bytes.
+const RECENT_BYTES_MAX: u64 = 8 * RECENT_BYTES;
+/// A file of this length is not merged any more, in bytes: merging holds all states in memory.
+const MERGED_BYTES_MAX: u64 = 64 << 20;
 /// So many files of about one size become one.
 const FANIN: usize = 8;
 /// So many of an entity are kept when files are merged.
@@ -90,7 +94,6 @@ pub(crate) struct Snapshots {
     files: RwLock<Arc<Vec<Arc<File>>>>,
     next_number: AtomicU64,
     writing: Mutex<()>,
-    pub(crate) taken: AtomicU64,
 }
 
 impl Snapshots {
@@ -125,7 +128,6 @@ impl Snapshots {
             files: RwLock::new(Arc::new(files)),
             next_number: AtomicU64::new(next_number),
             writing: Mutex::default(),
-            taken: AtomicU64::new(0),
         })
     }
 
@@ -168,12 +170,15 @@ impl Snapshots {
     pub(crate) fn add(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.write();
+        if recent.bytes > RECENT_BYTES_MAX {
+            // They cannot be written: it is a cache, and memory is not.
+            *recent = Recent::default();
+        }
         recent.bytes += snapshot.size_bytes();
         let key = snapshot.entity.key();
         let list = recent.by_key.entry(key[..].into()).or_default();
         list.push(Arc::clone(&snapshot));
         list.sort_by_key(|snapshot| snapshot.state.version);
-        self.taken.fetch_add(1, Ordering::Relaxed);
         snapshot
     }
 
@@ -245,7 +250,8 @@ impl Snapshots {
         let files = self.files();
         let tier = |file: &File| file.count().max(1).ilog2() / FANIN.ilog2();
         let Some(newest) = files.last() else { return Ok(false) };
-        let count = files.iter().rev().take_while(|file| tier(file) <= tier(newest)).count();
+        let is_mergeable = |file: &&Arc<File>| tier(file) <= tier(newest) && file.bytes() < MERGED_BYTES_MAX;
+        let count = files.iter().rev().take_while(is_mergeable).count();
         if count < FANIN {
             return Ok(false);
         }

@@ -119,7 +119,15 @@ impl Subscription {
             ..Query::matching(self.filter.clone())
         };
         for event in Events::plan(View { layers: self.store.layers(), watermark }, &query) {
-            self.ready.push_back(event?);
+            match event {
+                Ok(event) => self.ready.push_back(event),
+                // What comes before damage is delivered first; the next fetch meets the damage again.
+                Err(error) => {
+                    let Some(last) = self.ready.back() else { return Err(error) };
+                    self.seen = last.position().value();
+                    return Ok(());
+                }
+            }
         }
         self.seen = match self.ready.back() {
             Some(last) if self.ready.len() == FETCH => last.position().value(),

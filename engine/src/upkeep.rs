@@ -8,13 +8,15 @@ mod scrub;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use allsource_format::StoreId;
+use allsource_format::manifest::Generation as Entry;
 use parking_lot::Mutex;
 
 use crate::committer::Progress;
 use crate::error::Damage;
-use crate::generation::{Access, Generation, WriteError};
+use crate::generation::{Access, WriteError, remove};
 use crate::journal::Spare;
 use crate::manifest::{Catalog, PublishError};
 use crate::platform::{Clock, Entropy};
@@ -24,6 +26,9 @@ use crate::view::Store;
 use crate::watermark::Watermark;
 
 pub(crate) use scrub::Scrub;
+
+/// How long merging rests after an attempt that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Why a piece of upkeep was not done. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +82,7 @@ pub(crate) struct Upkeep {
     /// One seal at a time, and one change of what is sealed already: the two go on side by side, for a seal only adds
     /// to the end.
     pub(crate) sealing: Mutex<()>,
-    pub(crate) merging: Mutex<()>,
+    pub(crate) merging: Mutex<Option<Duration>>,
 }
 
 impl Upkeep {
@@ -98,8 +103,18 @@ impl Upkeep {
 
     /// Merges generations, if there are enough of about one size. False: there are not.
     pub(crate) fn merge(&self) -> Result<bool, UpkeepError> {
-        let _merging = self.merging.lock();
-        merge::merge(self)
+        let mut rest = self.merging.lock();
+        let now = self.clock.monotonic();
+        if rest.is_some_and(|until| now < until) {
+            return Ok(false);
+        }
+        // A merge that fails, over damage or for want of room, has read and written for nothing.
+        let result = merge::merge(self);
+        *rest = result.is_err().then(|| now + AFTER_FAILURE);
+        if let Err(UpkeepError::Write(WriteError::Damaged(damage))) = &result {
+            self.access.damages.note(damage);
+        }
+        result
     }
 
     /// Writes an index that had to be made anew in memory. False: there is none.
@@ -112,7 +127,7 @@ impl Upkeep {
         };
         let Some(generation) = layers.generations.get(number) else { return Ok(false) };
         generation.write_index()?;
-        let whole = Arc::new(Generation::new(*generation.entry(), self.access.clone()));
+        let whole = Arc::new(generation.reopened());
         self.store.change(|layers| {
             if let Some(place) = layers.generations.get_mut(number) {
                 *place = whole;
@@ -121,10 +136,14 @@ impl Upkeep {
         Ok(true)
     }
 
-    /// After a failure to publish that leaves it open which manifest counts, nothing may be written any more.
-    fn published<T>(&self, result: Result<T, PublishError>) -> Result<T, UpkeepError> {
+    /// After a failure to publish that leaves it open which manifest counts, nothing may be written any more; if the one
+    /// before counts for certain, the files of the generation that did not come to be are removed.
+    fn published<T>(&self, entry: &Entry, result: Result<T, PublishError>) -> Result<T, UpkeepError> {
         result.map_err(|error| match error {
-            PublishError::Unwritten(error) => UpkeepError::Write(error.into()),
+            PublishError::Unwritten(error) => {
+                remove(&self.access, entry);
+                UpkeepError::Write(error.into())
+            }
             PublishError::Unknown(error) => {
                 self.progress.fence(format!("writing a manifest failed: {error}"));
                 UpkeepError::Fenced

@@ -24,6 +24,15 @@ use crate::sealed::SealedFile;
 /// For each partition, where the run lies that was read ahead last.
 pub(crate) type Ahead = Vec<Range<u64>>;
 
+/// Events share memory of up to so many bytes: whoever keeps one of them keeps all of it.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Makes events of the records at these offsets.
+fn hand_over(bytes: AlignedVec, offsets: &mut SmallVec<[u32; 64]>, into: &mut VecDeque<EventRef>) {
+    let block = Arc::new(Block::new(bytes));
+    into.extend(offsets.drain(..).map(|offset| EventRef::new(Arc::clone(&block), offset)));
+}
+
 /// The length of the record at an offset.
 fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, Damage> {
     let length = (u32::from_le_bytes(segment.array(offset)?) as usize).saturating_add(8);
@@ -91,13 +100,15 @@ impl Generation {
         // Lengths first: the processor waits for many of these scattered looks at once.
         let lengths = places.iter().map(|place| self.length_of(*place));
         let lengths = lengths.collect::<Result<SmallVec<[usize; 64]>, _>>()?;
-        let mut bytes = AlignedVec::with_capacity(lengths.iter().sum());
+        let mut bytes = AlignedVec::with_capacity(lengths.iter().sum::<usize>().min(BLOCK_BYTES));
         let mut offsets = SmallVec::<[u32; 64]>::new();
         for ((ordinal, place), length) in ordinals.iter().zip(places).zip(lengths) {
+            if bytes.len() + length > BLOCK_BYTES {
+                hand_over(std::mem::take(&mut bytes), &mut offsets, into);
+            }
             offsets.push(self.copy_event(*ordinal, place, length, &mut bytes)?);
         }
-        let block = Arc::new(Block::new(bytes));
-        into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
+        hand_over(bytes, &mut offsets, into);
         Ok(())
     }
 

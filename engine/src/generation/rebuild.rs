@@ -2,10 +2,10 @@
 
 use allsource_format::index::{self, SegmentEntry};
 use allsource_format::record::Record;
-use allsource_format::sealed::{Header, Kind};
+use allsource_format::sealed::{Header, Kind, source_crc};
 
 use super::scan::{Records, runs};
-use super::write::{crc_of, header, name, write_index};
+use super::write::{header, name, write_index};
 use super::{Generation, index_path, segment_path};
 use crate::error::Damage;
 use crate::sealed::{SealedFile, Target};
@@ -42,7 +42,8 @@ fn write(generation: &Generation, target: Target) -> Result<Target, Damage> {
         segments.push(SegmentEntry { partition, header_crc, first_sequence, events, bytes });
         add(segment, partition, &mut builder).inspect_err(|damage| generation.note(damage))?;
     }
-    if crc_of(&segments) != entry.segments_crc {
+    let found = segments.iter().map(|segment| (segment.partition, segment.header_crc));
+    if source_crc(found) != entry.segments_crc {
         let problem = "the index is damaged, and the segments are not those that the manifest names";
         return Err(Damage::new(path, 0, problem));
     }
@@ -66,6 +67,19 @@ fn add(segment: &SealedFile, partition: u32, builder: &mut index::Builder) -> Re
 }
 
 impl Generation {
+    /// Whether the segments that are there are those that the manifest names.
+    pub(crate) fn check_segments(&self) -> Result<(), Damage> {
+        let found = partitions_of(self).into_iter();
+        let found = found.map(|partition| Ok((partition, self.segment(partition)?.header_crc())));
+        match source_crc(found.collect::<Result<Vec<_>, _>>()?) == self.entry.segments_crc {
+            true => Ok(()),
+            false => {
+                let problem = "the segments are not those that the manifest names";
+                Err(Damage::new(index_path(&self.entry), 0, problem))
+            }
+        }
+    }
+
     /// Writes the index, made anew, in the place of a missing or damaged one.
     pub(crate) fn write_index(&self) -> Result<(), Damage> {
         let path = index_path(&self.entry);

@@ -11,7 +11,7 @@ use allsource_format::record::Record;
 use allsource_format::sealed::{Header, Kind, source_crc};
 use allsource_format::segment::{RECORDS, RUNS, Run};
 
-use super::{Access, DIR, index_path, partition_dir, segment_path};
+use super::{Access, DIR, index_path, partition_dir, remove, segment_path};
 use crate::error::Damage;
 use crate::platform::Disk;
 use crate::sealed::{Target, Writer};
@@ -70,6 +70,16 @@ pub(crate) struct Builder<'a> {
     segments: Vec<SegmentEntry>,
     /// Written, but neither durable nor named.
     files: Vec<(String, Target)>,
+    is_finished: bool,
+}
+
+/// Half a generation is of no use, and a disk that is full needs the room.
+impl Drop for Builder<'_> {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            remove(self.access, &self.entry);
+        }
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -85,6 +95,7 @@ impl<'a> Builder<'a> {
             index,
             segments: Vec::new(),
             files: Vec::new(),
+            is_finished: false,
         }
     }
 
@@ -131,22 +142,20 @@ impl<'a> Builder<'a> {
             return Err(Damage::new(path, 0, format!("the event at position {position} is missing")).into());
         }
         self.entry.segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
-        self.entry.segments_crc = crc_of(&self.segments);
+        self.entry.segments_crc =
+            source_crc(self.segments.iter().map(|segment| (segment.partition, segment.header_crc)));
         let target = Target::create(disk, &format!("{path}.tmp"))?;
         let header = Header {
             source_crc: self.entry.segments_crc,
             ..header(Kind::Index, self.store, self.epoch, &self.entry)
         };
-        let target = write_index(target, header, self.index, &self.segments)?;
+        let index = std::mem::replace(&mut self.index, index::Builder::new(1, 0, 1));
+        let target = write_index(target, header, index, &self.segments)?;
         self.files.push((path, target));
         name(disk, &self.files)?;
+        self.is_finished = true;
         Ok(self.entry)
     }
-}
-
-/// What stands for a set of segments.
-pub(super) fn crc_of(segments: &[SegmentEntry]) -> u32 {
-    source_crc(segments.iter().map(|segment| (segment.partition, segment.header_crc)))
 }
 
 /// Writes the sections of an index.

@@ -194,11 +194,11 @@ impl Spare {
         }
     }
 
-    /// Waits until the file is there, or cannot be.
-    pub(crate) fn wait_made(&self) {
+    /// Waits until the file is there, or cannot be, at most so long: a store that is fenced meanwhile never makes it.
+    pub(crate) fn wait_made(&self, timeout: Duration) {
         let mut inner = self.inner.lock();
-        while matches!(inner.state, SpareState::Missing | SpareState::Reserved(_)) && !inner.stopped {
-            self.changed.wait(&mut inner);
+        if matches!(inner.state, SpareState::Missing | SpareState::Reserved(_)) && !inner.stopped {
+            self.changed.wait_for(&mut inner, timeout);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use allsource_format::journal::Header;
+use allsource_format::limits::GENERATIONS_MAX;
 use allsource_format::manifest::{Generation, Manifest};
 use parking_lot::Mutex;
 
@@ -65,6 +66,10 @@ impl Catalog {
         let mut state = self.state.lock();
         let mut manifest = state.manifest.clone();
         change(&mut manifest.generations, &mut manifest.sequences);
+        if manifest.generations.len() > GENERATIONS_MAX {
+            let problem = "a manifest names no more generations; they must be merged first";
+            return Err(PublishError::Unwritten(io::Error::other(problem)));
+        }
         manifest.number += 1;
         let is_early = planted::is(Bug::RetireJournalEarly);
         let next = if is_early { u64::MAX } else { manifest.sealed_position() + 1 };

@@ -18,6 +18,7 @@ const PAGE_BYTES: usize = 4096;
 /// A file read with `O_DIRECT`.
 pub(super) struct DirectFile {
     file: File,
+    buffered: File,
 }
 
 impl DirectFile {
@@ -28,7 +29,7 @@ impl DirectFile {
             use std::os::unix::fs::OpenOptionsExt;
             let flags = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path);
             if let Ok(file) = flags {
-                return Ok(Arc::new(Self { file }));
+                return Ok(Arc::new(Self { file, buffered: File::open(path)? }));
             }
         }
         Ok(Arc::new(LocalFile { file: File::open(path)? }))
@@ -44,7 +45,14 @@ impl DiskFile for DirectFile {
         let mut filled = 0;
         while filled < wanted {
             let rest = pages.get_mut(filled..).unwrap_or(&mut []);
-            let count = self.file.read_at(rest, start + filled as u64)?;
+            let count = match self.file.read_at(rest, start + filled as u64) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // The file system opens a file so, and does not read it so.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return self.buffered.read_exact_at(buffer, offset);
+                }
+                other => other?,
+            };
             filled += count;
             // Only the end of the file cuts a page short.
             if filled < wanted && (count == 0 || !count.is_multiple_of(PAGE_BYTES)) {

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 use memmap2::{Advice, Mmap};
 
@@ -62,6 +62,8 @@ impl Mapping for MappedFile {
     }
 
     fn has_faulted(&self) -> bool {
+        // What was read before this is read before the note is looked at.
+        fence(Ordering::Acquire);
         self.range.has_faulted.load(Ordering::Acquire)
     }
 
@@ -146,14 +148,17 @@ extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, cont
     // SAFETY: the system hands in a valid structure, and for SIGBUS fills the address in.
     let address = unsafe { (*info).si_addr() } as usize;
     let is_inside = |range: &&Range| {
-        let (start, length) = (range.start.load(Ordering::Acquire), range.length.load(Ordering::Acquire));
+        let length = range.length.load(Ordering::Acquire);
+        let start = range.start.load(Ordering::Acquire);
         (start..start + length).contains(&address)
     };
-    let is_mended = ranges().find(is_inside).is_some_and(|range| {
-        range.has_faulted.store(true, Ordering::Release);
-        put_zeros(address)
-    });
-    if !is_mended {
+    // A range that is being taken again may seem to hold the address, too: all that do are told.
+    let mut is_ours = false;
+    for range in ranges().filter(is_inside) {
+        range.has_faulted.store(true, Ordering::SeqCst);
+        is_ours = true;
+    }
+    if !is_ours || !put_zeros(address) {
         pass_on(signal, info, context);
     }
 }

@@ -87,6 +87,11 @@ impl File {
         self.file.header().last_position
     }
 
+    /// Its length.
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.header().file_bytes()
+    }
+
     /// How many snapshots.
     pub(super) fn count(&self) -> u64 {
         self.file.header().events

@@ -8,6 +8,9 @@ use foldhash::fast::RandomState;
 use super::postings::Postings;
 use crate::event::EntityKeyBuffer;
 
+/// What a new key takes beside its bytes, about: its place in the table, a list and its memory.
+const NAME_WEIGHT: u64 = 250;
+
 /// Keys with their postings, for many readers and one writer.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -15,12 +18,15 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Adds an ordinal to a key.
-    pub(crate) fn push(&self, key: EntityKeyBuffer, ordinal: u32) {
+    /// Adds an ordinal to a key; returns about how much memory that takes beside the ordinal, in bytes.
+    pub(crate) fn push(&self, key: EntityKeyBuffer, ordinal: u32) -> u64 {
         if let Some(postings) = self.postings.get(&key[..]) {
-            return postings.push(ordinal);
+            postings.push(ordinal);
+            return 0;
         }
+        let weight = NAME_WEIGHT + key.len() as u64;
         self.postings.entry(key).or_default().push(ordinal);
+        weight
     }
 
     /// The highest ordinal of a key.

@@ -26,7 +26,9 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
     tiers.sort_unstable();
     tiers.dedup();
     tiers.into_iter().find_map(|highest| {
-        let count = generations.iter().rev().take_while(|entry| tier(entry) <= highest).count();
+        let newest = || generations.iter().rev().take_while(|entry| tier(entry) <= highest);
+        let count = newest().count();
+        let is_due = newest().filter(|entry| tier(entry) == highest).count() >= FANIN;
         let (mut events, mut bytes) = (0, 0);
         let fitting = generations.iter().rev().take(count).take_while(|entry| {
             events += entry.events;
@@ -34,8 +36,9 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
             events <= EVENTS_MAX && bytes <= SEGMENT_BYTES_MAX * u64::from(partitions)
         });
         let tiers: Vec<u32> = fitting.map(tier).collect();
-        let is_due = tiers.iter().filter(|tier| **tier == highest).count() >= FANIN;
-        is_due.then(|| generations.len() - tiers.len()..generations.len())
+        // Where eight are too much, as many as fit, if that is not too few to be worth it.
+        let is_enough = tiers.len() == count || tiers.len() >= FANIN / 2;
+        (is_due && is_enough).then(|| generations.len() - tiers.len()..generations.len())
     })
 }
 
@@ -48,6 +51,7 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let sources = layers.generations.get(range.clone()).unwrap_or(&[]);
     let (Some(oldest), Some(newest)) = (sources.first(), sources.last()) else { return Ok(false) };
     let (first, last) = (oldest.entry().first_position, newest.entry().last_position);
+    sources.iter().try_for_each(|source| source.check_segments()).map_err(WriteError::from)?;
     let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first, last);
     for partition in 0..upkeep.access.partitions {
         let segments = sources.iter().filter(|source| source.has_segment(partition));
@@ -62,9 +66,12 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     }
     let entry = builder.finish()?;
     let merged = range.clone();
-    upkeep.published(upkeep.catalog.publish(&*upkeep.access.disk, |generations, _| {
-        generations.splice(merged, [entry]);
-    }))?;
+    upkeep.published(
+        &entry,
+        upkeep.catalog.publish(&*upkeep.access.disk, |generations, _| {
+            generations.splice(merged, [entry]);
+        }),
+    )?;
     sources.iter().for_each(|source| source.replace());
     let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
     upkeep.store.change(|layers| drop(layers.generations.splice(range, [generation])));

@@ -2,7 +2,7 @@
 //! lost while the event can still be restored from elsewhere.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use allsource_format::sealed::{BLOCK_BYTES, Kind};
@@ -16,7 +16,7 @@ const ROUND: Duration = Duration::from_secs(3600);
 
 /// A file of a generation, and what of it was looked at.
 struct Work {
-    generation: Arc<Generation>,
+    generation: Weak<Generation>,
     path: String,
     kind: Kind,
     /// Open, with the next block to be looked at.
@@ -71,13 +71,15 @@ impl Upkeep {
         let layers = self.store.layers();
         let files = layers.generations.iter().flat_map(|generation| {
             let files = generation.files().into_iter();
-            files.map(|(path, kind)| Work { generation: Arc::clone(generation), path, kind, open: None })
+            files.map(|(path, kind)| Work { generation: Arc::downgrade(generation), path, kind, open: None })
         });
         files.collect()
     }
 
     /// Looks at the next block of a file. False: that was the last, or the file is damaged.
     fn look(&self, work: &mut Work) -> bool {
+        // One that was merged meanwhile is gone, or about to be.
+        let Some(generation) = work.generation.upgrade() else { return false };
         let disk = &*self.access.disk;
         let looked = match &mut work.open {
             Some((file, next)) => {
@@ -92,7 +94,7 @@ impl Upkeep {
         looked.unwrap_or_else(|damage| {
             self.access.damages.note(&damage);
             if work.kind == Kind::Index {
-                work.generation.condemn_index();
+                generation.condemn_index();
             }
             false
         })

@@ -25,11 +25,13 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         }
     }
     let entry = builder.finish()?;
-    let retired =
-        upkeep.published(upkeep.catalog.publish(&*upkeep.access.disk, |generations, sequences| {
+    let retired = upkeep.published(
+        &entry,
+        upkeep.catalog.publish(&*upkeep.access.disk, |generations, sequences| {
             generations.push(entry);
             *sequences = tail.sequences_through(last);
-        }))?;
+        }),
+    )?;
     let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
     upkeep.store.change(|layers| {
         layers.tails.remove(0);

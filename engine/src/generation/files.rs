@@ -1,0 +1,70 @@
+//! The files of a generation: whoever holds the last claim on them removes them, once they are replaced.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use allsource_format::manifest::{Generation as Entry, Manifest};
+
+use super::{Access, DIR, index_path, partition_dir, segment_path};
+use crate::platform::Disk;
+
+/// A claim on the files of a generation, shared by everyone who may open one.
+pub(super) struct Files {
+    entry: Entry,
+    access: Access,
+    /// Others hold its events now: the files go with the last claim.
+    is_replaced: AtomicBool,
+}
+
+impl Files {
+    pub(super) fn of(entry: Entry, access: Access) -> Self {
+        Self { entry, access, is_replaced: AtomicBool::new(false) }
+    }
+
+    pub(super) fn replace(&self) {
+        self.is_replaced.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if *self.is_replaced.get_mut() {
+            remove(&self.access, &self.entry);
+        }
+    }
+}
+
+/// Removes the files of a generation that no manifest names, named or not. What cannot be removed now is a leftover that
+/// the next opening removes.
+pub(crate) fn remove(access: &Access, entry: &Entry) {
+    let segments = (0..access.partitions).map(|partition| segment_path(entry, partition));
+    for path in segments.chain([index_path(entry)]) {
+        let _ = access.disk.remove(&path);
+        let _ = access.disk.remove(&format!("{path}.tmp"));
+    }
+}
+
+/// Removes files that no generation of the manifest has: left behind by work that never counted, or that was done
+/// when the process ended.
+pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
+    let known: BTreeSet<String> = manifest.generations.iter().map(index_path).collect();
+    remove_unknown(disk, DIR, |name| known.contains(&format!("{DIR}/{name}")))?;
+    for partition in 0..manifest.partitions {
+        let dir = partition_dir(partition);
+        let path = |entry| segment_path(entry, partition);
+        let known: BTreeSet<String> = manifest.generations.iter().map(path).collect();
+        remove_unknown(disk, &dir, |name| known.contains(&format!("{dir}/{name}")))?;
+    }
+    Ok(())
+}
+
+fn remove_unknown(disk: &dyn Disk, dir: &str, is_known: impl Fn(&str) -> bool) -> io::Result<()> {
+    let names = match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        names => names?,
+    };
+    let is_ours = |name: &&String| [".seg", ".idx", ".tmp"].iter().any(|end| name.ends_with(end));
+    let unknown = names.iter().filter(is_ours).filter(|name| !is_known(name));
+    unknown.into_iter().try_for_each(|name| disk.remove(&format!("{dir}/{name}")))
+}
