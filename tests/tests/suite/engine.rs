@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use allsource_engine::event::{Entity, Filter, NewEvent, Tag, TenantId, Timestamp};
 use allsource_engine::platform::sim::{Faults, SimDisk};
-use allsource_engine::platform::{Disk, DiskFile, DiskLock, LocalDisk, Mapping, SystemClock, SystemEntropy};
+use allsource_engine::platform::{
+    Clock, Disk, DiskFile, DiskLock, LocalDisk, Mapping, SystemClock, SystemEntropy,
+};
 use allsource_engine::{
     AppendError, AsOf, Batch, Durability, Engine, ExpectedVersion, Health, Message, OpenError, Options,
     Query, Start,
@@ -357,7 +359,12 @@ fn a_panic_inside_ends_appends_but_neither_reads_nor_the_close() {
         let error = append.wait().unwrap_err();
         assert!(matches!(error, AppendError::Unknown(_) | AppendError::Fenced(_)), "{error}");
     }
-    assert!(matches!(engine.health(), Health::Fenced(_)), "{:?}", engine.health());
+    // Callers may hear of it while the thread is still being unwound.
+    let began = SystemClock::default();
+    while !matches!(engine.health(), Health::Fenced(_)) {
+        assert!(began.monotonic() < Duration::from_secs(10), "{:?}", engine.health());
+        std::thread::yield_now();
+    }
     let refused = engine.append(Batch::to(&entity("a")).event(event("t", "3"))).wait().unwrap_err();
     assert!(matches!(refused, AppendError::Fenced(_)), "{refused}");
     assert_eq!(types(&engine, &Query::all()), ["t"]);
