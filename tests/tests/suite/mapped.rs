@@ -77,22 +77,42 @@ fn a_segment_cut_short_under_the_server_is_named_and_the_rest_is_served() {
     server.get("/api/v1/stats").success();
 }
 
+/// Flips a bit of a file in place: whoever maps it later finds the damage.
+fn flip(path: &PathBuf, offset: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[offset] ^= 0x10;
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
-fn bytes_flipped_in_files_that_were_not_used_yet_are_noticed_or_mended() {
-    let mut server = server();
-    let flip = |path: &PathBuf, offset: usize| {
-        let mut bytes = fs::read(path).unwrap();
-        bytes[offset] ^= 0x10;
-        // The same file: whoever maps it later finds the damage.
-        fs::write(path, bytes).unwrap();
-    };
-    let index = files(&server, "segments", ".idx").remove(0);
-    flip(&index, 5000);
-    let segment = files(&server, "segments/p003", ".seg").remove(0);
-    flip(&segment, 5000);
+fn an_index_flipped_under_the_server_is_made_anew_and_every_answer_is_right() {
+    let server = server();
+    flip(&files(&server, "segments", ".idx").remove(0), 5000);
+    let all = server.get("/api/v1/events/query?limit=1000").success();
+    assert_eq!(all["events"].as_array().unwrap().len(), 400);
+    for partition in 0..PARTITIONS {
+        assert_eq!(events_of(&server, &entity_in(partition)), 200);
+    }
+    // Upkeep writes it, and the damage is no more.
+    let mended = || server.get("/readyz").success()["status"] == "ready";
+    let mut tries = 0;
+    while !mended() {
+        tries += 1;
+        assert!(tries < 100, "{}", server.get("/readyz").text);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_flipped_segment_is_named_and_with_its_index_gone_takes_the_generation_along() {
+    let server = server();
+    flip(&files(&server, "segments/p003", ".seg").remove(0), 5000);
     let (hurt, whole) = (entity_in(3), entity_in(0));
     server.get(&format!("/api/v1/events/query?entity_id={hurt}")).problem(500, "damaged");
+    assert_eq!(events_of(&server, &whole), 200);
+    let server = self::server();
+    flip(&files(&server, "segments", ".idx").remove(0), 5000);
+    flip(&files(&server, "segments/p003", ".seg").remove(0), 5000);
+    server.get(&format!("/api/v1/events/query?entity_id={hurt}")).problem(500, "damaged");
     assert_eq!(events_of(&server, &whole), 500, "an index cannot be made anew of a damaged segment");
-    flip(&segment, 5000);
-    server.stop();
 }
