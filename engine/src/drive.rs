@@ -238,7 +238,7 @@ impl ByHand {
             Step::Merge => shared.upkeep.merge().unwrap_or(false),
             Step::Index => shared.upkeep.write_index().unwrap_or(false),
             Step::Scrub => shared.upkeep.scrub(),
-            Step::Snapshot => shared.upkeep.follow().unwrap_or(false),
+            Step::Snapshot => shared.upkeep.follow(),
         }
     }
 
@@ -384,7 +384,7 @@ fn run_upkeep(shared: &Shared) {
 /// Follows the log for snapshots until there is nothing left to look at, or merging has to be thought of again.
 fn follow(shared: &Shared) {
     let start = shared.clock.monotonic();
-    while shared.upkeep.follow().unwrap_or(false) {
+    while shared.upkeep.follow() {
         if shared.clock.monotonic().saturating_sub(start) > UPKEEP_LOOK {
             break;
         }

@@ -241,7 +241,10 @@ impl Snapshots {
 
     fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> io::Result<Arc<File>> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        File::write(&self.place, number, snapshots).map(Arc::new)
+        File::write(&self.place, number, snapshots).map(Arc::new).inspect_err(|_| {
+            // Half of it is of no use, and a disk that is full needs the room.
+            let _ = self.place.disk.remove(file::UNNAMED);
+        })
     }
 
     /// Merges files, if there are enough of about one size; of each entity the newest are kept. False: there are not.

@@ -27,7 +27,7 @@ use crate::watermark::Watermark;
 
 pub(crate) use scrub::Scrub;
 
-/// How long merging rests after an attempt that failed.
+/// How long merging and writing indexes rest after an attempt that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Why a piece of upkeep was not done. It is tried again.
@@ -82,6 +82,7 @@ pub(crate) struct Upkeep {
     /// One seal at a time, and one change of what is sealed already: the two go on side by side, for a seal only adds
     /// to the end.
     pub(crate) sealing: Mutex<()>,
+    /// Until when it rests after a failure.
     pub(crate) merging: Mutex<Option<Duration>>,
 }
 
@@ -119,14 +120,18 @@ impl Upkeep {
 
     /// Writes an index that had to be made anew in memory. False: there is none.
     pub(crate) fn write_index(&self) -> Result<bool, Damage> {
-        let _merging = self.merging.lock();
+        let mut rest = self.merging.lock();
+        let now = self.clock.monotonic();
+        if rest.is_some_and(|until| now < until) {
+            return Ok(false);
+        }
         let layers = self.store.layers();
         let Some(number) = layers.generations.iter().position(|generation| generation.is_index_missing())
         else {
             return Ok(false);
         };
         let Some(generation) = layers.generations.get(number) else { return Ok(false) };
-        generation.write_index()?;
+        generation.write_index().inspect_err(|_| *rest = Some(now + AFTER_FAILURE))?;
         let whole = Arc::new(generation.reopened());
         self.store.change(|layers| {
             if let Some(place) = layers.generations.get_mut(number) {

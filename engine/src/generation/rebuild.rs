@@ -22,15 +22,7 @@ pub(super) fn has_segment(generation: &Generation, partition: u32) -> bool {
 /// The index of a generation, in memory.
 pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, Damage> {
     let path = index_path(&generation.entry);
-    let target = write(generation, Target::Memory(Vec::new()))?;
-    let Target::Memory(bytes) = target else {
-        return Err(Damage::new(path, 0, "the index is not in memory"));
-    };
-    SealedFile::in_memory(&path, Kind::Index, bytes)
-}
-
-fn write(generation: &Generation, target: Target) -> Result<Target, Damage> {
-    let (entry, path) = (&generation.entry, index_path(&generation.entry));
+    let entry = &generation.entry;
     let events = usize::try_from(entry.events).unwrap_or(usize::MAX);
     let mut builder = index::Builder::new(entry.first_position, events, generation.access.partitions);
     let (mut segments, mut store, mut epoch) = (Vec::new(), [0; 16], 0);
@@ -48,7 +40,11 @@ fn write(generation: &Generation, target: Target) -> Result<Target, Damage> {
         return Err(Damage::new(path, 0, problem));
     }
     let header = Header { source_crc: entry.segments_crc, ..header(Kind::Index, store, epoch, entry) };
-    write_index(target, header, builder, &segments).map_err(|error| Damage::new(path, 0, error))
+    match write_index(Target::Memory(Vec::new()), header, builder, &segments) {
+        Ok(Target::Memory(bytes)) => SealedFile::in_memory(&path, Kind::Index, bytes),
+        Ok(Target::File(_)) => Err(Damage::new(path, 0, "the index is not in memory")),
+        Err(error) => Err(Damage::new(path, 0, error)),
+    }
 }
 
 fn add(segment: &SealedFile, partition: u32, builder: &mut index::Builder) -> Result<(), Damage> {
@@ -83,11 +79,18 @@ impl Generation {
     /// Writes the index, made anew, in the place of a missing or damaged one.
     pub(crate) fn write_index(&self) -> Result<(), Damage> {
         let path = index_path(&self.entry);
-        let failed = |error: std::io::Error| Damage::new(&*path, 0, error);
+        let unnamed = format!("{path}.tmp");
         let disk = &*self.access.disk;
-        let target = Target::create(disk, &format!("{path}.tmp")).map_err(failed)?;
-        let target = write(self, target)?;
-        name(disk, &[(path.clone(), target)]).map_err(failed)?;
+        let bytes = self.rebuilt()?.memory();
+        let written = Target::create(disk, &unnamed).and_then(|mut target| {
+            target.write(bytes, 0)?;
+            name(disk, &[(path.clone(), target)])
+        });
+        written.map_err(|error| {
+            // Half of it is of no use, and a disk that is full needs the room.
+            let _ = disk.remove(&unnamed);
+            Damage::new(&*path, 0, error)
+        })?;
         self.access.damages.forget(&path);
         Ok(())
     }

@@ -99,6 +99,14 @@ impl SealedFile {
         Ok(Self { path: path.to_owned(), header, header_crc, source, checksums, checked })
     }
 
+    /// Its bytes, if it is in memory.
+    pub(crate) fn memory(&self) -> &[u8] {
+        match &self.source {
+            Source::Memory(bytes) => bytes,
+            Source::Mapped(_) | Source::Read(..) => &[],
+        }
+    }
+
     /// What its header says.
     pub(crate) fn header(&self) -> &Header {
         &self.header

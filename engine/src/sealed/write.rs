@@ -110,7 +110,8 @@ impl Target {
         }
     }
 
-    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    /// Writes bytes at an offset.
+    pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file) if !bytes.is_empty() => file.write_at(bytes, offset),
             Self::File(_) => Ok(()),

@@ -25,7 +25,7 @@ pub(super) fn path_of(number: u64) -> String {
 }
 
 /// A file that has no name yet.
-const UNNAMED: &str = "snapshots/new.tmp";
+pub(super) const UNNAMED: &str = "snapshots/new.tmp";
 
 /// The number in the name of a file; `None`: it is none of ours.
 pub(super) fn number_of(name: &str) -> Option<u64> {

@@ -33,17 +33,21 @@ impl Upkeep {
     }
 
     /// Looks at the next events and takes the snapshots that are due. False: there are none.
-    pub(crate) fn follow(&self) -> Result<bool, ReadError> {
+    pub(crate) fn follow(&self) -> bool {
         let view = self.view();
         let seen = self.followed.load(Ordering::Acquire);
         if seen >= view.watermark || self.snapshot_events == 0 {
-            return Ok(false);
+            return false;
         }
         let query = Query { from: Position::new(seen + 1), limit: Some(STEP_EVENTS), ..Query::all() };
         let step = (self.snapshot_events / LOOKS).max(1);
         let (mut last, mut candidates) = (seen, BTreeMap::new());
         for event in Events::plan(view.clone(), &query) {
-            let event = event?;
+            let Ok(event) = event else {
+                // What is damaged is told by those who look there. Its entities are looked at again later.
+                last = view.watermark;
+                break;
+            };
             last = event.position().value();
             if event.version().value().is_multiple_of(step) {
                 candidates.insert(event.entity_key(), event);
@@ -51,14 +55,15 @@ impl Upkeep {
         }
         for event in candidates.values().filter(|event| self.is_due(event)) {
             if let Some(entity) = entity_of(event) {
-                self.snapshot(&entity, Cause::Automatic)?;
+                // An entity that cannot be read keeps the others from nothing.
+                let _ = self.snapshot(&entity, Cause::Automatic);
             }
         }
         self.followed.store(last, Ordering::Release);
         // One that cannot be written stays in memory, and is written with those that follow.
         let _ = self.snapshots.write(false);
         while self.snapshots.merge().unwrap_or(false) {}
-        Ok(true)
+        true
     }
 
     fn is_due(&self, event: &EventRef) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
-use allsource_engine::platform::sim::{Seeded, SimClock, SimDisk, SimEntropy};
+use allsource_engine::platform::sim::{Faults, Seeded, SimClock, SimDisk, SimEntropy};
 use allsource_engine::{AsOf, Batch, Cause, Durability, Engine, Health, Options, ReadMode, Step};
 use allsource_tests::queries;
 
@@ -210,4 +210,31 @@ fn the_scrubber_finds_what_the_medium_has_lost_and_an_index_is_written_anew() {
         store.engine.step(Step::Scrub);
     }
     assert!(matches!(store.engine.health(), Health::Damaged(damages) if damages[0].file == segment));
+}
+
+#[test]
+fn a_disk_that_is_full_while_sealing_loses_nothing_says_so_and_seals_once_there_is_room() {
+    let mut random = Seeded::new(6);
+    let mut store = Store::new(ReadMode::Map);
+    store.append(&mut random, 60);
+    store.engine.step(Step::Prepare);
+    let used: usize = store.disk.paths().iter().map(|path| store.disk.contents(path).unwrap().len()).sum();
+    let before = store.disk.paths();
+    // Room for some of the files, not for all.
+    store.disk.set_faults(Faults { room: Some(used as u64 + 20_000), ..Faults::default() });
+    store.engine.step(Step::Freeze);
+    store.settle();
+    assert!(!store.engine.step(Step::Seal));
+    assert!(matches!(store.engine.health(), Health::NotSealing(_)), "{:?}", store.engine.health());
+    assert_eq!(store.disk.paths(), before, "what was half written gave its room back");
+    queries::check(&store.engine, &mut random, 20).unwrap();
+    store.append(&mut random, 5);
+    queries::check(&store.engine, &mut random, 20).unwrap();
+    store.disk.set_faults(Faults::default());
+    assert!(store.engine.step(Step::Seal));
+    assert_eq!(store.engine.health(), Health::Serving);
+    queries::check(&store.engine, &mut random, 20).unwrap();
+    store.reopen(ReadMode::Map);
+    queries::check(&store.engine, &mut random, 20).unwrap();
+    assert_eq!(store.engine.watermark().unwrap().value(), 65);
 }
