@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
+use allsource_engine::event::{Entity, EntityId, Filter, NewEvent, TenantId, Timestamp};
 use allsource_engine::platform::sim::{Faults, Seeded, SimClock, SimDisk, SimEntropy};
-use allsource_engine::{AsOf, Batch, Cause, Durability, Engine, Health, Options, ReadMode, Step};
+use allsource_engine::{
+    AsOf, Batch, Cause, Durability, Engine, Health, Message, Options, Query, ReadMode, Start, Step,
+};
 use allsource_tests::queries;
 
 /// A store on a simulated machine that is sealed and merged by hand.
@@ -23,21 +25,25 @@ fn options(read_mode: ReadMode) -> Options {
 
 impl Store {
     fn new(read_mode: ReadMode) -> Self {
+        Self::with(options(read_mode))
+    }
+
+    fn with(options: Options) -> Self {
         let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::at(1_700_000_000_000_000)));
-        let engine = Self::open(&disk, &clock, read_mode, 0);
+        let engine = Self::open(&disk, &clock, options, 0);
         Self { disk, clock, engine, opened: 0, number: 0 }
     }
 
-    fn open(disk: &SimDisk, clock: &Arc<SimClock>, read_mode: ReadMode, seed: u64) -> Engine {
+    fn open(disk: &SimDisk, clock: &Arc<SimClock>, options: Options, seed: u64) -> Engine {
         let entropy = Arc::new(SimEntropy::seeded(seed));
-        Engine::open_by_hand(Arc::new(disk.clone()), clock.clone(), entropy, options(read_mode)).unwrap()
+        Engine::open_by_hand(Arc::new(disk.clone()), clock.clone(), entropy, options).unwrap()
     }
 
     fn reopen(&mut self, read_mode: ReadMode) {
         self.engine.close();
         self.disk.kill();
         self.opened += 1;
-        self.engine = Self::open(&self.disk, &self.clock, read_mode, self.opened);
+        self.engine = Self::open(&self.disk, &self.clock, options(read_mode), self.opened);
     }
 
     fn settle(&self) {
@@ -237,4 +243,62 @@ fn a_disk_that_is_full_while_sealing_loses_nothing_says_so_and_seals_once_there_
     store.reopen(ReadMode::Map);
     queries::check(&store.engine, &mut random, 20).unwrap();
     assert_eq!(store.engine.watermark().unwrap().value(), 65);
+}
+
+#[test]
+fn appends_wait_only_when_two_tails_are_frozen_and_a_third_is_full() {
+    let mut random = Seeded::new(8);
+    let mut store = Store::with(Options { seal_bytes: 20 << 10, ..options(ReadMode::Map) });
+    let one = Entity::new("one").unwrap();
+    let append = |store: &Store| {
+        let event = NewEvent::json("t", format!("\"{}\"", "x".repeat(1000))).unwrap();
+        let append = store.engine.append(Batch::to(&one).event(event));
+        store.settle();
+        append.try_wait()
+    };
+    let mut taken = 0;
+    let waiting = loop {
+        match append(&store) {
+            Ok(answer) => taken += answer.map(|_| 1).unwrap(),
+            Err(waiting) => break waiting,
+        }
+        assert!(taken < 1000, "appends never wait");
+    };
+    assert!((40..80).contains(&taken), "three tails of 20 KiB take {taken} events of 1 KiB");
+    assert!(store.engine.step(Step::Seal));
+    store.settle();
+    assert_eq!(waiting.try_wait().unwrap().unwrap().events[0].version.value(), taken + 1);
+    queries::check(&store.engine, &mut random, 10).unwrap();
+    store.reopen(ReadMode::Map);
+    queries::check(&store.engine, &mut random, 10).unwrap();
+}
+
+#[test]
+fn a_reader_keeps_the_files_it_began_with_and_they_go_with_it() {
+    let mut random = Seeded::new(10);
+    let mut store = Store::new(ReadMode::Map);
+    let indexes = |store: &Store| store.disk.paths().iter().filter(|path| path.ends_with(".idx")).count();
+    let (mut reader, before) = loop {
+        store.append(&mut random, 12);
+        assert!(store.seal());
+        let before = indexes(&store);
+        let mut reader = store.engine.read(&Query::all()).unwrap();
+        assert_eq!(reader.next().unwrap().unwrap().position().value(), 1);
+        if store.engine.step(Step::Merge) {
+            break (reader, before);
+        }
+        assert!(before < 30, "generations are never merged");
+    };
+    assert_eq!(indexes(&store), before + 1, "the old ones are still read");
+    let rest: Vec<u64> = reader.by_ref().map(|event| event.unwrap().position().value()).collect();
+    assert_eq!(rest, (2..=store.number).collect::<Vec<_>>());
+    drop(reader);
+    assert!(indexes(&store) <= before - 7, "the old ones went with their last reader");
+    let mut live = store.engine.subscribe(Start::Beginning, Filter::all());
+    let mut seen = 0;
+    while let Some(Ok(Message::Event(event))) = live.try_next() {
+        seen += 1;
+        assert_eq!(event.position().value(), seen);
+    }
+    assert_eq!(seen, store.number, "a subscription catches up from sealed files");
 }
