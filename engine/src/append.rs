@@ -1,6 +1,7 @@
 //! An append on its way: prepared by the caller, answered once it is durable.
 
 mod prepared;
+mod steps;
 mod queue;
 
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use crate::error::AppendError;
 
 pub(crate) use prepared::{PreparedEvent, PreparedPart, Request};
 pub(crate) use queue::Queue;
+pub use steps::{LookUp, Prepared, Ready};
 
 /// The answer to one append.
 pub(crate) type Answer = Result<Commit, AppendError>;

@@ -1,8 +1,9 @@
 //! The store as its users see it. It only routes; it owns the threads.
 
+mod appending;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -10,11 +11,9 @@ use uuid::Uuid;
 
 use allsource_format::partition::key_hash;
 
-use crate::append::{Append, Request};
-use crate::batch::Batch;
 use crate::compose::{Composed, compose};
 use crate::drive::{self, ByHand, Shared, Step};
-use crate::error::{AppendError, OpenError, ReadError, SealError};
+use crate::error::{OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId};
 use crate::fold::{AsOf, state_of};
 use crate::journal::body_bytes_max;
@@ -27,7 +26,7 @@ use crate::snapshot::{Cause, Snapshot};
 use crate::state::State;
 use crate::subscribe::{Start, Subscription};
 use crate::tail::id_hash;
-use crate::view::View;
+use crate::view::{Resident, View};
 use crate::vitals::{Counters, Health, Stats};
 
 /// An open store. Share it between threads behind an [`Arc`]; dropping it closes it.
@@ -109,32 +108,6 @@ impl Engine {
         (engine, by_hand)
     }
 
-    /// Appends a batch: all of its events, or none. It never waits for the batch to be written, for that the handle
-    /// is there; it may read sealed files, to know the versions and ids that the batch is checked against.
-    pub fn append(&self, batch: Batch) -> Append {
-        if let Some(reason) = self.shared.progress.fenced() {
-            return Append::refused(AppendError::Fenced(reason));
-        }
-        let (reply, receiver) = oneshot::channel();
-        let prepared =
-            Request::prepare(batch, self.shared.partitions, self.body_bytes_max, &*self.entropy, reply);
-        let looked_up = prepared.and_then(|mut request| {
-            request.look_up(&self.shared.store.layers())?;
-            Ok(request)
-        });
-        match looked_up {
-            Err(error) => Append::refused(error),
-            Ok(request) => match self.shared.queue.push(request) {
-                Ok(()) => Append::waiting(receiver),
-                Err(error) => {
-                    let is_overload = u64::from(error == AppendError::Overloaded);
-                    self.shared.tallies.overloads.fetch_add(is_overload, Ordering::Relaxed);
-                    Append::refused(error)
-                }
-            },
-        }
-    }
-
     fn view(&self) -> View {
         // The watermark first: what it promises is in the layers that are there after it.
         let watermark = self.shared.watermark.position();
@@ -165,6 +138,19 @@ impl Engine {
     pub fn head(&self, entity: &Entity) -> Result<Option<Version>, ReadError> {
         let key = entity.key();
         Ok(self.view().head(key_hash(&key), &key)?.and_then(Version::new))
+    }
+
+    /// As [`Engine::event`], without reading a file.
+    pub fn event_in_memory(&self, tenant: &TenantId, id: Uuid) -> Resident<Option<EventRef>> {
+        self.view().resident_id(tenant.as_str(), id.as_bytes())
+    }
+
+    /// As [`Engine::head`], without reading a file.
+    pub fn head_in_memory(&self, entity: &Entity) -> Resident<Option<Version>> {
+        match self.view().resident_head(&entity.key()) {
+            Resident::Known(head) => Resident::Known(head.and_then(Version::new)),
+            Resident::NeedsFiles => Resident::NeedsFiles,
+        }
     }
 
     /// How many events a query matches, limit aside, if an index knows; `None`: they would have to be read.

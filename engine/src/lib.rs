@@ -59,7 +59,7 @@ mod engine;
 pub mod measure;
 pub mod compat;
 
-pub use append::{Append, AppendFuture};
+pub use append::{Append, AppendFuture, LookUp, Prepared, Ready};
 pub use batch::{Acknowledged, Batch, Commit, Committed, ExpectedVersion};
 pub use drive::Step;
 pub use engine::Engine;
@@ -72,6 +72,7 @@ pub use read::Events;
 pub use snapshot::{Cause, Snapshot};
 pub use state::State;
 pub use subscribe::{Message, Start, Subscription};
+pub use view::Resident;
 pub use vitals::{Counters, Health, Stats};
 
 /// Holds the Rust of the guide to the engine: it compiles.

@@ -11,7 +11,7 @@ use crate::event::{EventRef, Filter};
 use crate::position::Position;
 use crate::query::Query;
 use crate::read::Events;
-use crate::view::{Store, View};
+use crate::view::{Resident, Store, View};
 use crate::watermark::Watermark;
 
 /// Events are read in stretches of so many positions, so that a filter that matches nothing still moves on.
@@ -54,6 +54,8 @@ pub struct Subscription {
     is_caught_up: bool,
     /// The position of the last event or progress that was said.
     said: u64,
+    /// The last stretch that was fetched holds nothing that matches.
+    is_barren: bool,
 }
 
 impl Subscription {
@@ -64,7 +66,17 @@ impl Subscription {
             Start::Now => watermark.position(),
         };
         let ready = VecDeque::new();
-        Self { store, watermark, filter, seen, delivered: seen, ready, is_caught_up: false, said: seen }
+        Self {
+            store,
+            watermark,
+            filter,
+            seen,
+            delivered: seen,
+            ready,
+            is_caught_up: false,
+            said: seen,
+            is_barren: false,
+        }
     }
 
     /// The cursor: a subscription from [`Start::After`] it continues where this one is.
@@ -78,10 +90,22 @@ impl Subscription {
     /// When the data it would come from is damaged.
     pub fn try_next(&mut self) -> Option<Result<Message, ReadError>> {
         loop {
+            if let Resident::Known(next) = self.try_next_in_memory() {
+                return next;
+            }
+            if let Err(error) = self.read_ahead() {
+                return Some(Err(error));
+            }
+        }
+    }
+
+    /// As [`Subscription::try_next`], without reading a file.
+    pub fn try_next_in_memory(&mut self) -> Resident<Option<Result<Message, ReadError>>> {
+        loop {
             if let Some(event) = self.ready.pop_front() {
                 self.delivered = event.position().value();
                 self.said = self.delivered;
-                return Some(Ok(Message::Event(event)));
+                return Resident::Known(Some(Ok(Message::Event(event))));
             }
             self.delivered = self.seen;
             let watermark = self.watermark.position();
@@ -89,17 +113,35 @@ impl Subscription {
                 if !self.is_caught_up {
                     self.is_caught_up = true;
                     self.said = self.seen;
-                    return Some(Ok(Message::CaughtUp(self.position())));
+                    return Resident::Known(Some(Ok(Message::CaughtUp(self.position()))));
                 }
-                return self.progress();
+                return Resident::Known(self.progress());
             }
-            if let Err(error) = self.fetch(watermark) {
-                return Some(Err(error));
+            if std::mem::take(&mut self.is_barren)
+                && let Some(progress) = self.progress()
+            {
+                return Resident::Known(Some(progress));
             }
-            if self.ready.is_empty() && self.seen < watermark {
-                return self.progress();
+            let layers = self.store.layers();
+            if layers.sealed_position() > self.seen {
+                return Resident::NeedsFiles;
+            }
+            if let Err(error) = self.fetch(View { layers, watermark }) {
+                return Resident::Known(Some(Err(error)));
             }
         }
+    }
+
+    /// Fetches what comes next, from sealed files if it lies there.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn read_ahead(&mut self) -> Result<(), ReadError> {
+        let watermark = self.watermark.position();
+        if !self.ready.is_empty() || self.seen >= watermark {
+            return Ok(());
+        }
+        self.fetch(View { layers: self.store.layers(), watermark })
     }
 
     fn progress(&mut self) -> Option<Result<Message, ReadError>> {
@@ -110,15 +152,16 @@ impl Subscription {
         Position::new(self.seen).map(|position| Ok(Message::Progress(position)))
     }
 
-    fn fetch(&mut self, watermark: u64) -> Result<(), ReadError> {
-        let top = watermark.min(self.seen.saturating_add(STRETCH));
+    fn fetch(&mut self, view: View) -> Result<(), ReadError> {
+        assert!(self.ready.is_empty(), "what was fetched is handed out first");
+        let top = view.watermark.min(self.seen.saturating_add(STRETCH));
         let query = Query {
             from: Position::new(self.seen.saturating_add(1)),
             to: Position::new(top),
             limit: Some(FETCH),
             ..Query::matching(self.filter.clone())
         };
-        for event in Events::plan(View { layers: self.store.layers(), watermark }, &query) {
+        for event in Events::plan(view, &query) {
             match event {
                 Ok(event) => self.ready.push_back(event),
                 // What comes before damage is delivered first; the next fetch meets the damage again.
@@ -133,20 +176,41 @@ impl Subscription {
             Some(last) if self.ready.len() == FETCH => last.position().value(),
             _ => top,
         };
+        self.is_barren = self.ready.is_empty();
         Ok(())
     }
 
     /// The next message, waiting for it; `None` once the store is closed.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, ReadError>>> {
         loop {
-            if let Some(message) = self.try_next() {
-                return Poll::Ready(Some(message));
+            match self.poll_next_in_memory(context) {
+                Poll::Ready(Resident::Known(next)) => return Poll::Ready(next),
+                Poll::Ready(Resident::NeedsFiles) => {
+                    if let Err(error) = self.read_ahead() {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// As [`Subscription::poll_next`], without reading a file: where one is needed, [`Subscription::read_ahead`] reads
+    /// it, on any thread.
+    pub fn poll_next_in_memory(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Resident<Option<Result<Message, ReadError>>>> {
+        loop {
+            match self.try_next_in_memory() {
+                Resident::Known(None) => {}
+                next => return Poll::Ready(next),
             }
             if !self.watermark.poll_above(self.seen, context.waker()) {
                 return Poll::Pending;
             }
             if self.watermark.is_closed() && self.watermark.position() <= self.seen {
-                return Poll::Ready(None);
+                return Poll::Ready(Resident::Known(None));
             }
         }
     }

@@ -19,6 +19,15 @@ use crate::tail::{Tail, Tally};
 /// So many tails may wait to be sealed.
 const FROZEN_MAX: usize = 2;
 
+/// What can be said without reading a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resident<T> {
+    /// Memory holds the answer.
+    Known(T),
+    /// The answer lies in sealed files.
+    NeedsFiles,
+}
+
 /// Where the events of a store lie.
 #[derive(Clone)]
 pub(crate) struct Layers {
@@ -72,6 +81,17 @@ impl Layers {
         };
         self.heads.note(key, Known { version: head, through });
         Ok(head)
+    }
+
+    /// As [`Layers::known_head`], from memory alone.
+    pub(crate) fn cached_head(&self, key: &[u8]) -> Resident<Option<u64>> {
+        if self.generations.is_empty() {
+            return Resident::Known(None);
+        }
+        match self.heads.find(key) {
+            Some(known) if known.through >= self.sealed_position() => Resident::Known(known.version),
+            _ => Resident::NeedsFiles,
+        }
     }
 
     /// The event of this id in the tails, visible or not, with its sequence.
@@ -196,6 +216,24 @@ impl View {
         match in_tails {
             Some(version) => Ok(Some(version)),
             None => self.layers.known_head(hash, key),
+        }
+    }
+
+    /// As [`View::head`], from memory alone.
+    pub(crate) fn resident_head(&self, key: &[u8]) -> Resident<Option<u64>> {
+        match self.layers.tails.iter().rev().find_map(|tail| tail.head_below(key, self.watermark)) {
+            Some(version) => Resident::Known(Some(version)),
+            None => self.layers.cached_head(key),
+        }
+    }
+
+    /// As [`View::find_id`], from memory alone.
+    pub(crate) fn resident_id(&self, tenant: &str, id: &[u8; 16]) -> Resident<Option<EventRef>> {
+        let is_visible = |event: &EventRef| event.position().value() <= self.watermark;
+        match self.layers.tails.iter().rev().find_map(|tail| tail.find_id(tenant, id)) {
+            Some(event) => Resident::Known(Some(event).filter(is_visible)),
+            None if self.layers.generations.is_empty() => Resident::Known(None),
+            None => Resident::NeedsFiles,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::error::{AppendError, Damage};
 use crate::event::{Entity, EntityKeyBuffer, EventRef, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
-use crate::view::Layers;
+use crate::view::{Layers, Resident};
 
 /// One event, archived.
 pub(crate) struct PreparedEvent {
@@ -93,6 +93,27 @@ impl Request {
             });
         }
         Ok(Self { parts, bytes, reply, sealed_through: 0 })
+    }
+
+    /// As [`Request::look_up`], from memory alone. False: sealed files have to be read.
+    pub(crate) fn look_up_in_memory(&mut self, layers: &Layers) -> bool {
+        if layers.generations.is_empty() {
+            return true;
+        }
+        for part in &mut self.parts {
+            // What a tail knows is newer.
+            if layers.head_in_tails(&part.key).is_none() {
+                let Resident::Known(head) = layers.cached_head(&part.key) else { return false };
+                part.sealed_head = head;
+            }
+            let tenant = part.entity.tenant().as_str();
+            let mut given = part.events.iter().filter(|event| event.is_id_given);
+            if !given.all(|event| layers.find_id_in_tails(tenant, event.id.as_bytes()).is_some()) {
+                return false;
+            }
+        }
+        self.sealed_through = layers.sealed_position();
+        true
     }
 
     /// Looks up what the sequencer must know of sealed events, so that it need not wait for the disk.

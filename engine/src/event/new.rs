@@ -130,6 +130,35 @@ impl NewEvent {
     pub fn event_type(&self) -> &EventType {
         &self.event_type
     }
+
+    /// Its payload.
+    pub fn payload(&self) -> Payload<'_> {
+        if !self.is_json {
+            return Payload::Bytes(&self.payload);
+        }
+        #[expect(clippy::expect_used, reason = "the payload came as text, and nothing changes it")]
+        Payload::Json(std::str::from_utf8(&self.payload).expect("JSON is text"))
+    }
+
+    /// The JSON text about the event, if it has any.
+    pub fn given_metadata(&self) -> Option<&str> {
+        Some(self.metadata.as_str()).filter(|metadata| !metadata.is_empty())
+    }
+
+    /// Its tags, in the order given.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(Tag::as_str)
+    }
+
+    /// The id that the caller chose; `None`: the store chooses one.
+    pub fn given_id(&self) -> Option<Uuid> {
+        self.id
+    }
+
+    /// When the event happened, if the caller said so.
+    pub fn given_timestamp(&self) -> Option<Timestamp> {
+        self.timestamp
+    }
 }
 
 fn check_size(field: &'static str, actual: usize, limit: usize) -> Result<(), InvalidEvent> {
@@ -184,6 +213,20 @@ mod tests {
         let text = format!("{{\"a\\\"{0}\":\"{0}\"}}", "[".repeat(200));
         assert!(NewEvent::json("t", text).is_ok());
         assert!(NewEvent::json("t", "[".repeat(96) + &"]".repeat(96)).is_ok());
+    }
+
+    #[test]
+    fn an_event_shows_what_it_was_given() {
+        let id = Uuid::from_u128(7);
+        let event = NewEvent::json("t", "{ \"a\":1 }").unwrap().id(id).tag("x").unwrap();
+        let event = event.metadata("{}").unwrap().timestamp(Timestamp::from_micros(5));
+        assert_eq!(event.payload(), Payload::Json("{ \"a\":1 }"));
+        assert_eq!((event.given_id(), event.given_metadata()), (Some(id), Some("{}")));
+        assert_eq!(event.given_timestamp(), Some(Timestamp::from_micros(5)));
+        assert_eq!(event.tags().collect::<Vec<_>>(), ["x"]);
+        let bare = NewEvent::bytes("t", [0xff]).unwrap();
+        assert_eq!(bare.payload(), Payload::Bytes(&[0xff]));
+        assert_eq!((bare.given_id(), bare.given_metadata(), bare.given_timestamp()), (None, None, None));
     }
 
     #[test]

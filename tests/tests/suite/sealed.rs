@@ -5,7 +5,8 @@ use std::sync::Arc;
 use allsource_engine::event::{Entity, EntityId, Filter, NewEvent, TenantId, Timestamp};
 use allsource_engine::platform::sim::{Faults, Seeded, SimClock, SimDisk, SimEntropy};
 use allsource_engine::{
-    AsOf, Batch, Cause, Durability, Engine, Health, Message, Options, Query, ReadMode, Start, Step,
+    AsOf, Batch, Cause, Durability, Engine, Health, LookUp, Message, Options, Query, ReadMode, Resident,
+    Start, Step,
 };
 use allsource_tests::queries;
 
@@ -301,4 +302,61 @@ fn a_reader_keeps_the_files_it_began_with_and_they_go_with_it() {
         assert_eq!(event.position().value(), seen);
     }
     assert_eq!(seen, store.number, "a subscription catches up from sealed files");
+}
+
+/// An append whose entity and ids memory holds must not touch a file; any other must say that it has to.
+#[test]
+fn memory_says_what_it_knows_and_never_reads_a_file_to_answer() {
+    let mut random = Seeded::new(11);
+    let mut store = Store::new(ReadMode::Read);
+    store.append(&mut random, 20);
+    assert!(store.seal());
+    let of = |name: &str| Entity::of(TenantId::default(), EntityId::new(name).unwrap());
+    let batch = |name: &str, id: Option<u128>| {
+        let event = NewEvent::json("t", "{}").unwrap();
+        let event = id.map_or(event.clone(), |id| event.id(uuid::Uuid::from_u128(id)));
+        Batch::to(&of(name)).event(event)
+    };
+    let known = |batch: Batch| {
+        let before = store.disk.ops();
+        let prepared = store.engine.prepare(batch).unwrap();
+        let known = matches!(store.engine.look_up_in_memory(prepared), LookUp::Ready(_));
+        assert_eq!(store.disk.ops(), before, "a file was touched");
+        known
+    };
+    assert!(!known(batch("new", None)), "the cache of heads has not seen it");
+    let waiting = store.engine.append(batch("new", Some(1)));
+    store.settle();
+    waiting.try_wait().unwrap().unwrap();
+    assert!(known(batch("new", None)), "the tail has it");
+    assert!(known(batch("new", Some(1))), "the tail has the id");
+    assert!(!known(batch("new", Some(2))), "only the index knows that the id is free");
+    assert!(store.seal());
+    assert!(!known(batch("new", None)), "what the cache knew is older than what was sealed");
+    store.engine.head(&of("new")).unwrap();
+    assert!(known(batch("new", None)), "the cache knows it now");
+    let sealed = store.engine.event_in_memory(&TenantId::default(), uuid::Uuid::from_u128(1));
+    assert!(matches!(sealed, Resident::NeedsFiles));
+
+    let mut live = store.engine.subscribe(Start::Beginning, Filter::all());
+    let (mut seen, mut reads) = (0, 0);
+    loop {
+        let before = store.disk.ops();
+        let next = live.try_next_in_memory();
+        assert_eq!(store.disk.ops(), before, "a file was touched");
+        match next {
+            Resident::NeedsFiles => {
+                live.read_ahead().unwrap();
+                reads += 1;
+            }
+            Resident::Known(Some(Ok(Message::Event(event)))) => {
+                seen += 1;
+                assert_eq!(event.position().value(), seen);
+            }
+            Resident::Known(Some(Ok(_))) => {}
+            Resident::Known(Some(Err(error))) => panic!("{error}"),
+            Resident::Known(None) => break,
+        }
+    }
+    assert!(seen > 20 && reads > 0, "{seen} events, {reads} reads");
 }
