@@ -171,7 +171,7 @@ fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Re
             report.files += examined.headers.len() as u64;
             report.damage.extend(check_reaches(manifest, &examined).err());
             report.bytes += examined.bytes;
-            report.torn_bytes = examined.torn.len() as u64;
+            report.torn_bytes = examined.last.map_or(0, |last| last.torn.len() as u64);
         }
         Err(OpenError::Damaged(first)) => {
             let audit = journal::audit(disk, manifest)?;

@@ -153,6 +153,14 @@ impl<'a> Frame<'a> {
         Ok(Self { header, crc, bytes: whole })
     }
 
+    /// The log offset and the *synced through* of the frame that seems to begin at `bytes[0]`, before anything is
+    /// validated; `None`: no frame begins there.
+    pub fn claims(bytes: &[u8]) -> Option<(u64, u64)> {
+        let is_frame = array::<4>(bytes, 0).is_ok_and(|magic| magic == MAGIC);
+        let claims = (u64_at(bytes, LOG_OFFSET).ok()?, u64_at(bytes, SYNCED_THROUGH).ok()?);
+        is_frame.then_some(claims)
+    }
+
     /// Length in bytes, header included.
     pub fn length(&self) -> usize {
         self.bytes.len()

@@ -1,6 +1,7 @@
 //! Reading a store's journal without changing it: what is there, and what an open would do about it.
 
 use std::io;
+use std::ops::Range;
 
 use allsource_format::FormatError;
 use allsource_format::frame::{Frame, Kind};
@@ -19,20 +20,43 @@ use crate::platform::Disk;
 pub(crate) struct Examined {
     /// Where the valid frames of the last file end; `None`: there is no file yet.
     pub(crate) end: Option<Cursor>,
-    /// Everything below this log offset is durable for certain.
-    pub(crate) proven: u64,
-    /// The place before `proven` from which the last file must be written anew if it was not left cleanly.
-    pub(crate) proven_at: Option<Cursor>,
-    /// Frames with events at or above `proven`, as they are in the file.
-    pub(crate) unproven: Vec<AlignedVec>,
-    /// The round with the mark that ends the last file, when nothing at all comes after it.
-    pub(crate) final_mark: Option<Vec<u8>>,
-    /// Bytes after the end of the last file that are not zero: what was being written when it stopped.
-    pub(crate) torn: Vec<u8>,
+    /// The last file; `None`: there is no file yet.
+    pub(crate) last: Option<LastFile>,
     /// Headers of the journal files, oldest first.
     pub(crate) headers: Vec<Header>,
     /// Bytes read.
     pub(crate) bytes: u64,
+}
+
+/// The last journal file, the only one in which anything may lack its proof or be torn.
+pub(crate) struct LastFile {
+    /// All bytes of the file.
+    pub(crate) image: AlignedVec,
+    /// The first frame that is not proven durable, or the end: from here on the file is rewritten unless it was
+    /// left cleanly.
+    pub(crate) proven_at: Cursor,
+    /// Frames with events from `proven_at` on, in bytes.
+    pub(crate) unproven_bytes: u64,
+    /// Where in the image the round lies whose mark ends the file, when nothing at all follows it.
+    pub(crate) final_mark: Option<Range<usize>>,
+    /// Bytes of the image behind the last frame that are not zero: what was being written at the crash.
+    pub(crate) torn: Range<usize>,
+    /// Frames checked while the file was walked: a measure of the work.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds recovery to be linear by it"))]
+    pub(crate) frames_checked: u64,
+}
+
+impl LastFile {
+    /// The bytes that were being written at the crash.
+    pub(crate) fn torn_bytes(&self) -> &[u8] {
+        part(&self.image, &self.torn)
+    }
+}
+
+/// The bytes of an image in a range that was found by walking it.
+pub(super) fn part<'a>(image: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    #[expect(clippy::expect_used, reason = "the range was cut out of this very image")]
+    image.get(range.clone()).expect("a range of an image lies within it")
 }
 
 /// Walks the whole journal. `each` sees every frame with events, in order.
@@ -45,16 +69,7 @@ pub(crate) fn examine(
     each: &mut dyn FnMut(&Frame<'_>, &str) -> Result<(), Damage>,
 ) -> Result<Examined, OpenError> {
     let headers = read_headers(disk, manifest)?;
-    let mut examined = Examined {
-        end: None,
-        proven: 0,
-        proven_at: None,
-        unproven: Vec::new(),
-        final_mark: None,
-        torn: Vec::new(),
-        headers: headers.clone(),
-        bytes: 0,
-    };
+    let mut examined = Examined { end: None, last: None, headers: headers.clone(), bytes: 0 };
     let mut expected: Option<Cursor> = None;
     for (index, header) in headers.iter().enumerate() {
         let path = path_of(header.number);
@@ -72,10 +87,11 @@ pub(crate) fn examine(
                 );
             }
             None => {
-                walk_last(&image, &mut cursor, &path, each, &mut examined)?;
-                if !examined.torn.is_empty() {
-                    check_second_reading(disk, &path, &image)?;
+                let last = walk_last(image, &mut cursor, &path, each)?;
+                if !last.torn.is_empty() {
+                    check_second_reading(disk, &path, &last.image)?;
                 }
+                examined.last = Some(last);
             }
         }
         expected = Some(cursor);
@@ -184,48 +200,52 @@ fn walk_inner(
 }
 
 fn walk_last(
-    image: &[u8],
+    image: AlignedVec,
     cursor: &mut Cursor,
     path: &str,
     each: &mut dyn FnMut(&Frame<'_>, &str) -> Result<(), Damage>,
-    examined: &mut Examined,
-) -> Result<(), Damage> {
-    let start = cursor.clone();
-    let mut frames: Vec<(Cursor, AlignedVec)> = Vec::new();
-    let mut place = start.clone();
-    let walked = walk(image, cursor, None, |frame| {
-        let proven = frame.header.synced_through;
-        frames.retain(|(at, _)| at.log_offset >= proven);
-        let mut bytes = AlignedVec::new();
-        bytes.extend_from_slice(frame.as_bytes());
-        frames.push((place.clone(), bytes));
-        place.log_offset += frame.length() as u64;
-        place.previous_crc = frame.crc;
-        place.next_position += u64::from(frame.header.count);
+) -> Result<LastFile, Damage> {
+    let mut proven_at = cursor.clone();
+    let mut frames_checked = 0;
+    let walked = walk(&image, cursor, None, |frame| {
+        frames_checked += 1;
         each_append(frame, path, each)
     })?;
-    let damaged = cursor.log_offset < walked.proven || find_evidence(image, cursor).is_some();
+    let damaged = cursor.log_offset < walked.proven || find_evidence(&image, cursor).is_some();
     if damaged && !planted::is(Bug::TruncateAtFirstBadFrame) {
         return Err(lost(path, cursor, walked.stopped_by));
     }
-    let end = usize::try_from(cursor.file_offset()).unwrap_or(usize::MAX);
-    let rest = image.get(end..).unwrap_or(&[]);
-    examined.torn = rest.get(..used_length(rest)).unwrap_or(&[]).to_vec();
-    examined.proven = walked.proven.min(cursor.log_offset);
-    frames.retain(|(at, _)| at.log_offset >= examined.proven);
-    examined.proven_at = Some(frames.first().map_or_else(|| cursor.clone(), |(at, _)| at.clone()));
+    // What is proven is known only now. Walking once more is linear, and needs no memory for what is not proven.
+    let proven = walked.proven.min(cursor.log_offset);
+    if !proven.is_multiple_of(BLOCK_BYTES as u64) {
+        return Err(Damage::new(path, cursor.file_offset(), "a frame vouches for a part of a round"));
+    }
+    walk(&image, &mut proven_at, Some(proven), |_| checked(&mut frames_checked))?;
+    let (mut rest, mut unproven_bytes) = (proven_at.clone(), 0);
+    walk(&image, &mut rest, Some(cursor.log_offset), |frame| {
+        let is_append = frame.header.kind == Kind::Append;
+        unproven_bytes += if is_append { frame.length() as u64 } else { 0 };
+        checked(&mut frames_checked)
+    })?;
+    assert!(
+        proven_at.log_offset >= proven && rest.log_offset == cursor.log_offset,
+        "both walks see the same"
+    );
+    let end = usize::try_from(cursor.file_offset()).unwrap_or(usize::MAX).min(image.len());
+    let torn = end..end + used_length(part(&image, &(end..image.len())));
     // A write cut short right behind the mark leaves it without its filling: nothing is torn, yet the next round
     // could not begin here.
-    let is_whole = examined.torn.is_empty() && cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64);
+    let is_whole = torn.is_empty() && cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64);
     let mark = walked.final_mark.filter(|_| is_whole);
-    examined.final_mark = mark.map(|mark| {
+    let final_mark = mark.map(|mark| {
         let length = usize::try_from(cursor.log_offset - mark).unwrap_or(usize::MAX);
-        image.get(end.saturating_sub(length)..end).unwrap_or(&[]).to_vec()
+        end.saturating_sub(length)..end
     });
-    let with_events = frames.into_iter().map(|(_, bytes)| bytes);
-    examined.unproven = with_events
-        .filter(|bytes| Frame::check(bytes, start.header.seed()).is_ok_and(|f| f.header.kind == Kind::Append))
-        .collect();
+    Ok(LastFile { image, proven_at, unproven_bytes, final_mark, torn, frames_checked })
+}
+
+fn checked(frames: &mut u64) -> Result<(), Damage> {
+    *frames += 1;
     Ok(())
 }
 
@@ -242,3 +262,6 @@ pub(super) fn lost(path: &str, end: &Cursor, problem: FormatError) -> Damage {
         format!("{problem}; acknowledged events from position {} on are affected", end.next_position);
     Damage::new(path, end.file_offset(), problem)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,17 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
-use allsource_format::frame::{Frame, HEADER_BYTES as FRAME_HEADER_BYTES, Kind};
+use allsource_format::frame::{HEADER_BYTES as FRAME_HEADER_BYTES, Kind};
 use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
 
 use super::cursor::Cursor;
-use super::examine::Examined;
+use super::examine::{Examined, LastFile, part};
 use super::file::{QUARANTINE, adopt, create_unnamed, path_of};
 use super::round::RoundBuilder;
+use super::walk::walk;
 use crate::error::OpenError;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
+
+/// What is written again is gathered to pieces of about this size.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Prepares the journal for writing and returns where to write: in the file it was left in if it was left
 /// cleanly, else in a new file that begins with a fresh copy of everything not proven durable.
@@ -23,16 +27,18 @@ pub(crate) fn recover(
     examined: Examined,
 ) -> Result<(Cursor, Arc<dyn DiskFile>), OpenError> {
     let failed = |error| OpenError::io("recover the journal", error);
-    let Some(end) = examined.end.clone() else {
+    let (Some(end), Some(last)) = (examined.end, examined.last) else {
         return first_file(disk, manifest).map_err(failed);
     };
-    if planted::is(Bug::TrustUnprovenTail) && examined.torn.is_empty() {
+    if planted::is(Bug::TrustUnprovenTail) && last.torn.is_empty() {
         let file = disk.open(&path_of(end.header.number)).map_err(failed)?;
         return Ok((end, file));
     }
-    match &examined.final_mark {
-        Some(mark) if examined.unproven.is_empty() => continue_file(disk, end, mark).map_err(failed),
-        _ => new_epoch(disk, manifest, &examined, &end).map_err(failed),
+    match &last.final_mark {
+        Some(mark) if last.unproven_bytes == 0 => {
+            continue_file(disk, end, part(&last.image, mark)).map_err(failed)
+        }
+        _ => new_epoch(disk, manifest, &last, &end).map_err(failed),
     }
 }
 
@@ -65,26 +71,16 @@ fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Curso
 fn new_epoch(
     disk: &dyn Disk,
     manifest: &Manifest,
-    examined: &Examined,
+    last: &LastFile,
     end: &Cursor,
 ) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
-    keep_torn_bytes(disk, end, &examined.torn)?;
-    let cut = examined.proven_at.as_ref().unwrap_or(end);
+    keep_torn_bytes(disk, end, last.torn_bytes())?;
+    let cut = &last.proven_at;
     let mut header = Header { epoch: end.header.epoch + 1, ..cut.next_header() };
-    let frame_bytes: usize = examined.unproven.iter().map(|frame| frame.len()).sum();
-    let needed = HEADER_BYTES + frame_bytes.next_multiple_of(BLOCK_BYTES);
-    let file_bytes = manifest.journal_file_bytes.max(needed as u64);
+    let needed = HEADER_BYTES as u64 + last.unproven_bytes.next_multiple_of(BLOCK_BYTES as u64);
+    let file_bytes = manifest.journal_file_bytes.max(needed);
     let file = create_unnamed(disk, file_bytes)?;
-    let start = Cursor::at_start_of(header, file_bytes);
-    let mut round = RoundBuilder::at(&start, start.log_offset, frame_bytes);
-    for bytes in &examined.unproven {
-        let count = Frame::check(bytes, end.header.seed()).map_or(0, |frame| frame.header.count);
-        round.open_frame();
-        round.push_sealed(bytes.get(FRAME_HEADER_BYTES..).unwrap_or(&[]), count);
-        round.close_frame(Kind::Append);
-    }
-    let (bytes, _, cursor) = round.finish();
-    file.write_at(&bytes, HEADER_BYTES as u64)?;
+    let cursor = reseal(last, end, &Cursor::at_start_of(header, file_bytes), &*file)?;
     header.synced_through = cursor.log_offset;
     let cursor = Cursor { header, ..cursor };
     adopt(disk, &*file, &header)?;
@@ -92,6 +88,31 @@ fn new_epoch(
     old.truncate(cut.file_offset())?;
     old.sync()?;
     Ok((cursor, file))
+}
+
+/// Writes the frames that are not proven into a new file, sealed for it, a piece at a time. Returns where they end.
+fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) -> io::Result<Cursor> {
+    let mut round = RoundBuilder::at(start, start.log_offset, PIECE_BYTES);
+    let mut from = last.proven_at.clone();
+    walk(&last.image, &mut from, Some(end.log_offset), |frame| {
+        if frame.header.kind == Kind::Append {
+            round.open_frame();
+            let records = frame.as_bytes().get(FRAME_HEADER_BYTES..).unwrap_or(&[]);
+            round.push_sealed(records, frame.header.count);
+            round.close_frame(Kind::Append);
+        }
+        if round.bytes().len() < PIECE_BYTES {
+            return Ok(());
+        }
+        let offset = round.file_offset();
+        file.write_at(&round.drain(), offset)
+    })?;
+    assert!(from.log_offset == end.log_offset, "the frames are walked as they were the first time");
+    let offset = round.file_offset();
+    let (bytes, _, cursor) = round.finish();
+    file.write_at(&bytes, offset)?;
+    assert!(cursor.next_position == end.next_position, "every event is written again");
+    Ok(cursor)
 }
 
 /// Keeps what is cut off, for whoever wants to know what was being written.

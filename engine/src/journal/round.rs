@@ -1,6 +1,7 @@
 //! Building a round: the frames of one group commit, filled up to whole blocks.
 
 use allsource_format::frame::{self, Header, Kind};
+use allsource_format::journal::BLOCK_BYTES;
 use allsource_format::record;
 use rkyv::util::AlignedVec;
 
@@ -101,11 +102,27 @@ impl RoundBuilder {
         &self.bytes
     }
 
+    /// Where in the file the bytes go that were not drained yet.
+    pub(crate) fn file_offset(&self) -> u64 {
+        self.cursor.file_offset()
+    }
+
+    /// Takes the frames that are complete, so that a long round need not be in memory as a whole.
+    pub(crate) fn drain(&mut self) -> AlignedVec {
+        let bytes = std::mem::take(&mut self.bytes);
+        assert!(bytes.len().is_multiple_of(frame::HEADER_BYTES), "only whole frames are drained");
+        self.cursor.log_offset += bytes.len() as u64;
+        bytes
+    }
+
     /// Fills the round up to whole blocks. Returns its bytes, how many of them are not filling, and the cursor
     /// after it.
     pub(crate) fn finish(mut self) -> (AlignedVec, usize, Cursor) {
         let used = self.bytes.len();
-        let filled = round_bytes(used);
+        let start = self.cursor.log_offset % BLOCK_BYTES as u64;
+        #[expect(clippy::expect_used, reason = "less than a block")]
+        let start = usize::try_from(start).expect("less than a block fits into memory");
+        let filled = round_bytes(start + used) - start;
         if filled > used {
             self.open_frame();
             self.bytes.resize(filled, 0);

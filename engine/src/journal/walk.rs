@@ -74,9 +74,12 @@ pub(crate) fn find_evidence(image: &[u8], end: &Cursor) -> Option<u64> {
     let first = usize::try_from(end.file_offset()).unwrap_or(usize::MAX).next_multiple_of(BLOCK_BYTES);
     (first..image.len()).step_by(BLOCK_BYTES).find_map(|offset| {
         let log_offset = end.header.log_offset + (offset - HEADER_BYTES) as u64;
-        let frame = Frame::check(image.get(offset..)?, seed).ok()?;
-        let header = frame.header;
-        (header.log_offset == log_offset && header.synced_through > end.log_offset).then_some(offset as u64)
+        let bytes = image.get(offset..)?;
+        // What the frame would say is looked at first: a payload may hold thousands of things that look like frames,
+        // each of which would have to be read to its end.
+        let (says_offset, says_synced) = Frame::claims(bytes)?;
+        let is_evidence = says_offset == log_offset && says_synced > end.log_offset;
+        (is_evidence && Frame::check(bytes, seed).is_ok()).then_some(offset as u64)
     })
 }
 
