@@ -47,7 +47,13 @@ pub(crate) fn compose(
     watermark.publish(last);
     progress.synced_through.store(cursor.log_offset, Ordering::Release);
     let damages = Arc::new(Damages::default());
-    let access = Access { disk: Arc::clone(&disk), mode: options.read_mode, partitions, damages };
+    let access = Access {
+        disk: Arc::clone(&disk),
+        clock: Arc::clone(&clock),
+        mode: options.read_mode,
+        partitions,
+        damages,
+    };
     let generations = manifest.generations.iter();
     let generations = generations.map(|entry| Arc::new(Generation::new(*entry, access.clone()))).collect();
     let sequences = tail.sequences_through(last);

@@ -128,7 +128,7 @@ impl Engine {
     /// When the data is damaged.
     pub fn event(&self, tenant: &TenantId, id: Uuid) -> Result<Option<EventRef>, ReadError> {
         let (tenant, id) = (tenant.as_str(), id.as_bytes());
-        Ok(self.view().find_id(id_hash(tenant, id), tenant, id)?)
+        self.view().find_id(id_hash(tenant, id), tenant, id)
     }
 
     /// The version of an entity; `None`: it has no events.

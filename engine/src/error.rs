@@ -1,5 +1,6 @@
 //! What can go wrong, by what the caller can do about it.
 
+use std::io;
 use std::path::PathBuf;
 
 use allsource_format::FormatError;
@@ -65,6 +66,10 @@ pub enum AppendError {
     /// Whether the append may be accepted cannot be told, because that lies in damaged data. Nothing was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// Whether the append may be accepted cannot be told, because that could not be read just now. Nothing was
+    /// written: try again later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// Another node owns the entity's partition. A store on a single node never says so.
     #[error("another node owns partition {partition}")]
     NotOwner {
@@ -91,13 +96,62 @@ impl Damage {
     }
 }
 
+/// Stored data that the system could not read just now: it ran out of descriptors, mappings or memory, or the device
+/// failed. Nothing says that the data is damaged; the next request tries again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file} cannot be read now: {operation}: {error}")]
+pub struct Unavailable {
+    /// The operation that failed.
+    pub operation: &'static str,
+    /// The file, relative to the store's folder.
+    pub file: String,
+    /// The system's own words.
+    pub error: String,
+}
+
 /// Why a read could not be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// What was asked for lies in damaged data.
+    /// The requested data is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// The requested data cannot be read now; try again later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl ReadError {
+    pub(crate) fn damaged(file: impl Into<String>, offset: u64, problem: impl ToString) -> Self {
+        Self::Damaged(Damage::new(file, offset, problem))
+    }
+
+    /// What an error of the system says about a file that the manifest names: only an absent file, and one that ends
+    /// too early, are damaged.
+    pub(crate) fn of_system(operation: &'static str, file: &str, offset: u64, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::damaged(file, offset, "the file is missing"),
+            io::ErrorKind::UnexpectedEof => Self::damaged(file, offset, "the file ends before"),
+            _ => Unavailable { operation, file: file.to_owned(), error: error.to_string() }.into(),
+        }
+    }
+
+    /// The damage, if that is what it is.
+    pub(crate) fn damage(&self) -> Option<&Damage> {
+        match self {
+            Self::Damaged(damage) => Some(damage),
+            Self::Unavailable(_) => None,
+        }
+    }
+}
+
+impl From<ReadError> for AppendError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged(damage) => Self::Damaged(damage),
+            ReadError::Unavailable(unavailable) => Self::Unavailable(unavailable),
+        }
+    }
 }
 
 /// Why what is in memory was not sealed. Nothing is lost, and the store goes on trying.
@@ -125,6 +179,9 @@ pub enum OpenError {
     /// Acknowledged data is damaged. Nothing was changed; restore a backup or look with `verify`.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// Stored data cannot be read now; try again later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// Written by a newer release.
     #[error("{file}: {problem}")]
     Newer {
@@ -155,12 +212,12 @@ pub enum OpenError {
         /// What was being done to which file.
         operation: String,
         /// What the system said.
-        error: std::io::Error,
+        error: io::Error,
     },
 }
 
 impl OpenError {
-    pub(crate) fn io(operation: impl Into<String>, error: std::io::Error) -> Self {
+    pub(crate) fn io(operation: impl Into<String>, error: io::Error) -> Self {
         Self::Io { operation: operation.into(), error }
     }
 }

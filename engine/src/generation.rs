@@ -12,15 +12,16 @@ mod rebuild;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use allsource_format::manifest::Generation as Entry;
 use allsource_format::sealed::Kind;
 use parking_lot::Mutex;
 
-use crate::error::Damage;
+use crate::error::{Damage, ReadError};
 use crate::options::ReadMode;
 use crate::planted::{self, Bug};
-use crate::platform::Disk;
+use crate::platform::{Clock, Disk};
 use crate::sealed::SealedFile;
 
 use files::Files;
@@ -39,9 +40,11 @@ pub(crate) const DIR: &str = "segments";
 pub(crate) struct Damages(Mutex<BTreeMap<String, Damage>>);
 
 impl Damages {
-    /// Notes a damage.
-    pub(crate) fn note(&self, damage: &Damage) {
-        self.0.lock().entry(damage.file.clone()).or_insert_with(|| damage.clone());
+    /// Notes an error, if it is damage: what cannot be read now may be readable the next time.
+    pub(crate) fn note(&self, error: &ReadError) {
+        if let Some(damage) = error.damage() {
+            self.0.lock().entry(damage.file.clone()).or_insert_with(|| damage.clone());
+        }
     }
 
     /// A file is whole again, or gone.
@@ -55,10 +58,14 @@ impl Damages {
     }
 }
 
+/// How long an index that could not be rebuilt is left alone: rebuilding reads every record of its generation.
+const REBUILD_REST: Duration = Duration::from_secs(60);
+
 /// How the files of generations are read.
 #[derive(Clone)]
 pub(crate) struct Access {
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: ReadMode,
     pub(crate) partitions: u32,
     pub(crate) damages: Arc<Damages>,
@@ -83,7 +90,10 @@ pub(crate) fn segment_path(entry: &Entry, partition: u32) -> String {
 type Opened = OnceLock<SealedFile>;
 
 /// What is open already, or what `open` gives. A failure is not remembered: it may pass.
-fn opened(slot: &Opened, open: impl FnOnce() -> Result<SealedFile, Damage>) -> Result<&SealedFile, Damage> {
+fn opened(
+    slot: &Opened,
+    open: impl FnOnce() -> Result<SealedFile, ReadError>,
+) -> Result<&SealedFile, ReadError> {
     if let Some(file) = slot.get() {
         return Ok(file);
     }
@@ -99,8 +109,8 @@ pub(crate) struct Generation {
     /// The index once more, made from the segments: the file is missing or damaged.
     rebuilt: Opened,
     segments: Box<[Opened]>,
-    /// One reader makes the index anew; the others wait for it.
-    rebuilding: Mutex<()>,
+    /// One reader rebuilds the index; the others wait for it. A failure is the answer until its rest is over.
+    rebuilding: Mutex<Option<(Duration, ReadError)>>,
     files: Arc<Files>,
 }
 
@@ -137,37 +147,51 @@ impl Generation {
         self.files.replace();
     }
 
-    /// Does something with the index. If that turns out to be damaged, the index is made anew from the segments, and
-    /// it is done once more.
-    fn indexed<R>(&self, look: impl Fn(&SealedFile) -> Result<R, Damage>) -> Result<R, Damage> {
+    /// Does something with the index. If that turns out to be damaged, the index is rebuilt from the segments, and it
+    /// is done once more. An index that cannot be read now is not rebuilt.
+    fn indexed<R>(&self, look: impl Fn(&SealedFile) -> Result<R, ReadError>) -> Result<R, ReadError> {
         if self.rebuilt.get().is_none() {
-            match self.opened_index().and_then(&look) {
-                Err(damage) if damage.file == index_path(&self.entry) => self.access.damages.note(&damage),
-                other => return other,
+            let error = match self.opened_index().and_then(&look) {
+                Err(error) => error,
+                looked => return looked,
+            };
+            let is_index = |damage: &Damage| damage.file == index_path(&self.entry);
+            if !error.damage().is_some_and(is_index) {
+                return Err(error);
             }
+            self.access.damages.note(&error);
         }
         self.rebuilt().and_then(look)
     }
 
-    fn rebuilt(&self) -> Result<&SealedFile, Damage> {
-        let _rebuilding = self.rebuilding.lock();
-        opened(&self.rebuilt, || rebuild::in_memory(self))
+    fn rebuilt(&self) -> Result<&SealedFile, ReadError> {
+        if let Some(rebuilt) = self.rebuilt.get() {
+            return Ok(rebuilt);
+        }
+        let mut failed = self.rebuilding.lock();
+        let now = self.access.clock.monotonic();
+        match &*failed {
+            Some((until, error)) if now < *until => return Err(error.clone()),
+            _ => {}
+        }
+        let rebuilt = opened(&self.rebuilt, || rebuild::in_memory(self));
+        *failed = rebuilt.as_ref().err().map(|error| (now + REBUILD_REST, error.clone()));
+        rebuilt
     }
 
-    /// The file of the index is damaged: it is made anew in memory, and written when there is time.
-    pub(crate) fn condemn_index(&self) {
-        // If it cannot be made, the damage that hinders it has been noted.
-        let _ = self.rebuilt();
+    /// The file of the index is damaged: it is rebuilt in memory, and written when there is time.
+    pub(crate) fn condemn_index(&self) -> Result<(), ReadError> {
+        self.rebuilt().map(drop)
     }
 
-    fn opened_index(&self) -> Result<&SealedFile, Damage> {
+    fn opened_index(&self) -> Result<&SealedFile, ReadError> {
         opened(&self.index, || {
             let path = index_path(&self.entry);
-            let file = SealedFile::open(&*self.access.disk, &path, Kind::Index, self.access.mode)?;
+            let file = SealedFile::open(&self.access.disk, &path, Kind::Index, self.access.mode)?;
             let is_right = file.header().source_crc == self.entry.segments_crc && self.is_of_this(&file);
             match is_right || planted::is(Bug::TrustAnyIndex) {
                 true => Ok(file),
-                false => Err(file.damage(0, "the index is not that of these segments")),
+                false => Err(file.damaged(0, "the index is not that of these segments")),
             }
         })
     }
@@ -183,16 +207,17 @@ impl Generation {
     }
 
     /// The segment of a partition.
-    pub(crate) fn segment(&self, partition: u32) -> Result<&SealedFile, Damage> {
-        let unknown =
-            || Damage::new(index_path(&self.entry), 0, "the index names a partition that is not there");
+    pub(crate) fn segment(&self, partition: u32) -> Result<&SealedFile, ReadError> {
+        let unknown = || {
+            ReadError::damaged(index_path(&self.entry), 0, "the index names a partition that is not there")
+        };
         let slot = self.segments.get(partition as usize).ok_or_else(unknown)?;
-        opened(slot, || self.open_segment(partition)).inspect_err(|damage| self.note(damage))
+        opened(slot, || self.open_segment(partition)).inspect_err(|error| self.note(error))
     }
 
-    fn open_segment(&self, partition: u32) -> Result<SealedFile, Damage> {
+    fn open_segment(&self, partition: u32) -> Result<SealedFile, ReadError> {
         let path = segment_path(&self.entry, partition);
-        let file = SealedFile::open(&*self.access.disk, &path, Kind::Segment, self.access.mode)?;
+        let file = SealedFile::open(&self.access.disk, &path, Kind::Segment, self.access.mode)?;
         // While the index is made anew, the manifest vouches for all segments together.
         let expected = self.index.get().map(find::segment_entries).transpose().unwrap_or_default();
         let is_expected = expected.is_none_or(|entries| {
@@ -200,12 +225,12 @@ impl Generation {
         });
         match file.header().partition == partition && self.is_of_this(&file) && is_expected {
             true => Ok(file),
-            false => Err(file.damage(0, "the segment is not the one of its name")),
+            false => Err(file.damaged(0, "the segment is not the one of its name")),
         }
     }
 
-    fn note(&self, damage: &Damage) {
-        self.access.damages.note(damage);
+    fn note(&self, error: &ReadError) {
+        self.access.damages.note(error);
     }
 
     /// Whether its index is only in memory and should be written.
@@ -221,28 +246,28 @@ impl Generation {
     }
 
     /// Compares every checksum of one of its files with what the medium holds; returns its length.
-    pub(crate) fn check_file(&self, path: &str, kind: Kind) -> Result<u64, Damage> {
+    pub(crate) fn check_file(&self, path: &str, kind: Kind) -> Result<u64, ReadError> {
         SealedFile::open_past_cache(&*self.access.disk, path, kind)?.check_all()
     }
 
     /// Looks at every byte of its files, and whether the index is that of the segments. Returns how many files and
-    /// bytes there are, and all damage.
-    pub(crate) fn verify(&self) -> (u64, u64, Vec<Damage>) {
-        let (mut files, mut bytes, mut damages) = (0, 0, Vec::new());
+    /// bytes there are, and everything that was found wrong.
+    pub(crate) fn verify(&self) -> (u64, u64, Vec<ReadError>) {
+        let (mut files, mut bytes, mut errors) = (0, 0, Vec::new());
         for (path, kind) in self.files() {
             files += 1;
             match self.check_file(&path, kind) {
                 Ok(length) => bytes += length,
-                Err(damage) => damages.push(damage),
+                Err(error) => errors.push(error),
             }
         }
-        if damages.is_empty() {
+        if errors.is_empty() {
             let compared = self.opened_index().and_then(|index| {
                 let expected = rebuild::in_memory(self)?;
                 index.compare_with(&expected)
             });
-            damages.extend(compared.err());
+            errors.extend(compared.err());
         }
-        (files, bytes, damages)
+        (files, bytes, errors)
     }
 }

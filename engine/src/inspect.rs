@@ -8,12 +8,12 @@ use allsource_format::manifest::Manifest;
 
 use crate::error::{Damage, OpenError, ReadError};
 use crate::event::EventRef;
-use crate::generation::{Access, Generation};
+use crate::generation::{Access, Generation, WriteError};
 use crate::journal;
 use crate::manifest;
 use crate::open::{check_reaches, loader, lock};
 use crate::options::ReadMode;
-use crate::platform::{Disk, LocalDisk};
+use crate::platform::{Disk, LocalDisk, SystemClock};
 use crate::query::Query;
 use crate::read::Events;
 use crate::tail::Tail;
@@ -70,6 +70,7 @@ pub fn dump(path: &Path, each: &mut dyn FnMut(&EventRef)) -> Result<Report, Open
                 report.damage.push(damage);
                 break;
             }
+            Err(ReadError::Unavailable(unavailable)) => return Err(unavailable.into()),
         }
     }
     Ok(report)
@@ -94,16 +95,22 @@ pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
     let problem = "there is no manifest".to_owned();
     let manifest = manifest::read(&*disk)?.ok_or(OpenError::NotAStore { path: path.to_owned(), problem })?;
     let _lock = lock(&*disk, path)?;
-    let (mode, damages) = (ReadMode::Map, Arc::default());
-    let access = Access { disk, mode, partitions: manifest.partitions, damages };
+    let access = access(disk, ReadMode::Map, &manifest);
     let mut rebuilt = Rebuilt::default();
     for entry in &manifest.generations {
         match Generation::new(*entry, access.clone()).write_index() {
             Ok(()) => rebuilt.generations += 1,
-            Err(damage) => rebuilt.damage.push(damage),
+            Err(WriteError::Read(ReadError::Damaged(damage))) => rebuilt.damage.push(damage),
+            Err(WriteError::Read(ReadError::Unavailable(unavailable))) => return Err(unavailable.into()),
+            Err(WriteError::Io(error)) => return Err(OpenError::io("write an index", error)),
         }
     }
     Ok(rebuilt)
+}
+
+fn access(disk: Arc<dyn Disk>, mode: ReadMode, manifest: &Manifest) -> Access {
+    let clock = Arc::new(SystemClock::default());
+    Access { disk, clock, mode, partitions: manifest.partitions, damages: Arc::default() }
 }
 
 /// What a look at a store gives: its layers, unless there is no manifest that could name them.
@@ -141,27 +148,35 @@ fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenEr
         Err(OpenError::Damaged(damage)) => report.damage.push(damage),
         Err(error) => return Err(error),
     }
-    let generations = read_generations(&shared, &manifest, &mut report);
+    let generations = read_generations(&shared, &manifest, &mut report)?;
     let tail = read_journal(disk, &manifest, &mut report)?;
     Ok((report, Some((generations, tail))))
 }
 
-fn read_generations(disk: &Arc<dyn Disk>, manifest: &Manifest, report: &mut Report) -> Vec<Arc<Generation>> {
-    let (disk, mode, damages) = (Arc::clone(disk), ReadMode::Read, Arc::default());
-    let access = Access { disk, mode, partitions: manifest.partitions, damages };
-    let entries = manifest.generations.iter();
-    let generations = entries.map(|entry| Arc::new(Generation::new(*entry, access.clone())));
-    let look = |generation: Arc<Generation>| {
-        let (files, bytes, damages) = generation.verify();
+fn read_generations(
+    disk: &Arc<dyn Disk>,
+    manifest: &Manifest,
+    report: &mut Report,
+) -> Result<Vec<Arc<Generation>>, OpenError> {
+    let access = access(Arc::clone(disk), ReadMode::Read, manifest);
+    let mut generations = Vec::new();
+    for entry in &manifest.generations {
+        let generation = Arc::new(Generation::new(*entry, access.clone()));
+        let (files, bytes, errors) = generation.verify();
         report.files += files;
         report.bytes += bytes;
-        if damages.is_empty() {
+        if errors.is_empty() {
             report.events += generation.entry().events;
         }
-        report.damage.extend(damages);
-        generation
-    };
-    generations.map(look).collect()
+        for error in errors {
+            match error {
+                ReadError::Damaged(damage) => report.damage.push(damage),
+                ReadError::Unavailable(unavailable) => return Err(unavailable.into()),
+            }
+        }
+        generations.push(generation);
+    }
+    Ok(generations)
 }
 
 fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Result<Tail, OpenError> {

@@ -63,7 +63,7 @@ pub use append::{Append, AppendFuture, LookUp, Prepared, Ready};
 pub use batch::{Acknowledged, Batch, Commit, Committed, ExpectedVersion};
 pub use drive::Step;
 pub use engine::Engine;
-pub use error::{AppendError, Damage, OpenError, ReadError, SealError};
+pub use error::{AppendError, Damage, OpenError, ReadError, SealError, Unavailable};
 pub use fold::AsOf;
 pub use options::{Durability, Options, ReadMode};
 pub use position::{Position, Sequence, Version};

@@ -7,7 +7,7 @@ mod count;
 
 use std::sync::Arc;
 
-use crate::error::{Damage, ReadError};
+use crate::error::ReadError;
 use crate::event::{EventRef, Filter};
 use crate::query::{Order, Query};
 use crate::view::View;
@@ -54,7 +54,7 @@ impl Events {
         }
     }
 
-    fn find_next(&mut self) -> Result<Option<EventRef>, Damage> {
+    fn find_next(&mut self) -> Result<Option<EventRef>, ReadError> {
         loop {
             if self.walk.is_none() && !self.begin_layer()? {
                 return Ok(None);
@@ -70,7 +70,7 @@ impl Events {
     }
 
     /// Begins the next layer that can hold something. False: there is none.
-    fn begin_layer(&mut self) -> Result<bool, Damage> {
+    fn begin_layer(&mut self) -> Result<bool, ReadError> {
         let layers = Arc::clone(&self.view.layers);
         let count = layers.generations.len() + layers.tails.len();
         while self.begun < count {
@@ -113,6 +113,6 @@ impl Iterator for Events {
             // What comes after damage would be an answer with a hole in it.
             self.left = 0;
         }
-        next.map_err(ReadError::from).transpose()
+        next.transpose()
     }
 }

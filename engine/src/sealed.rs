@@ -2,6 +2,7 @@
 //! block was compared.
 
 mod column;
+mod source;
 mod file;
 mod write;
 

@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
+use crate::error::ReadError;
 use crate::event::{Entity, EntityKeyBuffer, TenantId, Timestamp};
 use crate::options::ReadMode;
 use crate::planted::{self, Bug};
@@ -106,13 +107,18 @@ impl Snapshots {
         };
         let (mut files, mut next_number, mut is_removed) = (Vec::new(), 1, false);
         for name in names {
-            let number = file::number_of(&name);
-            next_number = number.map_or(next_number, |number| number + 1).max(next_number);
-            let file = number.and_then(|number| File::open(&place, number));
-            match file {
-                Some(file) if file.last_position() <= last || planted::is(Bug::KeepSnapshotsAhead) => {
+            // What the store does not know belongs to somebody else; a file half written is its own.
+            let number = match file::number_of(&name) {
+                Some(number) => number,
+                None if name.ends_with(".tmp") => 0,
+                None => continue,
+            };
+            next_number = next_number.max(number.saturating_add(1));
+            match File::open(&place, number) {
+                Ok(file) if file.last_position() <= last || planted::is(Bug::KeepSnapshotsAhead) => {
                     files.push(Arc::new(file));
                 }
+                // One that cannot be read now goes, too: it may be ahead of the log, and would be believed later.
                 _ => {
                     place.disk.remove(&format!("{DIR}/{name}"))?;
                     is_removed = true;
@@ -151,16 +157,19 @@ impl Snapshots {
             let mut newest_first = files.iter().rev();
             newest_first.find_map(|file| {
                 let found = file.find(hash, key, is_wanted);
-                found.unwrap_or_else(|_| {
-                    self.drop_file(file);
+                found.unwrap_or_else(|error| {
+                    self.drop_if_damaged(file, &error);
                     None
                 })
             })
         })
     }
 
-    /// A damaged file is no loss.
-    fn drop_file(&self, damaged: &Arc<File>) {
+    /// A damaged file is no loss. One that cannot be read now is passed over, and asked again the next time.
+    fn drop_if_damaged(&self, damaged: &Arc<File>, error: &ReadError) {
+        if error.damage().is_none() {
+            return;
+        }
         let mut files = self.files.write();
         *files = Arc::new(files.iter().filter(|file| !Arc::ptr_eq(file, damaged)).cloned().collect());
         damaged.replace();
@@ -201,8 +210,8 @@ impl Snapshots {
                     all.push(snapshot);
                 }
             };
-            if file.each(entity, keep).is_err() {
-                self.drop_file(file);
+            if let Err(error) = file.each(entity, keep) {
+                self.drop_if_damaged(file, &error);
             }
         }
         let recent = self.recent.read();
@@ -261,9 +270,9 @@ impl Snapshots {
         let (kept, merged) = files.split_at(files.len() - count);
         let mut all = Vec::new();
         for file in merged {
-            if file.each(None, |snapshot| all.push(snapshot)).is_err() {
-                self.drop_file(file);
-                return Ok(true);
+            if let Err(error) = file.each(None, |snapshot| all.push(snapshot)) {
+                self.drop_if_damaged(file, &error);
+                return if error.damage().is_some() { Ok(true) } else { Err(io::Error::other(error)) };
             }
         }
         all.sort_by_key(|snapshot: &Arc<Snapshot>| by_entity_newest_first(snapshot));

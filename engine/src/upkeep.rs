@@ -15,7 +15,6 @@ use allsource_format::manifest::Generation as Entry;
 use parking_lot::Mutex;
 
 use crate::committer::Progress;
-use crate::error::Damage;
 use crate::generation::{Access, WriteError, remove};
 use crate::journal::Spare;
 use crate::manifest::{Catalog, PublishError};
@@ -112,14 +111,14 @@ impl Upkeep {
         // A merge that fails, over damage or for want of room, has read and written for nothing.
         let result = merge::merge(self);
         *rest = result.is_err().then(|| now + AFTER_FAILURE);
-        if let Err(UpkeepError::Write(WriteError::Damaged(damage))) = &result {
-            self.access.damages.note(damage);
+        if let Err(UpkeepError::Write(WriteError::Read(error))) = &result {
+            self.access.damages.note(error);
         }
         result
     }
 
     /// Writes an index that had to be made anew in memory. False: there is none.
-    pub(crate) fn write_index(&self) -> Result<bool, Damage> {
+    pub(crate) fn write_index(&self) -> Result<bool, UpkeepError> {
         let mut rest = self.merging.lock();
         let now = self.clock.monotonic();
         if rest.is_some_and(|until| now < until) {

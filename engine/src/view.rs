@@ -9,7 +9,7 @@ use std::sync::Arc;
 use allsource_format::partition;
 use parking_lot::RwLock;
 
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::{EventRef, TenantId};
 use crate::generation::Generation;
 use crate::heads::{Heads, Known};
@@ -64,12 +64,12 @@ impl Layers {
     }
 
     /// The version of an entity's last sealed event above a position.
-    pub(crate) fn sealed_head(&self, hash: u64, key: &[u8], after: u64) -> Result<Option<u64>, Damage> {
+    pub(crate) fn sealed_head(&self, hash: u64, key: &[u8], after: u64) -> Result<Option<u64>, ReadError> {
         self.sealed_after(after).find_map(|generation| generation.head(hash, key).transpose()).transpose()
     }
 
     /// The version of an entity's last sealed event, from the cache if it is there.
-    pub(crate) fn known_head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, Damage> {
+    pub(crate) fn known_head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, ReadError> {
         let through = self.sealed_position();
         let known = self.heads.find(key);
         let head = match known {
@@ -111,7 +111,7 @@ impl Layers {
         tenant: &str,
         id: &[u8; 16],
         after: u64,
-    ) -> Result<Option<(EventRef, u64)>, Damage> {
+    ) -> Result<Option<(EventRef, u64)>, ReadError> {
         for generation in self.sealed_after(after) {
             if let Some(event) = generation.find_id(hash, tenant, id)? {
                 let partition = event.partition(self.partitions());
@@ -127,7 +127,7 @@ impl Layers {
     }
 
     /// How much a tenant has; `None`: all tenants.
-    pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Result<Tally, Damage> {
+    pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Result<Tally, ReadError> {
         let prefix = prefix_of(tenant);
         let mut sum = Tally::default();
         for generation in &self.generations {
@@ -144,7 +144,7 @@ impl Layers {
     }
 
     /// How many types a tenant has; `None`: all have, a name that two tenants use counting once.
-    pub(crate) fn type_count(&self, tenant: Option<&TenantId>) -> Result<u64, Damage> {
+    pub(crate) fn type_count(&self, tenant: Option<&TenantId>) -> Result<u64, ReadError> {
         let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
         for generation in &self.generations {
             for (key, ..) in generation.type_counts(&prefix_of(tenant))? {
@@ -211,7 +211,7 @@ pub(crate) struct View {
 
 impl View {
     /// The version of an entity's last visible event.
-    pub(crate) fn head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, Damage> {
+    pub(crate) fn head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, ReadError> {
         let in_tails = self.layers.tails.iter().rev().find_map(|tail| tail.head_below(key, self.watermark));
         match in_tails {
             Some(version) => Ok(Some(version)),
@@ -238,7 +238,12 @@ impl View {
     }
 
     /// The visible event of an id.
-    pub(crate) fn find_id(&self, hash: u64, tenant: &str, id: &[u8; 16]) -> Result<Option<EventRef>, Damage> {
+    pub(crate) fn find_id(
+        &self,
+        hash: u64,
+        tenant: &str,
+        id: &[u8; 16],
+    ) -> Result<Option<EventRef>, ReadError> {
         let is_visible = |event: &EventRef| event.position().value() <= self.watermark;
         let in_tails = self.layers.tails.iter().rev().find_map(|tail| tail.find_id(tenant, id));
         if let Some(event) = in_tails {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Reply;
 use crate::batch::{Batch, ExpectedVersion, Part};
-use crate::error::{AppendError, Damage};
+use crate::error::{AppendError, ReadError};
 use crate::event::{Entity, EntityKeyBuffer, EventRef, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
@@ -120,7 +120,7 @@ impl Request {
     ///
     /// # Errors
     /// When what it must know lies in damaged data.
-    pub(crate) fn look_up(&mut self, layers: &Layers) -> Result<(), Damage> {
+    pub(crate) fn look_up(&mut self, layers: &Layers) -> Result<(), ReadError> {
         if layers.generations.is_empty() {
             return Ok(());
         }

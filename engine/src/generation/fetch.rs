@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
 use super::scan::runs;
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::{Block, EntityKeyBuffer, EventRef};
 use crate::query::Order;
 use crate::sealed::SealedFile;
@@ -34,11 +34,11 @@ fn hand_over(bytes: AlignedVec, offsets: &mut SmallVec<[u32; 64]>, into: &mut Ve
 }
 
 /// The length of the record at an offset.
-fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, Damage> {
+fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, ReadError> {
     let length = (u32::from_le_bytes(segment.array(offset)?) as usize).saturating_add(8);
     match length.is_multiple_of(8) && length <= RECORD_BYTES_MAX {
         true => Ok(length),
-        false => Err(segment.damage(offset, "no record begins here")),
+        false => Err(segment.damaged(offset, "no record begins here")),
     }
 }
 
@@ -49,15 +49,16 @@ fn copy_record(
     length: usize,
     position: u64,
     into: &mut AlignedVec,
-) -> Result<u32, Damage> {
+) -> Result<u32, ReadError> {
     let start = into.len();
     let position_of = segment.with(offset, length, |bytes| {
+        into.resize(start, 0);
         into.extend_from_slice(bytes);
         Record::at(bytes).map(|record| record.position())
     })?;
     match position_of == Ok(position) {
         true => Ok(u32::try_from(start).unwrap_or(u32::MAX)),
-        false => Err(segment.damage(offset, "another event is where the index says")),
+        false => Err(segment.damaged(offset, "another event is where the index says")),
     }
 }
 
@@ -71,7 +72,7 @@ fn is_of(record: &Record<'_>, key: &[u8]) -> bool {
 
 impl Generation {
     /// The event of an ordinal.
-    pub(crate) fn event(&self, ordinal: u32) -> Result<EventRef, Damage> {
+    pub(crate) fn event(&self, ordinal: u32) -> Result<EventRef, ReadError> {
         let place = self.indexed(|index| index.column(PLACES, 8).u64(u64::from(ordinal)))?;
         let mut bytes = AlignedVec::with_capacity(512);
         let start = self.copy_event(ordinal, place, self.length_of(place)?, &mut bytes)?;
@@ -84,7 +85,7 @@ impl Generation {
         ordinals: &[u32],
         mut ahead: Option<&mut Ahead>,
         into: &mut VecDeque<EventRef>,
-    ) -> Result<(), Damage> {
+    ) -> Result<(), ReadError> {
         let places = self.indexed(|index| {
             let column = index.column(PLACES, 8);
             ordinals
@@ -113,7 +114,7 @@ impl Generation {
     }
 
     /// Has the run read ahead in which a walk over everything goes on: it will read all of it.
-    fn read_ahead(&self, partition: u32, offset: u64, ahead: &mut Ahead) -> Result<(), Damage> {
+    fn read_ahead(&self, partition: u32, offset: u64, ahead: &mut Ahead) -> Result<(), ReadError> {
         ahead.resize(ahead.len().max(partition as usize + 1), 0..0);
         let Some(known) = ahead.get_mut(partition as usize).filter(|known| !known.contains(&offset)) else {
             return Ok(());
@@ -128,9 +129,9 @@ impl Generation {
         Ok(())
     }
 
-    fn length_of(&self, place: u64) -> Result<usize, Damage> {
+    fn length_of(&self, place: u64) -> Result<usize, ReadError> {
         let (partition, offset) = partition_and_offset(place);
-        length_at(self.segment(partition)?, offset).inspect_err(|damage| self.note(damage))
+        length_at(self.segment(partition)?, offset).inspect_err(|error| self.note(error))
     }
 
     fn copy_event(
@@ -139,11 +140,11 @@ impl Generation {
         place: u64,
         length: usize,
         into: &mut AlignedVec,
-    ) -> Result<u32, Damage> {
+    ) -> Result<u32, ReadError> {
         let (partition, offset) = partition_and_offset(place);
         let segment = self.segment(partition)?;
         let position = self.base() + 1 + u64::from(ordinal);
-        copy_record(segment, offset, length, position, into).inspect_err(|damage| self.note(damage))
+        copy_record(segment, offset, length, position, into).inspect_err(|error| self.note(error))
     }
 
     /// Whether the timestamps of some ordinals lie within bounds.
@@ -151,11 +152,11 @@ impl Generation {
         &self,
         ordinals: &mut Vec<u32>,
         is_wanted: &dyn Fn(i64) -> bool,
-    ) -> Result<(), Damage> {
+    ) -> Result<(), ReadError> {
         let wanted = self.indexed(|index| {
             let column = index.column(TIMES, 8);
             let time = |ordinal: &u32| Ok(column.u64(u64::from(*ordinal))?.cast_signed());
-            ordinals.iter().map(|ordinal| time(ordinal).map(is_wanted)).collect::<Result<Vec<_>, Damage>>()
+            ordinals.iter().map(|ordinal| time(ordinal).map(is_wanted)).collect::<Result<Vec<_>, ReadError>>()
         })?;
         let mut wanted = wanted.into_iter();
         ordinals.retain(|_| wanted.next().unwrap_or(true));
@@ -167,7 +168,7 @@ impl Generation {
         &self,
         ordinals: Range<u32>,
         is_wanted: &dyn Fn(i64) -> bool,
-    ) -> Result<u64, Damage> {
+    ) -> Result<u64, ReadError> {
         self.indexed(|index| {
             let mut count = 0;
             let range = u64::from(ordinals.start)..u64::from(ordinals.end);
@@ -179,15 +180,15 @@ impl Generation {
     }
 
     /// Whether a stretch is about the entity of a key: others may have the same hash.
-    pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, Damage> {
+    pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, ReadError> {
         let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
-        let length = length_at(segment, stretch.offset).inspect_err(|damage| self.note(damage))?;
+        let length = length_at(segment, stretch.offset).inspect_err(|error| self.note(error))?;
         let is_same = segment.with(stretch.offset, length, |bytes| {
             Record::at(bytes).map(|record| is_of(&record, key) && record.version() == stretch.first_version)
         });
-        match is_same.inspect_err(|damage| self.note(damage))? {
+        match is_same.inspect_err(|error| self.note(error))? {
             Ok(is_same) => Ok(is_same),
-            Err(problem) => Err(segment.damage(stretch.offset, problem)),
+            Err(problem) => Err(segment.damaged(stretch.offset, problem)),
         }
     }
 
@@ -198,26 +199,27 @@ impl Generation {
         key: &[u8],
         order: Order,
         into: &mut VecDeque<EventRef>,
-    ) -> Result<(), Damage> {
+    ) -> Result<(), ReadError> {
         let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
         let mut bytes = AlignedVec::new();
         let copy = |found: &[u8]| {
+            bytes.clear();
             bytes.reserve_exact(found.len());
             bytes.extend_from_slice(found);
         };
-        segment.with(stretch.offset, stretch.bytes as usize, copy).inspect_err(|damage| self.note(damage))?;
+        segment.with(stretch.offset, stretch.bytes as usize, copy).inspect_err(|error| self.note(error))?;
         let block = Arc::new(Block::new(bytes));
         let mut offset = 0;
         for number in 0..u64::from(stretch.count) {
             let record = block.bytes().get(offset..).map(Record::at);
             let Some(Ok(record)) = record else {
-                return Err(segment.damage(stretch.offset, "fewer events are where the index says"));
+                return Err(segment.damaged(stretch.offset, "fewer events are where the index says"));
             };
             if number == 0 && !is_of(&record, key) {
                 return Ok(());
             }
             if record.version() != stretch.first_version + number {
-                return Err(segment.damage(stretch.offset, "other events are where the index says"));
+                return Err(segment.damaged(stretch.offset, "other events are where the index says"));
             }
             let event = EventRef::new(Arc::clone(&block), u32::try_from(offset).unwrap_or(u32::MAX));
             match order {
@@ -230,7 +232,12 @@ impl Generation {
     }
 
     /// The stretches of an entity whose versions lie within a range.
-    pub(crate) fn stretches(&self, hash: u64, key: &[u8], versions: Range<u64>) -> Result<Stretches, Damage> {
+    pub(crate) fn stretches(
+        &self,
+        hash: u64,
+        key: &[u8],
+        versions: Range<u64>,
+    ) -> Result<Stretches, ReadError> {
         let left = self.indexed(|index| {
             let range = stretches_of(index, hash)?;
             if versions == (0..u64::MAX) {
@@ -265,7 +272,7 @@ impl Stretches {
         generation: &Generation,
         order: Order,
         into: &mut VecDeque<EventRef>,
-    ) -> Result<bool, Damage> {
+    ) -> Result<bool, ReadError> {
         let next = match order {
             Order::Ascending => self.left.next(),
             Order::Descending => self.left.next_back(),
@@ -277,7 +284,7 @@ impl Stretches {
     }
 
     /// How many events are left.
-    pub(crate) fn count(&self, generation: &Generation) -> Result<u64, Damage> {
+    pub(crate) fn count(&self, generation: &Generation) -> Result<u64, ReadError> {
         let mut count = 0;
         for at in self.left.clone() {
             let stretch = generation.indexed(|index| stretch_at(index, at))?;

@@ -10,12 +10,12 @@ use allsource_format::segment::partition_and_offset;
 use smallvec::SmallVec;
 
 use super::Generation;
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::EventRef;
 use crate::sealed::SealedFile;
 
 /// Where in a sorted section the entries of a hash can be.
-fn range_of(index: &SealedFile, fanout: u32, hash: u64, entries: u64) -> Result<Range<u64>, Damage> {
+fn range_of(index: &SealedFile, fanout: u32, hash: u64, entries: u64) -> Result<Range<u64>, ReadError> {
     let bucket = bucket(hash, fanout_bits(entries));
     let bound = |bytes: &[u8]| u64::from(bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)));
     let range = index.column(fanout, 4).with(bucket, 8, |bytes| {
@@ -24,7 +24,7 @@ fn range_of(index: &SealedFile, fanout: u32, hash: u64, entries: u64) -> Result<
     })?;
     match range.start <= range.end && range.end <= entries {
         true => Ok(range),
-        false => Err(index.damage(0, "a fanout does not ascend")),
+        false => Err(index.damaged(0, "a fanout does not ascend")),
     }
 }
 
@@ -33,14 +33,14 @@ fn with_entries<const N: usize, R>(
     index: &SealedFile,
     kind: u32,
     range: &Range<u64>,
-    look: impl FnOnce(&[[u8; N]]) -> R,
-) -> Result<R, Damage> {
+    mut look: impl FnMut(&[[u8; N]]) -> R,
+) -> Result<R, ReadError> {
     let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).saturating_mul(N);
     index.column(kind, N as u64).with(range.start, length, |bytes| look(bytes.as_chunks().0))
 }
 
 /// The stretches of a hash.
-pub(super) fn stretches_of(index: &SealedFile, hash: u64) -> Result<Range<u64>, Damage> {
+pub(super) fn stretches_of(index: &SealedFile, hash: u64) -> Result<Range<u64>, ReadError> {
     let range = range_of(index, ENTITY_FANOUT, hash, index.column(ENTITIES, 32).len())?;
     with_entries(index, ENTITIES, &range, |entries: &[[u8; 32]]| {
         let hash_of = |entry: &[u8; 32]| entry.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
@@ -50,14 +50,14 @@ pub(super) fn stretches_of(index: &SealedFile, hash: u64) -> Result<Range<u64>, 
     })
 }
 
-pub(super) fn stretch_at(index: &SealedFile, at: u64) -> Result<Stretch, Damage> {
+pub(super) fn stretch_at(index: &SealedFile, at: u64) -> Result<Stretch, ReadError> {
     let bytes: [u8; 32] = index.column(ENTITIES, 32).entry(at)?;
-    Stretch::decode(&bytes).map_err(|problem| index.damage(0, problem))
+    Stretch::decode(&bytes).map_err(|problem| index.damaged(0, problem))
 }
 
 impl Generation {
     /// The version of an entity's last event here.
-    pub(crate) fn head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, Damage> {
+    pub(crate) fn head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, ReadError> {
         let mut range = self.indexed(|index| stretches_of(index, hash))?;
         while let Some(at) = range.next_back() {
             let stretch = self.indexed(|index| stretch_at(index, at))?;
@@ -69,7 +69,12 @@ impl Generation {
     }
 
     /// The event of this id here.
-    pub(crate) fn find_id(&self, hash: u64, tenant: &str, id: &[u8; 16]) -> Result<Option<EventRef>, Damage> {
+    pub(crate) fn find_id(
+        &self,
+        hash: u64,
+        tenant: &str,
+        id: &[u8; 16],
+    ) -> Result<Option<EventRef>, ReadError> {
         let candidates = self.indexed(|index| {
             let range = range_of(index, ID_FANOUT, hash, index.column(IDS, 8).len())?;
             with_entries(index, IDS, &range, |entries: &[[u8; 8]]| {
@@ -89,7 +94,7 @@ impl Generation {
     }
 
     /// The sequence within its partition of the last event at or below a position of this generation.
-    pub(crate) fn sequence_through(&self, partition: u32, position: u64) -> Result<Option<u64>, Damage> {
+    pub(crate) fn sequence_through(&self, partition: u32, position: u64) -> Result<Option<u64>, ReadError> {
         self.indexed(|index| {
             let Some(entry) = segment_entries(index)?.into_iter().find(|entry| entry.partition == partition)
             else {
@@ -109,11 +114,11 @@ impl Generation {
 }
 
 /// The segments an index was made of.
-pub(super) fn segment_entries(index: &SealedFile) -> Result<Vec<SegmentEntry>, Damage> {
+pub(super) fn segment_entries(index: &SealedFile) -> Result<Vec<SegmentEntry>, ReadError> {
     let column = index.column(SEGMENTS, 32);
     let entry = |at| {
         let bytes: [u8; 32] = column.entry(at)?;
-        SegmentEntry::decode(&bytes).map_err(|problem| index.damage(0, problem))
+        SegmentEntry::decode(&bytes).map_err(|problem| index.damaged(0, problem))
     };
     (0..column.len()).map(entry).collect()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use allsource_format::index::{Name, TAG_KEYS, TAG_LISTS, TAGS, TYPE_KEYS, TYPE_LISTS, TYPES};
 
 use super::Generation;
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::EntityKeyBuffer;
 use crate::sealed::SealedFile;
 
@@ -34,10 +34,10 @@ pub(crate) struct List {
     name: Name,
 }
 
-fn entry_at(index: &SealedFile, names: Names, at: u64) -> Result<Name, Damage> {
+fn entry_at(index: &SealedFile, names: Names, at: u64) -> Result<Name, ReadError> {
     let [directory, ..] = names.sections();
     let bytes: [u8; 32] = index.column(directory, 32).entry(at)?;
-    Name::decode(&bytes).map_err(|problem| index.damage(0, problem))
+    Name::decode(&bytes).map_err(|problem| index.damaged(0, problem))
 }
 
 /// Looks at the key of a name.
@@ -45,14 +45,14 @@ fn with_key<R>(
     index: &SealedFile,
     names: Names,
     name: &Name,
-    look: impl FnOnce(&[u8]) -> R,
-) -> Result<R, Damage> {
+    look: impl FnMut(&[u8]) -> R,
+) -> Result<R, ReadError> {
     let [_, keys, _] = names.sections();
     index.column(keys, 1).with(name.key_offset, name.key_bytes as usize, look)
 }
 
 /// The number of the first name whose key is not below this one.
-fn first_from(index: &SealedFile, names: Names, key: &[u8]) -> Result<u64, Damage> {
+fn first_from(index: &SealedFile, names: Names, key: &[u8]) -> Result<u64, ReadError> {
     let [directory, ..] = names.sections();
     let column = index.column(directory, 32);
     column.partition_point(0..column.len(), |at| {
@@ -65,7 +65,7 @@ fn names_from(
     index: &SealedFile,
     names: Names,
     prefix: &[u8],
-) -> Result<Vec<(EntityKeyBuffer, Name)>, Damage> {
+) -> Result<Vec<(EntityKeyBuffer, Name)>, ReadError> {
     let [directory, ..] = names.sections();
     let mut found = Vec::new();
     for at in first_from(index, names, prefix)?..index.column(directory, 32).len() {
@@ -81,7 +81,7 @@ fn names_from(
 
 impl Generation {
     /// The events of one name.
-    pub(crate) fn list(&self, names: Names, key: &[u8]) -> Result<Option<List>, Damage> {
+    pub(crate) fn list(&self, names: Names, key: &[u8]) -> Result<Option<List>, ReadError> {
         self.indexed(|index| {
             let [directory, ..] = names.sections();
             let at = first_from(index, names, key)?;
@@ -95,13 +95,13 @@ impl Generation {
     }
 
     /// The events of every type whose key begins so, a list for each type.
-    pub(crate) fn types_from(&self, prefix: &[u8]) -> Result<Vec<List>, Damage> {
+    pub(crate) fn types_from(&self, prefix: &[u8]) -> Result<Vec<List>, ReadError> {
         let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
         Ok(found.into_iter().map(|(_, name)| List { names: Names::Types, name }).collect())
     }
 
     /// Key, number of events and number of new entities of every type whose key begins so.
-    pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, Damage> {
+    pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, ReadError> {
         let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
         Ok(found
             .into_iter()
@@ -110,7 +110,7 @@ impl Generation {
     }
 
     /// How many ordinals of a list are below this one.
-    pub(crate) fn count_below(&self, list: &List, ordinal: u32) -> Result<u64, Damage> {
+    pub(crate) fn count_below(&self, list: &List, ordinal: u32) -> Result<u64, ReadError> {
         if u64::from(ordinal) >= self.entry.events {
             return Ok(u64::from(list.name.count));
         }
@@ -122,7 +122,12 @@ impl Generation {
     }
 
     /// Copies the ordinals of these indexes of a list.
-    pub(crate) fn copy(&self, list: &List, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
+    pub(crate) fn copy(
+        &self,
+        list: &List,
+        indexes: Range<u64>,
+        into: &mut Vec<u32>,
+    ) -> Result<(), ReadError> {
         self.indexed(|index| {
             let [.., lists] = list.names.sections();
             let mut ordinals = Vec::new();

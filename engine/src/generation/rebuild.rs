@@ -5,9 +5,9 @@ use allsource_format::record::Record;
 use allsource_format::sealed::{Header, Kind, source_crc};
 
 use super::scan::{Records, runs};
-use super::write::{header, name, write_index};
+use super::write::{WriteError, header, name, write_index};
 use super::{Generation, index_path, segment_path};
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::sealed::{SealedFile, Target};
 
 /// The partitions that have a segment in a generation: those whose file is there.
@@ -20,7 +20,7 @@ pub(super) fn has_segment(generation: &Generation, partition: u32) -> bool {
 }
 
 /// The index of a generation, in memory.
-pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, Damage> {
+pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError> {
     let path = index_path(&generation.entry);
     let entry = &generation.entry;
     let events = usize::try_from(entry.events).unwrap_or(usize::MAX);
@@ -37,25 +37,25 @@ pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, Damage> {
     let found = segments.iter().map(|segment| (segment.partition, segment.header_crc));
     if source_crc(found) != entry.segments_crc {
         let problem = "the index is damaged, and the segments are not those that the manifest names";
-        return Err(Damage::new(path, 0, problem));
+        return Err(ReadError::damaged(path, 0, problem));
     }
     let header = Header { source_crc: entry.segments_crc, ..header(Kind::Index, store, epoch, entry) };
     match write_index(Target::Memory(Vec::new()), header, builder, &segments) {
         Ok(Target::Memory(bytes)) => SealedFile::in_memory(&path, Kind::Index, bytes),
-        Ok(Target::File(_)) => Err(Damage::new(path, 0, "the index is not in memory")),
-        Err(error) => Err(Damage::new(path, 0, error)),
+        Ok(Target::File(_)) => Err(ReadError::damaged(path, 0, "the index is not in memory")),
+        Err(error) => Err(ReadError::of_system("rebuild in memory", &path, 0, &error)),
     }
 }
 
-fn add(segment: &SealedFile, partition: u32, builder: &mut index::Builder) -> Result<(), Damage> {
+fn add(segment: &SealedFile, partition: u32, builder: &mut index::Builder) -> Result<(), ReadError> {
     for (number, run) in (0..).zip(runs(segment)?) {
         let mut records = Records::of(segment, &run)?;
         while records.advance()? {
             let Some((offset, record)) = records.current() else { break };
-            Record::check(record.as_bytes()).map_err(|problem| segment.damage(offset, problem))?;
+            Record::check(record.as_bytes()).map_err(|problem| segment.damaged(offset, problem))?;
             let added = builder.add(&record, partition, number, offset);
             added.map_err(|_| {
-                segment.damage(offset, "a record of another generation, or one that is there twice")
+                segment.damaged(offset, "a record of another generation, or one that is there twice")
             })?;
         }
     }
@@ -64,20 +64,21 @@ fn add(segment: &SealedFile, partition: u32, builder: &mut index::Builder) -> Re
 
 impl Generation {
     /// Whether the segments that are there are those that the manifest names.
-    pub(crate) fn check_segments(&self) -> Result<(), Damage> {
+    pub(crate) fn check_segments(&self) -> Result<(), ReadError> {
         let found = partitions_of(self).into_iter();
-        let found = found.map(|partition| Ok((partition, self.segment(partition)?.header_crc())));
+        let found =
+            found.map(|partition| Ok::<_, ReadError>((partition, self.segment(partition)?.header_crc())));
         match source_crc(found.collect::<Result<Vec<_>, _>>()?) == self.entry.segments_crc {
             true => Ok(()),
             false => {
                 let problem = "the segments are not those that the manifest names";
-                Err(Damage::new(index_path(&self.entry), 0, problem))
+                Err(ReadError::damaged(index_path(&self.entry), 0, problem))
             }
         }
     }
 
     /// Writes the index, made anew, in the place of a missing or damaged one.
-    pub(crate) fn write_index(&self) -> Result<(), Damage> {
+    pub(crate) fn write_index(&self) -> Result<(), WriteError> {
         let path = index_path(&self.entry);
         let unnamed = format!("{path}.tmp");
         let disk = &*self.access.disk;
@@ -86,10 +87,9 @@ impl Generation {
             target.write(bytes, 0)?;
             name(disk, &[(path.clone(), target)])
         });
-        written.map_err(|error| {
+        written.inspect_err(|_| {
             // Half of it is of no use, and a disk that is full needs the room.
             let _ = disk.remove(&unnamed);
-            Damage::new(&*path, 0, error)
         })?;
         self.access.damages.forget(&path);
         Ok(())

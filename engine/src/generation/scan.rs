@@ -5,18 +5,18 @@ use allsource_format::record::Record;
 use allsource_format::segment::{RECORDS, RUN_ENTRY_BYTES, RUNS, Run};
 use rkyv::util::AlignedVec;
 
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::sealed::SealedFile;
 
 /// Bytes are taken out of the file in pieces of this size.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// The runs of a segment.
-pub(crate) fn runs(segment: &SealedFile) -> Result<Vec<Run>, Damage> {
+pub(crate) fn runs(segment: &SealedFile) -> Result<Vec<Run>, ReadError> {
     let column = segment.column(RUNS, RUN_ENTRY_BYTES as u64);
     let run = |at| {
         let bytes: [u8; RUN_ENTRY_BYTES] = column.entry(at)?;
-        Run::decode(&bytes).map_err(|problem| segment.damage(0, problem))
+        Run::decode(&bytes).map_err(|problem| segment.damaged(0, problem))
     };
     (0..column.len()).map(run).collect()
 }
@@ -34,11 +34,11 @@ pub(crate) struct Records<'a> {
 
 impl<'a> Records<'a> {
     /// The records of a run of a segment; before the first [`Records::advance`] there is no current one.
-    pub(crate) fn of(segment: &'a SealedFile, run: &Run) -> Result<Self, Damage> {
+    pub(crate) fn of(segment: &'a SealedFile, run: &Run) -> Result<Self, ReadError> {
         let section = segment.header().section(RECORDS).unwrap_or_default();
         let is_inside = run.offset.checked_add(run.bytes).is_some_and(|end| end <= section.bytes);
         if !is_inside {
-            return Err(segment.damage(section.offset, "a run lies outside the records"));
+            return Err(segment.damaged(section.offset, "a run lies outside the records"));
         }
         let next = section.offset + run.offset;
         let end = next + run.bytes;
@@ -46,7 +46,7 @@ impl<'a> Records<'a> {
     }
 
     /// Goes on to the next record. False: there is none.
-    pub(crate) fn advance(&mut self) -> Result<bool, Damage> {
+    pub(crate) fn advance(&mut self) -> Result<bool, ReadError> {
         self.offset = self.next;
         if self.next >= self.end {
             return Ok(false);
@@ -54,10 +54,10 @@ impl<'a> Records<'a> {
         self.load(8)?;
         let archive = self.here().first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)) as usize;
         if archive >= RECORD_BYTES_MAX {
-            return Err(self.segment.damage(self.offset, "no record begins here"));
+            return Err(self.segment.damaged(self.offset, "no record begins here"));
         }
         self.load(archive + 8)?;
-        Record::at(self.here()).map_err(|problem| self.segment.damage(self.offset, problem))?;
+        Record::at(self.here()).map_err(|problem| self.segment.damaged(self.offset, problem))?;
         self.next += archive as u64 + 8;
         Ok(true)
     }
@@ -76,13 +76,13 @@ impl<'a> Records<'a> {
     }
 
     /// Sees to it that so many bytes from the current record on are in the piece.
-    fn load(&mut self, bytes: usize) -> Result<(), Damage> {
+    fn load(&mut self, bytes: usize) -> Result<(), ReadError> {
         if self.here().len() >= bytes {
             return Ok(());
         }
         let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
         if bytes > left {
-            return Err(self.segment.damage(self.offset, "a record reaches beyond its run"));
+            return Err(self.segment.damaged(self.offset, "a record reaches beyond its run"));
         }
         self.piece.resize(left.min(bytes.max(PIECE_BYTES)), 0);
         self.piece_start = self.offset;

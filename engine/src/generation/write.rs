@@ -12,7 +12,7 @@ use allsource_format::sealed::{Header, Kind, source_crc};
 use allsource_format::segment::{RECORDS, RUNS, Run};
 
 use super::{Access, DIR, index_path, partition_dir, remove, segment_path};
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::platform::Disk;
 use crate::sealed::{Target, Writer};
 
@@ -22,7 +22,7 @@ pub(crate) enum WriteError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
-    Damaged(#[from] Damage),
+    Read(#[from] ReadError),
 }
 
 /// A header that lacks what its sections bring.
@@ -139,7 +139,9 @@ impl<'a> Builder<'a> {
         let disk = &*self.access.disk;
         let path = index_path(&self.entry);
         if let Some(position) = self.index.missing() {
-            return Err(Damage::new(path, 0, format!("the event at position {position} is missing")).into());
+            return Err(
+                ReadError::damaged(path, 0, format!("the event at position {position} is missing")).into()
+            );
         }
         self.entry.segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
         self.entry.segments_crc =
@@ -241,7 +243,11 @@ impl<'a> Segment<'a> {
         let run = self.runs.len() as u64;
         self.index.add(record, self.partition, run, offset).map_err(|position| {
             let path = index_path(self.entry);
-            Damage::new(path, 0, format!("the event at position {position} is there twice, or should not be"))
+            ReadError::damaged(
+                path,
+                0,
+                format!("the event at position {position} is there twice, or should not be"),
+            )
         })?;
         for count in [&mut self.run, &mut self.total] {
             if count.events == 0 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Events;
 use super::lane::Ordinals;
 use super::plan::{InTail, Plan, Sealed};
-use crate::error::{Damage, ReadError};
+use crate::error::ReadError;
 use crate::generation::Generation;
 use crate::query::Query;
 use crate::tail::Tail;
@@ -65,7 +65,7 @@ fn in_generation(
     plan: &Plan,
     bounds: &Bounds,
     query: &Query,
-) -> Result<Option<u64>, Damage> {
+) -> Result<Option<u64>, ReadError> {
     let entry = generation.entry();
     let ordinals = bounds.ordinals(generation.base(), entry.last_position);
     // Only a generation that lies across a bound is looked at event by event.
@@ -104,7 +104,7 @@ fn in_generation(
     }
 }
 
-fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<u64, Damage> {
+fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<u64, ReadError> {
     let ordinals = bounds.ordinals(tail.base(), tail.last_position());
     let is_wanted = |ordinal: u32| {
         let time = tail.with_record(ordinal, |record| record.timestamp());
@@ -136,8 +136,8 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<u64, Damage
 fn count_in(
     list: &Ordinals,
     indexes: Range<u64>,
-    retain: impl Fn(&mut Vec<u32>) -> Result<(), Damage>,
-) -> Result<u64, Damage> {
+    retain: impl Fn(&mut Vec<u32>) -> Result<(), ReadError>,
+) -> Result<u64, ReadError> {
     let (mut sum, mut at) = (0, indexes.start);
     while at < indexes.end {
         let end = indexes.end.min(at + PIECE);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::generation::{Generation, List};
 use crate::query::Order;
 use crate::tail::Postings;
@@ -18,14 +18,14 @@ pub(super) enum Ordinals {
 }
 
 impl Ordinals {
-    pub(super) fn count_below(&self, ordinal: u32) -> Result<u64, Damage> {
+    pub(super) fn count_below(&self, ordinal: u32) -> Result<u64, ReadError> {
         match self {
             Self::Tail(postings) => Ok(postings.count_below(ordinal) as u64),
             Self::Sealed(generation, list) => generation.count_below(list, ordinal),
         }
     }
 
-    pub(super) fn copy(&self, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), Damage> {
+    pub(super) fn copy(&self, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), ReadError> {
         match self {
             Self::Tail(postings) => {
                 let index = |index| usize::try_from(index).unwrap_or(usize::MAX);
@@ -47,13 +47,13 @@ pub(super) struct Lane {
 
 impl Lane {
     /// The ordinals of a list in `first..end`.
-    pub(super) fn of(ordinals: Ordinals, first: u32, end: u32) -> Result<Self, Damage> {
+    pub(super) fn of(ordinals: Ordinals, first: u32, end: u32) -> Result<Self, ReadError> {
         let left = ordinals.count_below(first)?..ordinals.count_below(end)?;
         Ok(Self { ordinals, left, ready: Vec::new() })
     }
 
     /// The first ordinal of the whole list.
-    pub(super) fn first(&self) -> Result<Option<u32>, Damage> {
+    pub(super) fn first(&self) -> Result<Option<u32>, ReadError> {
         let mut first = Vec::with_capacity(1);
         self.ordinals.copy(0..1, &mut first)?;
         Ok(first.first().copied())
@@ -65,14 +65,14 @@ impl Lane {
     }
 
     /// The next ordinal in an order.
-    pub(super) fn next(&mut self, order: Order) -> Result<Option<u32>, Damage> {
+    pub(super) fn next(&mut self, order: Order) -> Result<Option<u32>, ReadError> {
         if self.ready.is_empty() && !self.left.is_empty() {
             self.refill(order)?;
         }
         Ok(self.ready.pop())
     }
 
-    fn refill(&mut self, order: Order) -> Result<(), Damage> {
+    fn refill(&mut self, order: Order) -> Result<(), ReadError> {
         let count = (self.left.end - self.left.start).min(STRIDE);
         match order {
             Order::Ascending => {

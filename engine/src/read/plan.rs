@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allsource_format::partition::key_hash;
 
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::{EntityKeyBuffer, EventRef, Filter, TenantId, key_of};
 use crate::generation::{Generation, List, Names, Stretches};
 use crate::planted::{self, Bug};
@@ -78,7 +78,7 @@ impl Plan {
     }
 
     /// The candidates in a generation.
-    pub(super) fn in_generation(&self, generation: &Generation, query: &Query) -> Result<Sealed, Damage> {
+    pub(super) fn in_generation(&self, generation: &Generation, query: &Query) -> Result<Sealed, ReadError> {
         Ok(match self {
             Self::Everything => Sealed::Everything,
             Self::Id(tenant, id) => {

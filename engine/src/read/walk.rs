@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::lane::{Lane, Ordinals};
 use super::plan::{InTail, Plan, Sealed};
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::EventRef;
 use crate::generation::{Ahead, Generation, Stretches};
 use crate::query::{Order, Query};
@@ -55,7 +55,7 @@ impl Walk {
         plan: &Plan,
         positions: RangeInclusive<u64>,
         query: &Query,
-    ) -> Result<Self, Damage> {
+    ) -> Result<Self, ReadError> {
         let times = (query.since.is_some() || query.until.is_some()).then(|| {
             query.since.map_or(i64::MIN, |since| since.micros())
                 ..=query.until.map_or(i64::MAX, |until| until.micros())
@@ -81,7 +81,7 @@ impl Walk {
         Ok(walk)
     }
 
-    fn lanes_in_tail(&mut self, source: InTail, tail: &Arc<Tail>, query: &Query) -> Result<Lanes, Damage> {
+    fn lanes_in_tail(&mut self, source: InTail, tail: &Arc<Tail>, query: &Query) -> Result<Lanes, ReadError> {
         let (first, end) = self.ordinals(tail.base());
         let lane = |list: Arc<Postings>| Lane::of(Ordinals::Tail(list), first, end);
         match source {
@@ -92,7 +92,11 @@ impl Walk {
         }
     }
 
-    fn lanes_in_generation(&mut self, source: Sealed, generation: &Arc<Generation>) -> Result<Lanes, Damage> {
+    fn lanes_in_generation(
+        &mut self,
+        source: Sealed,
+        generation: &Arc<Generation>,
+    ) -> Result<Lanes, ReadError> {
         let (first, end) = self.ordinals(generation.base());
         match source {
             Sealed::Everything => Ok(Lanes::Every(first..end)),
@@ -118,7 +122,7 @@ impl Walk {
         Lanes::Done
     }
 
-    fn merged(&self, mut lanes: Vec<Lane>) -> Result<Lanes, Damage> {
+    fn merged(&self, mut lanes: Vec<Lane>) -> Result<Lanes, ReadError> {
         if lanes.len() == 1 {
             return Ok(lanes.pop().map_or(Lanes::Done, Lanes::List));
         }
@@ -130,7 +134,7 @@ impl Walk {
     }
 
     /// The next event in the order of the walk; `hint`: how many more are wanted, about.
-    pub(super) fn next(&mut self, hint: usize) -> Result<Option<EventRef>, Damage> {
+    pub(super) fn next(&mut self, hint: usize) -> Result<Option<EventRef>, ReadError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
@@ -142,7 +146,7 @@ impl Walk {
     }
 
     /// Fetches more. False: there is no more.
-    fn refill(&mut self, count: usize) -> Result<bool, Damage> {
+    fn refill(&mut self, count: usize) -> Result<bool, ReadError> {
         if let (Lanes::Stretches(stretches), Layer::Sealed(generation)) = (&mut self.lanes, &self.layer) {
             let is_more = stretches.next(generation, self.order, &mut self.ready)?;
             let is_past = self.ready.front().is_some_and(|event| match self.order {
@@ -176,7 +180,7 @@ impl Walk {
         Ok(is_more)
     }
 
-    fn next_ordinal(&mut self) -> Result<Option<u32>, Damage> {
+    fn next_ordinal(&mut self) -> Result<Option<u32>, ReadError> {
         match &mut self.lanes {
             Lanes::Done | Lanes::Stretches(_) => Ok(None),
             Lanes::Every(range) if self.order == Order::Ascending => Ok(range.next()),
@@ -204,7 +208,7 @@ fn rank(ordinal: u32, order: Order) -> i64 {
 }
 
 /// Versions of an entity have no gaps, so a bound on them is a bound on indexes of its list.
-fn by_version(mut lane: Lane, tail: &Tail, query: &Query) -> Result<Lane, Damage> {
+fn by_version(mut lane: Lane, tail: &Tail, query: &Query) -> Result<Lane, ReadError> {
     if query.filter.entity_id.is_none() || (query.from_version.is_none() && query.to_version.is_none()) {
         return Ok(lane);
     }

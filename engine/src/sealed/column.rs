@@ -5,7 +5,7 @@ use std::ops::Range;
 use allsource_format::sealed::Section;
 
 use super::file::SealedFile;
-use crate::error::Damage;
+use crate::error::ReadError;
 
 /// Entries are gone through so many bytes at a time.
 const PIECE_BYTES: usize = 64 << 10;
@@ -29,28 +29,28 @@ impl<'a> Column<'a> {
     }
 
     #[inline]
-    fn offset(&self, index: u64) -> Result<u64, Damage> {
+    fn offset(&self, index: u64) -> Result<u64, ReadError> {
         match index < self.len() {
             true => Ok(self.section.offset + index * self.entry_bytes),
             false => {
-                Err(self.file.damage(self.section.offset, "something refers to an entry that is not there"))
+                Err(self.file.damaged(self.section.offset, "something refers to an entry that is not there"))
             }
         }
     }
 
     /// The bytes of an entry.
     #[inline]
-    pub(crate) fn entry<const N: usize>(&self, index: u64) -> Result<[u8; N], Damage> {
+    pub(crate) fn entry<const N: usize>(&self, index: u64) -> Result<[u8; N], ReadError> {
         self.file.array(self.offset(index)?)
     }
 
     /// An entry of four bytes.
-    pub(crate) fn u32(&self, index: u64) -> Result<u32, Damage> {
+    pub(crate) fn u32(&self, index: u64) -> Result<u32, ReadError> {
         self.entry(index).map(u32::from_le_bytes)
     }
 
     /// An entry of eight bytes.
-    pub(crate) fn u64(&self, index: u64) -> Result<u64, Damage> {
+    pub(crate) fn u64(&self, index: u64) -> Result<u64, ReadError> {
         self.entry(index).map(u64::from_le_bytes)
     }
 
@@ -59,13 +59,13 @@ impl<'a> Column<'a> {
         &self,
         index: u64,
         length: usize,
-        look: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R, Damage> {
+        look: impl FnMut(&[u8]) -> R,
+    ) -> Result<R, ReadError> {
         let start = index.saturating_mul(self.entry_bytes);
         match start.checked_add(length as u64).is_some_and(|end| end <= self.section.bytes) {
             true => self.file.with(self.section.offset + start, length, look),
             false => {
-                Err(self.file.damage(self.section.offset, "something refers to bytes outside a section"))
+                Err(self.file.damaged(self.section.offset, "something refers to bytes outside a section"))
             }
         }
     }
@@ -75,12 +75,14 @@ impl<'a> Column<'a> {
         &self,
         range: Range<u64>,
         mut each: impl FnMut([u8; N]),
-    ) -> Result<(), Damage> {
-        let mut at = range.start;
+    ) -> Result<(), ReadError> {
+        let (mut at, mut piece) = (range.start, Vec::new());
         while at < range.end {
             let count = (range.end - at).min((PIECE_BYTES / N) as u64);
             let length = usize::try_from(count).unwrap_or(0) * N;
-            self.with(at, length, |bytes| bytes.as_chunks::<N>().0.iter().for_each(|entry| each(*entry)))?;
+            piece.resize(length, 0);
+            self.with(at, length, |bytes| piece.copy_from_slice(bytes))?;
+            piece.as_chunks::<N>().0.iter().for_each(|entry| each(*entry));
             at += count;
         }
         Ok(())
@@ -91,8 +93,8 @@ impl<'a> Column<'a> {
     pub(crate) fn partition_point(
         &self,
         range: Range<u64>,
-        mut is_below: impl FnMut(u64) -> Result<bool, Damage>,
-    ) -> Result<u64, Damage> {
+        mut is_below: impl FnMut(u64) -> Result<bool, ReadError>,
+    ) -> Result<u64, ReadError> {
         let Range { mut start, mut end } = range;
         while start < end {
             let middle = start + (end - start) / 2;

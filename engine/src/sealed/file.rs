@@ -1,4 +1,4 @@
-//! Reading a sealed file: mapped, or with a system call for each read, or from memory.
+//! Reading a sealed file: every block is compared with its checksum before anything in it is believed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,24 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use allsource_format::sealed::{BLOCK_BYTES, HEADER_BYTES, Header, Kind};
 
-use parking_lot::Mutex;
-
 use super::column::Column;
-use crate::error::Damage;
+use super::source::{Source, ends_before};
+use crate::error::ReadError;
 use crate::options::ReadMode;
 use crate::planted::{self, Bug};
-use crate::platform::{Disk, DiskFile, Mapping};
+use crate::platform::Disk;
 
-/// Reads of so many bytes are told to the system before: one page at a time would be slow where they are not in memory.
+/// Reads of this many bytes are announced to the system: one page at a time is slow where they are not in memory.
 const ADVISED_BYTES: usize = 16 << 10;
-
-enum Source {
-    Mapped(Arc<dyn Mapping>),
-    /// Whole blocks are read and checked each time; the last one is kept.
-    Read(Arc<dyn DiskFile>, Mutex<(usize, Vec<u8>)>),
-    /// A file that could not be written, or not yet.
-    Memory(Vec<u8>),
-}
 
 /// A sealed file, open.
 pub(crate) struct SealedFile {
@@ -40,56 +31,57 @@ fn decode_header(
     path: &str,
     kind: Kind,
     length: u64,
-    read: impl FnOnce(&mut [u8]) -> Result<(), Damage>,
-) -> Result<(Header, u32), Damage> {
+    read: impl FnOnce(&mut [u8]) -> Result<(), ReadError>,
+) -> Result<(Header, u32), ReadError> {
     let mut bytes = [0; HEADER_BYTES];
     if length < HEADER_BYTES as u64 {
-        return Err(Damage::new(path, length, "the file is shorter than its header"));
+        return Err(ReadError::damaged(path, length, "the file is shorter than its header"));
     }
     read(&mut bytes)?;
-    let header = Header::decode(&bytes, kind).map_err(|problem| Damage::new(path, 0, problem))?;
+    let header = Header::decode(&bytes, kind).map_err(|problem| ReadError::damaged(path, 0, problem))?;
     match header.file_bytes() == length {
         true => Ok((header, Header::crc(&bytes))),
-        false => {
-            Err(Damage::new(path, length, format!("the file should have {} bytes", header.file_bytes())))
-        }
+        false => Err(ReadError::damaged(
+            path,
+            length,
+            format!("the file should have {} bytes", header.file_bytes()),
+        )),
     }
 }
 
 impl SealedFile {
     /// Opens a file; blocks are checked when they are first used.
-    pub(crate) fn open(disk: &dyn Disk, path: &str, kind: Kind, mode: ReadMode) -> Result<Self, Damage> {
-        let failed = |error: std::io::Error| Damage::new(path, 0, error);
-        let source = match mode {
-            ReadMode::Map => Source::Mapped(disk.map(path).map_err(failed)?),
-            ReadMode::Read => Source::Read(disk.open_read_only(path).map_err(failed)?, Mutex::default()),
-        };
-        Self::over(path, kind, source)
+    pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
+        path: &str,
+        kind: Kind,
+        mode: ReadMode,
+    ) -> Result<Self, ReadError> {
+        Self::over(path, kind, Source::open(disk, path, mode)?)
     }
 
     /// Opens a file to see what the medium holds of it, whatever the page cache shows.
-    pub(crate) fn open_past_cache(disk: &dyn Disk, path: &str, kind: Kind) -> Result<Self, Damage> {
-        let file = disk.open_past_cache(path).map_err(|error| Damage::new(path, 0, error))?;
-        Self::over(path, kind, Source::Read(file, Mutex::default()))
+    pub(crate) fn open_past_cache(disk: &dyn Disk, path: &str, kind: Kind) -> Result<Self, ReadError> {
+        Self::over(path, kind, Source::open_past_cache(disk, path)?)
     }
 
     /// A file that is in memory.
-    pub(crate) fn in_memory(path: &str, kind: Kind, bytes: Vec<u8>) -> Result<Self, Damage> {
+    pub(crate) fn in_memory(path: &str, kind: Kind, bytes: Vec<u8>) -> Result<Self, ReadError> {
         Self::over(path, kind, Source::Memory(bytes))
     }
 
-    fn over(path: &str, kind: Kind, source: Source) -> Result<Self, Damage> {
-        let length = match &source {
-            Source::Mapped(mapping) => mapping.bytes().len() as u64,
-            Source::Read(file, _) => file.length().map_err(|error| Damage::new(path, 0, error))?,
-            Source::Memory(bytes) => bytes.len() as u64,
-        };
+    fn over(path: &str, kind: Kind, source: Source) -> Result<Self, ReadError> {
+        let length = source.length(path)?;
         let read = |offset, bytes: &mut [u8]| source.copy(path, offset, bytes);
         let (header, header_crc) = decode_header(path, kind, length, |bytes| read(0, bytes))?;
         let mut table = vec![0; header.blocks() * 4];
         read(header.checksums, &mut table)?;
         if crc32fast::hash(&table) != header.checksums_crc {
-            return Err(Damage::new(path, header.checksums, "checksum mismatch in the table of checksums"));
+            return Err(ReadError::damaged(
+                path,
+                header.checksums,
+                "checksum mismatch in the table of checksums",
+            ));
         }
         let checksums: Vec<u32> = table
             .chunks_exact(4)
@@ -103,7 +95,7 @@ impl SealedFile {
     pub(crate) fn memory(&self) -> &[u8] {
         match &self.source {
             Source::Memory(bytes) => bytes,
-            Source::Mapped(_) | Source::Read(..) => &[],
+            Source::Mapped(_) | Source::Read(_) => &[],
         }
     }
 
@@ -123,83 +115,71 @@ impl SealedFile {
     }
 
     /// A damage of this file.
-    pub(crate) fn damage(&self, offset: u64, problem: impl ToString) -> Damage {
-        Damage::new(&*self.path, offset, problem)
+    pub(crate) fn damaged(&self, offset: u64, problem: impl ToString) -> ReadError {
+        ReadError::damaged(&*self.path, offset, problem)
     }
 
-    /// Hands over bytes of the sections, in place where they are mapped.
+    /// Hands over bytes of the sections, in place where they are mapped. If a page turns out to be missing after it was
+    /// looked at, `look` is called once more: only what it returns last counts.
     #[inline]
     pub(crate) fn with<R>(
         &self,
         offset: u64,
         length: usize,
-        look: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R, Damage> {
+        mut look: impl FnMut(&[u8]) -> R,
+    ) -> Result<R, ReadError> {
         let blocks = self.blocks_of(offset, length as u64)?;
-        let mapped = match &self.source {
-            Source::Mapped(mapping) => mapping.bytes(),
-            Source::Memory(bytes) => bytes,
-            Source::Read(_, kept) => {
-                return self.read(blocks, kept, offset, length).map(|bytes| look(&bytes));
+        if let Some(file) = self.source.in_place() {
+            if length >= ADVISED_BYTES {
+                self.will_need(offset, length as u64);
             }
-        };
-        if length >= ADVISED_BYTES {
-            self.will_need(offset, length as u64);
+            for block in blocks.clone() {
+                self.check_block(block)?;
+            }
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let bytes = file.get(start..start.saturating_add(length));
+            let looked = look(bytes.ok_or_else(|| ends_before(&self.path, offset))?);
+            if self.source.in_place().is_some() {
+                return Ok(looked);
+            }
         }
-        for block in blocks {
-            self.check_block(block)?;
-        }
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes =
-            mapped.get(start..start + length).ok_or_else(|| self.damage(offset, "the file ends before"))?;
-        let looked = look(bytes);
-        // What was seen is believed only now: a page that could not be had shows zeros.
-        if let Source::Mapped(mapping) = &self.source
-            && mapping.has_faulted()
-        {
-            return Err(self.damage(offset, "a part of the file could not be read"));
-        }
-        Ok(looked)
+        self.read(blocks, offset, length).map(|bytes| look(&bytes))
     }
 
     #[cold]
-    fn read(
-        &self,
-        blocks: Range<usize>,
-        kept: &Mutex<(usize, Vec<u8>)>,
-        offset: u64,
-        length: usize,
-    ) -> Result<Vec<u8>, Damage> {
+    fn read(&self, blocks: Range<usize>, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
+        let reads = self.source.reads(&self.path)?;
         let mut bytes = vec![0; length];
         for block in blocks {
-            let mut kept = kept.lock();
-            if kept.0 != block || kept.1.is_empty() {
-                *kept = (block, self.compare(block)?);
-            }
-            overlap(&kept.1, block_start(block), offset, &mut bytes);
+            let mut kept = reads.kept.lock();
+            let (_, compared) = match kept.take() {
+                Some(same) if same.0 == block => kept.insert(same),
+                _ => kept.insert((block, self.compare(block)?)),
+            };
+            overlap(compared, block_start(block), offset, &mut bytes);
         }
         Ok(bytes)
     }
 
     /// Copies bytes out of the sections.
-    pub(crate) fn copy(&self, offset: u64, into: &mut [u8]) -> Result<(), Damage> {
+    pub(crate) fn copy(&self, offset: u64, into: &mut [u8]) -> Result<(), ReadError> {
         self.with(offset, into.len(), |bytes| into.copy_from_slice(bytes))
     }
 
     /// A number at an offset in the sections.
     #[inline]
-    pub(crate) fn array<const N: usize>(&self, offset: u64) -> Result<[u8; N], Damage> {
+    pub(crate) fn array<const N: usize>(&self, offset: u64) -> Result<[u8; N], ReadError> {
         self.with(offset, N, |bytes| bytes.first_chunk().copied().unwrap_or([0; N]))
     }
 
     /// The blocks that hold some of these bytes.
     #[inline]
-    fn blocks_of(&self, offset: u64, length: u64) -> Result<Range<usize>, Damage> {
+    fn blocks_of(&self, offset: u64, length: u64) -> Result<Range<usize>, ReadError> {
         let start = HEADER_BYTES as u64;
         let is_inside =
             offset >= start && offset.checked_add(length).is_some_and(|end| end <= self.header.checksums);
         if !is_inside {
-            return Err(self.damage(offset, "something refers to bytes outside the sections"));
+            return Err(self.damaged(offset, "something refers to bytes outside the sections"));
         }
         let block =
             |offset: u64| usize::try_from((offset - start) / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
@@ -207,7 +187,7 @@ impl SealedFile {
     }
 
     #[inline]
-    fn check_block(&self, block: usize) -> Result<(), Damage> {
+    fn check_block(&self, block: usize) -> Result<(), ReadError> {
         let word = self.checked.get(block / 64);
         let bit = 1 << (block % 64);
         if word.is_some_and(|word| word.load(Ordering::Acquire) & bit != 0) {
@@ -222,16 +202,14 @@ impl SealedFile {
 
     /// These bytes are about to be read, all of them.
     pub(crate) fn will_need(&self, offset: u64, length: u64) {
-        if let Source::Mapped(mapping) = &self.source {
-            let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
-            let length = length.min(self.header.checksums.saturating_sub(offset));
-            mapping.will_need(number(offset), number(length));
-        }
+        let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        let length = length.min(self.header.checksums.saturating_sub(offset));
+        self.source.will_need(number(offset), number(length));
     }
 
     /// Reads a block and compares its checksum.
     #[cold]
-    fn compare(&self, block: usize) -> Result<Vec<u8>, Damage> {
+    fn compare(&self, block: usize) -> Result<Vec<u8>, ReadError> {
         let offset = block_start(block);
         let length = (self.header.checksums.saturating_sub(offset)).min(BLOCK_BYTES as u64);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
@@ -240,32 +218,32 @@ impl SealedFile {
         match self.checksums.get(block) {
             _ if planted::is(Bug::SkipBlockChecks) => Ok(bytes),
             Some(expected) if crc32fast::hash(&bytes) == *expected => Ok(bytes),
-            _ => Err(self.damage(offset, format!("checksum mismatch in a block of {length} bytes"))),
+            _ => Err(self.damaged(offset, format!("checksum mismatch in a block of {length} bytes"))),
         }
     }
 
     /// Compares the sections of two files, block by block.
-    pub(crate) fn compare_with(&self, other: &Self) -> Result<(), Damage> {
+    pub(crate) fn compare_with(&self, other: &Self) -> Result<(), ReadError> {
         if (&self.header.sections, self.header.checksums) != (&other.header.sections, other.header.checksums)
         {
-            return Err(self.damage(0, "the sections are not those that the segments give"));
+            return Err(self.damaged(0, "the sections are not those that the segments give"));
         }
         let unlike = self.checksums.iter().zip(&other.checksums).position(|(one, other)| one != other);
         match unlike {
             None => Ok(()),
             Some(block) => {
-                Err(self.damage(block_start(block), "a block is not the one that the segments give"))
+                Err(self.damaged(block_start(block), "a block is not the one that the segments give"))
             }
         }
     }
 
     /// Reads a block once more and compares its checksum. False: there is no such block.
-    pub(crate) fn check_again(&self, block: usize) -> Result<bool, Damage> {
+    pub(crate) fn check_again(&self, block: usize) -> Result<bool, ReadError> {
         if block < self.checksums.len() { self.compare(block).map(|_| true) } else { Ok(false) }
     }
 
     /// Compares every block; returns how many bytes the file has.
-    pub(crate) fn check_all(&self) -> Result<u64, Damage> {
+    pub(crate) fn check_all(&self) -> Result<u64, ReadError> {
         (0..self.checksums.len()).try_for_each(|block| self.compare(block).map(drop))?;
         Ok(self.header.file_bytes())
     }
@@ -282,32 +260,6 @@ fn overlap(from: &[u8], start: u64, offset: u64, into: &mut [u8]) {
     let from = from.get(skipped(offset.saturating_sub(start))..).unwrap_or(&[]);
     let into = into.get_mut(skipped(start.saturating_sub(offset))..).unwrap_or(&mut []);
     into.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
-}
-
-impl Source {
-    fn copy(&self, path: &str, offset: u64, into: &mut [u8]) -> Result<(), Damage> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let from = |bytes: &[u8], into: &mut [u8]| match bytes.get(start..start.saturating_add(into.len())) {
-            Some(bytes) => {
-                into.copy_from_slice(bytes);
-                Ok(())
-            }
-            None => Err(Damage::new(path, offset, "the file ends before")),
-        };
-        match self {
-            Self::Mapped(mapping) => {
-                from(mapping.bytes(), into)?;
-                match mapping.has_faulted() {
-                    true => Err(Damage::new(path, offset, "a part of the file could not be read")),
-                    false => Ok(()),
-                }
-            }
-            Self::Read(file, _) => {
-                file.read_at(into, offset).map_err(|error| Damage::new(path, offset, error))
-            }
-            Self::Memory(bytes) => from(bytes, into),
-        }
-    }
 }
 
 #[cfg(test)]

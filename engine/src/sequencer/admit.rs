@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::flight::{Flight, Notes, version_at};
 use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request};
 use crate::batch::{Acknowledged, Commit, Committed, ExpectedVersion};
-use crate::error::{AppendError, Damage};
+use crate::error::{AppendError, ReadError};
 use crate::event::Timestamp;
 use crate::journal::RoundBuilder;
 use crate::planted::{self, Bug};
@@ -104,7 +104,7 @@ impl Admission<'_> {
     }
 
     /// The version of a part's entity, appends in flight included, this round not.
-    fn head_before_round(&self, part: &PreparedPart, sealed_through: u64) -> Result<Option<u64>, Damage> {
+    fn head_before_round(&self, part: &PreparedPart, sealed_through: u64) -> Result<Option<u64>, ReadError> {
         let in_flight = if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(part) };
         if let Some(version) = in_flight.or_else(|| self.layers.head_in_tails(&part.key)) {
             return Ok(Some(version));

@@ -13,7 +13,7 @@ use allsource_format::snapshot::{
 use uuid::Uuid;
 
 use super::{Cause, DIR, Place, Snapshot};
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::event::{Entity, EntityId, TenantId, Timestamp};
 use crate::platform::Disk;
 use crate::position::{Position, Version};
@@ -43,13 +43,15 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens a file; `None`: it is of no use.
-    pub(super) fn open(place: &Place, number: u64) -> Option<Self> {
+    /// Opens a file. One of another store is as useless as a damaged one.
+    pub(super) fn open(place: &Place, number: u64) -> Result<Self, ReadError> {
         let path = path_of(number);
-        let file = SealedFile::open(&*place.disk, &path, Kind::Snapshots, place.mode).ok()?;
-        let is_ours = file.header().store == place.store;
+        let file = SealedFile::open(&place.disk, &path, Kind::Snapshots, place.mode)?;
+        if file.header().store != place.store {
+            return Err(file.damaged(0, "the snapshots are those of another store"));
+        }
         let (disk, is_replaced) = (Arc::clone(&place.disk), AtomicBool::new(false));
-        is_ours.then_some(Self { disk, path, file, is_replaced })
+        Ok(Self { disk, path, file, is_replaced })
     }
 
     /// Writes a file. It is not synced: after a crash of the system it may be gone, or be found damaged.
@@ -79,7 +81,7 @@ impl File {
         writer.close_section((1 << bits) + 1);
         writer.finish(header(place, snapshots))?;
         place.disk.rename(UNNAMED, &path)?;
-        Self::open(place, number).ok_or_else(|| io::Error::other("a file just written does not read"))
+        Self::open(place, number).map_err(io::Error::other)
     }
 
     /// Position of the last event in any of its states.
@@ -102,20 +104,20 @@ impl File {
         self.is_replaced.store(true, Ordering::Release);
     }
 
-    fn entry(&self, at: u64) -> Result<Entry, Damage> {
+    fn entry(&self, at: u64) -> Result<Entry, ReadError> {
         let bytes: [u8; PLACE_BYTES] = self.file.column(DIRECTORY, PLACE_BYTES as u64).entry(at)?;
-        Entry::decode(&bytes).map_err(|problem| self.file.damage(0, problem))
+        Entry::decode(&bytes).map_err(|problem| self.file.damaged(0, problem))
     }
 
     /// Numbers of the entries that can be of a hash.
-    fn candidates(&self, hash: u64) -> Result<std::ops::Range<u64>, Damage> {
+    fn candidates(&self, hash: u64) -> Result<std::ops::Range<u64>, ReadError> {
         let count = self.file.column(DIRECTORY, PLACE_BYTES as u64).len();
         let (column, bucket) = (self.file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
         Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
     }
 
     /// A snapshot; `None`: it was folded in a way that is not known here.
-    fn snapshot(&self, entry: &Entry) -> Result<Option<Snapshot>, Damage> {
+    fn snapshot(&self, entry: &Entry) -> Result<Option<Snapshot>, ReadError> {
         let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
         self.file
             .with(entry.offset, length, |bytes| match Stored::decode(bytes) {
@@ -123,7 +125,7 @@ impl File {
                 Ok(_) => Some(None),
                 Err(_) => None,
             })?
-            .ok_or_else(|| self.file.damage(entry.offset, "no snapshot"))
+            .ok_or_else(|| self.file.damaged(entry.offset, "no snapshot"))
     }
 
     /// The newest snapshot of an entity that is wanted.
@@ -132,7 +134,7 @@ impl File {
         hash: u64,
         key: &[u8],
         is_wanted: &dyn Fn(&State) -> bool,
-    ) -> Result<Option<Arc<Snapshot>>, Damage> {
+    ) -> Result<Option<Arc<Snapshot>>, ReadError> {
         for at in self.candidates(hash)?.rev() {
             let entry = self.entry(at)?;
             if entry.hash != hash {
@@ -151,7 +153,7 @@ impl File {
         &self,
         entity: Option<&Entity>,
         mut hand: impl FnMut(Arc<Snapshot>),
-    ) -> Result<(), Damage> {
+    ) -> Result<(), ReadError> {
         let range = match entity {
             Some(entity) => self.candidates(key_hash(&entity.key()))?,
             None => 0..self.file.column(DIRECTORY, PLACE_BYTES as u64).len(),

@@ -8,7 +8,7 @@ use allsource_format::manifest::Generation as Entry;
 use allsource_format::segment::Run;
 
 use super::{Upkeep, UpkeepError, count};
-use crate::error::Damage;
+use crate::error::ReadError;
 use crate::generation::{Builder, Generation, Records, Segment, WriteError, run_length, runs};
 use crate::sealed::SealedFile;
 
@@ -99,7 +99,7 @@ fn fill(segment: &mut Segment<'_>, sources: &[&SealedFile]) -> Result<(), WriteE
 /// versions.
 fn join(segment: &mut Segment<'_>, sources: &[(&SealedFile, Run)]) -> Result<(), WriteError> {
     let mut lanes =
-        sources.iter().map(|(file, run)| Records::of(file, run)).collect::<Result<Vec<_>, Damage>>()?;
+        sources.iter().map(|(file, run)| Records::of(file, run)).collect::<Result<Vec<_>, ReadError>>()?;
     for lane in &mut lanes {
         lane.advance()?;
     }

@@ -91,10 +91,11 @@ impl Upkeep {
                 true
             }),
         };
-        looked.unwrap_or_else(|damage| {
-            self.access.damages.note(&damage);
-            if work.kind == Kind::Index {
-                generation.condemn_index();
+        looked.unwrap_or_else(|error| {
+            self.access.damages.note(&error);
+            let is_to_rebuild = work.kind == Kind::Index && error.damage().is_some();
+            if is_to_rebuild && let Err(error) = generation.condemn_index() {
+                self.access.damages.note(&error);
             }
             false
         })

@@ -1,5 +1,6 @@
 //! From the errors of the layers below to problems.
 
+use allsource_engine::Unavailable;
 use allsource_engine::error::{AppendError, ReadError, SealError};
 use allsource_engine::event::{InvalidEvent, NameError};
 use allsource_engine::{ExpectedVersion, Version};
@@ -40,6 +41,7 @@ impl From<AppendError> for Problem {
             AppendError::Damaged(damage) => {
                 Self::new(Kind::DAMAGED, detail).with("file", damage.file).with("offset", damage.offset)
             }
+            AppendError::Unavailable(unavailable) => unavailable.into(),
             AppendError::NotOwner { partition } => {
                 Self::new(Kind::NOT_OWNER, detail).with("partition", partition)
             }
@@ -55,8 +57,21 @@ impl From<ReadError> for Problem {
             ReadError::Damaged(damage) => {
                 Self::new(Kind::DAMAGED, detail).with("file", damage.file).with("offset", damage.offset)
             }
+            ReadError::Unavailable(unavailable) => unavailable.into(),
             _ => Self::new(Kind::INTERNAL, detail),
         }
+    }
+}
+
+/// How soon a request is worth another try after the system refused to read, in seconds.
+const RETRY_AFTER: u64 = 1;
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::new(Kind::UNAVAILABLE, unavailable.to_string())
+            .with("file", unavailable.file)
+            .with("operation", unavailable.operation)
+            .with("retry_after", RETRY_AFTER)
     }
 }
 

@@ -94,6 +94,8 @@ kinds! {
     OUTCOME_UNKNOWN = 503 "outcome-unknown" "It is not known whether it was written" "Storage error";
     /// Another node takes the events of this entity.
     NOT_OWNER = 503 "not-owner" "Another node takes events of this entity" "Storage error";
+    /// Stored data cannot be read just now.
+    UNAVAILABLE = 503 "unavailable" "Stored data cannot be read now" "Storage error";
     /// Stored data is damaged.
     DAMAGED = 500 "damaged" "Stored data is damaged" "Storage error";
     /// A mistake in the server.

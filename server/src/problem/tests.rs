@@ -1,8 +1,8 @@
 //! What a caller reads.
 
-use allsource_engine::error::{AppendError, SealError};
+use allsource_engine::error::{AppendError, ReadError, SealError};
 use allsource_engine::event::Entity;
-use allsource_engine::{ExpectedVersion, Version};
+use allsource_engine::{ExpectedVersion, Unavailable, Version};
 use serde_json::json;
 
 use super::{Kind, Problem, nearest};
@@ -40,6 +40,22 @@ fn why_nothing_is_sealed_is_told_by_what_helps() {
     check(SealError::Failed("no room".to_owned()), "not-sealing", "sealing failed: no room");
     check(SealError::Fenced("a sync failed".to_owned()), "fenced", "the store is fenced: a sync failed");
     check(SealError::Closed, "fenced", "the store is closed");
+}
+
+#[test]
+fn what_cannot_be_read_now_is_worth_another_try() {
+    let unavailable = || Unavailable {
+        operation: "open",
+        file: "segments/file".to_owned(),
+        error: "Too many open files".to_owned(),
+    };
+    for problem in
+        [Problem::from(ReadError::from(unavailable())), Problem::from(AppendError::from(unavailable()))]
+    {
+        assert_eq!((problem.status(), problem.kind().slug), (503, "unavailable"));
+        assert_eq!(problem.member("retry_after"), Some(&1.into()));
+        assert_eq!(problem.detail(), "segments/file cannot be read now: open: Too many open files");
+    }
 }
 
 #[test]

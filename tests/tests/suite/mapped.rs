@@ -77,6 +77,23 @@ fn a_segment_cut_short_under_the_server_is_named_and_the_rest_is_served() {
     server.get("/api/v1/stats").success();
 }
 
+#[test]
+fn one_page_that_faults_takes_no_other_block_of_its_file_along() {
+    let server = server();
+    let segment = files(&server, "segments/p001", ".seg").remove(0);
+    let inside = (0..ENTITIES).map(|number| format!("e-{number}"));
+    let inside: Vec<String> =
+        inside.filter(|id| Entity::new(id.as_str()).unwrap().partition(PARTITIONS) == 1).collect();
+    let statuses = || inside.iter().map(|id| events_of(&server, id)).collect::<Vec<u16>>();
+    assert!(statuses().iter().all(|status| *status == 200));
+    // Entities lie in the order of their names: the first are still there, the last are cut off.
+    let length = segment.metadata().unwrap().len();
+    OpenOptions::new().write(true).open(&segment).unwrap().set_len(length / 2).unwrap();
+    let (before, after) = (statuses(), statuses());
+    assert!(before.contains(&200) && before.contains(&500), "{before:?}");
+    assert_eq!(before, after, "the fault took nothing else along");
+}
+
 /// Flips a bit of a file in place: whoever maps it later finds the damage.
 fn flip(path: &PathBuf, offset: usize) {
     let mut bytes = fs::read(path).unwrap();

@@ -1,5 +1,7 @@
 //! Sealed stores: the same answers, whether events lie in memory, in segments or in merged segments.
 
+mod unavailable;
+
 use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EntityId, Filter, NewEvent, TenantId, Timestamp};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -45,6 +46,11 @@ struct State {
     ops: u64,
     trace: Option<Vec<Op>>,
     locked: bool,
+    /// Files that are open now, and the most that ever were.
+    open_files: usize,
+    most_open_files: usize,
+    /// Ranges of files that the medium does not give back.
+    unreadable: Vec<(String, Range<u64>)>,
 }
 
 /// A disk in memory. Clones are handles to the same disk; [`SimDisk::fork`] copies it.
@@ -66,6 +72,9 @@ impl SimDisk {
             ops: 0,
             trace: None,
             locked: false,
+            open_files: 0,
+            most_open_files: 0,
+            unreadable: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -152,6 +161,22 @@ impl SimDisk {
         state.durable_names.remove(path);
     }
 
+    /// From now on the medium does not give these bytes of a file back: reads of them answer EIO.
+    pub fn make_unreadable(&self, path: &str, bytes: Range<u64>) {
+        self.state.lock().unreadable.push((path.to_owned(), bytes));
+    }
+
+    /// Every byte of a file can be read again.
+    pub fn make_readable(&self, path: &str) {
+        self.state.lock().unreadable.retain(|(unreadable, _)| unreadable != path);
+    }
+
+    /// The most files that were open at once since the last call.
+    pub fn take_most_open_files(&self) -> usize {
+        let state = &mut *self.state.lock();
+        std::mem::replace(&mut state.most_open_files, state.open_files)
+    }
+
     /// Every file there is.
     pub fn paths(&self) -> Vec<String> {
         self.state.lock().names.keys().cloned().collect()
@@ -188,6 +213,20 @@ impl State {
         self.pending_names.push(NameChange { path: path.to_owned(), inode });
     }
 
+    fn take_descriptor(&mut self) -> io::Result<()> {
+        if self.faults.descriptors.is_some_and(|most| self.open_files >= most) {
+            return Err(io::Error::from_raw_os_error(EMFILE));
+        }
+        self.open_files += 1;
+        self.most_open_files = self.most_open_files.max(self.open_files);
+        Ok(())
+    }
+
+    fn is_readable(&self, path: &str, bytes: &Range<u64>) -> bool {
+        let overlaps = |range: &Range<u64>| range.start < bytes.end && bytes.start < range.end;
+        !self.unreadable.iter().any(|(unreadable, range)| unreadable == path && overlaps(range))
+    }
+
     fn fails(&mut self, per_mille: u32) -> bool {
         per_mille > 0 && self.random.chance(per_mille)
     }
@@ -196,6 +235,9 @@ impl State {
         self.names.values().filter_map(|id| self.inodes.get(*id)).map(|inode| inode.cached.len() as u64).sum()
     }
 }
+
+/// The number of the error "too many open files".
+const EMFILE: i32 = 24;
 
 fn eio() -> io::Error {
     io::Error::from_raw_os_error(5)
@@ -252,6 +294,7 @@ impl Disk for SimDisk {
         inode.write(&vec![0; usize::try_from(length).unwrap_or(usize::MAX)], 0);
         // Zeros over zeros: a crash can only make the file shorter.
         inode.dirty.clear();
+        state.take_descriptor()?;
         let id = state.inodes.len();
         state.inodes.push(inode);
         state.set_name(path, Some(id));
@@ -262,6 +305,7 @@ impl Disk for SimDisk {
         let mut state = self.state.lock();
         state.begin("open", path, 0, 0)?;
         let id = state.find(path)?;
+        state.take_descriptor()?;
         Ok(Arc::new(SimFile { disk: self.clone(), id, path: path.to_owned() }))
     }
 
@@ -272,8 +316,11 @@ impl Disk for SimDisk {
     fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>> {
         let file = self.open(path)?;
         let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
-        file.read_at(&mut bytes, 0)?;
-        Ok(Arc::new(SimMapping { bytes }))
+        let has_faulted = !self.state.lock().is_readable(path, &(0..bytes.len() as u64));
+        if !has_faulted {
+            file.read_at(&mut bytes, 0)?;
+        }
+        Ok(Arc::new(SimMapping { bytes, has_faulted }))
     }
 
     fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -323,9 +370,10 @@ impl Drop for SimLock {
     }
 }
 
-/// The bytes as they were when they were mapped.
+/// The bytes as they were when they were mapped; zeros, if some of them could not be read.
 struct SimMapping {
     bytes: Vec<u8>,
+    has_faulted: bool,
 }
 
 impl Mapping for SimMapping {
@@ -334,7 +382,7 @@ impl Mapping for SimMapping {
     }
 
     fn has_faulted(&self) -> bool {
-        false
+        self.has_faulted
     }
 
     fn will_need(&self, _: usize, _: usize) {}
@@ -346,12 +394,19 @@ struct SimFile {
     path: String,
 }
 
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.disk.state.lock().open_files -= 1;
+    }
+}
+
 impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.begin("read", &self.path, offset, buffer.len())?;
         let (error_rate, flip_rate) = (state.faults.read_error, state.faults.read_flip);
-        if state.fails(error_rate) {
+        let is_readable = state.is_readable(&self.path, &(offset..offset + buffer.len() as u64));
+        if !is_readable || state.fails(error_rate) {
             return Err(eio());
         }
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -50,6 +50,8 @@ pub struct Faults {
     pub lost_write: u32,
     /// Room on the disk in bytes; files do not get longer beyond it. `None`: enough.
     pub room: Option<u64>,
+    /// Most files that may be open at once; more are refused with EMFILE. `None`: any number.
+    pub descriptors: Option<usize>,
     /// The operation of this number, counted from 0, and all after it fail as if the power were gone.
     pub power_cut_at: Option<u64>,
 }
