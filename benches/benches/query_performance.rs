@@ -24,8 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     in_flight(&bench.engine, 512, 200_000)?;
     let entity = entity(&bench.engine, "read-me", 100)?;
     let newest = bench.engine.read(&Query::entity(&entity).newest_first())?.next().ok_or("no event")??;
-    let by_type =
-        Filter { event_type: Some(EventType::new("order.paid")?), ..Filter::tenant(TenantId::default()) };
+    let by_type = Filter::tenant(TenantId::default()).of_type(EventType::new("order.paid")?);
     let queries = [
         ("100 events of an entity", Query::entity(&entity)),
         ("newest 100 of a type", Query::matching(by_type.clone()).newest_first().limit(100)),

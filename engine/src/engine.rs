@@ -14,7 +14,7 @@ use allsource_format::partition::key_hash;
 use crate::compose::{Composed, compose};
 use crate::drive::{self, ByHand, Shared, Step};
 use crate::error::{OpenError, ReadError, SealError};
-use crate::event::{Entity, EventRef, Filter, TenantId};
+use crate::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use crate::fold::{AsOf, state_of};
 use crate::journal::body_bytes_max;
 use crate::options::Options;
@@ -159,6 +159,15 @@ impl Engine {
     /// When the data is damaged.
     pub fn count(&self, query: &Query) -> Result<Option<u64>, ReadError> {
         read::count(&self.view(), query)
+    }
+
+    /// The first position whose event was recorded at or after a time; `None`: there is none yet. Positions and times
+    /// of commit rise together, so a few looks find it.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn first_recorded_since(&self, time: Timestamp) -> Result<Option<Position>, ReadError> {
+        read::first_recorded_since(&self.view(), time)
     }
 
     /// The state of an entity as of a moment; `None`: it had no events then.

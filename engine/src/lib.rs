@@ -68,7 +68,7 @@ pub use fold::AsOf;
 pub use options::{Durability, Options, ReadMode};
 pub use position::{Position, Sequence, Version};
 pub use query::{Order, Query};
-pub use read::Events;
+pub use read::{Events, Found};
 pub use snapshot::{Cause, Snapshot};
 pub use state::State;
 pub use subscribe::{Message, Start, Subscription};

@@ -64,18 +64,23 @@ impl Query {
         Self { limit: Some(limit), ..self }
     }
 
-    /// Whether the bounds other than positions admit the event, and its conditions hold.
-    pub(crate) fn admits(&self, event: &EventRef) -> bool {
+    /// Whether the bounds other than positions admit the event, and `conditions`, what is left of the filter, hold.
+    pub(crate) fn admits(&self, event: &EventRef, conditions: &Filter) -> bool {
         let version = event.version();
         self.from_version.is_none_or(|least| version >= least)
             && self.to_version.is_none_or(|most| version <= most)
             && self.since.is_none_or(|earliest| event.timestamp() >= earliest)
             && self.until.is_none_or(|latest| event.timestamp() <= latest)
-            && self.filter.matches(event)
+            && conditions.matches(event)
     }
 
     /// Whether versions do not restrict the result.
     pub(crate) fn has_no_version_bounds(&self) -> bool {
         self.from_version.is_none() && self.to_version.is_none()
+    }
+
+    /// Whether nothing but positions and the filter restricts the result.
+    pub(crate) fn has_no_other_bounds(&self) -> bool {
+        self.has_no_version_bounds() && self.since.is_none() && self.until.is_none()
     }
 }

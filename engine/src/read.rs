@@ -1,70 +1,103 @@
 //! Reading: a query becomes a plan, the plan a lazy walk through one layer after the other.
 
 mod plan;
+mod source;
 mod lane;
 mod walk;
 mod count;
+mod moment;
 
 use std::sync::Arc;
 
 use crate::error::ReadError;
-use crate::event::{EventRef, Filter};
+use crate::event::EventRef;
+use crate::position::Position;
 use crate::query::{Order, Query};
 use crate::view::View;
 
 use plan::Plan;
-use walk::{Layer, STRIDE, Walk};
+use walk::{Layer, Next, STRIDE, Walk};
 
 pub(crate) use count::count;
+pub(crate) use moment::first_recorded_since;
 
 /// The events a query asks for, found one by one as they are taken; dropping it ends the search.
 pub struct Events {
     view: View,
     plan: Plan,
     query: Query,
-    /// The conditions that are left to be looked at in each candidate.
-    rest: Query,
-    /// There are none: every candidate is an answer.
-    is_plain: bool,
     bottom: u64,
     top: u64,
     walk: Option<Walk>,
+    /// Every candidate of the walk is an answer: nothing is left to be compared.
+    is_plain: bool,
     /// How many layers have been begun.
     begun: usize,
     left: usize,
 }
 
+/// What a bounded search comes to.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// The next event.
+    Event(EventRef),
+    /// Nothing within the events that could be looked at; the search goes on at this position, in the order of the
+    /// query.
+    Paused(Position),
+    /// There are no more events.
+    End,
+}
+
 impl Events {
     /// Plans a query over a view.
     pub(crate) fn plan(view: View, query: &Query) -> Self {
-        let plan = Plan::choose(&query.filter);
-        let rest = Query { filter: plan.rest(&query.filter), ..query.clone() };
-        let bounds = (query.from_version, query.to_version, query.since, query.until);
         Self {
-            is_plain: bounds == (None, None, None, None) && rest.filter == Filter::all(),
+            plan: Plan::of(query),
+            is_plain: false,
             top: query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark),
             bottom: query.from.map_or(1, |from| from.value()),
             left: query.limit.unwrap_or(usize::MAX),
             query: query.clone(),
             view,
-            plan,
-            rest,
             walk: None,
             begun: 0,
         }
     }
 
-    fn find_next(&mut self) -> Result<Option<EventRef>, ReadError> {
+    /// Searches for the next event, looking at no more candidates than `looks`, from which those looked at are taken
+    /// off. What an index leaves out is not looked at. The search may go on after a pause.
+    ///
+    /// # Errors
+    /// When the data is damaged or cannot be read now; then the search is over.
+    pub fn search(&mut self, looks: &mut u64) -> Result<Found, ReadError> {
+        if self.left == 0 {
+            return Ok(Found::End);
+        }
+        let found = self.find_next(looks);
+        match &found {
+            Ok(Found::Event(_)) => self.left -= 1,
+            // What comes after damage would be an answer with a hole in it.
+            Err(_) => self.left = 0,
+            Ok(Found::Paused(_) | Found::End) => {}
+        }
+        found
+    }
+
+    fn find_next(&mut self, looks: &mut u64) -> Result<Found, ReadError> {
         loop {
             if self.walk.is_none() && !self.begin_layer()? {
-                return Ok(None);
+                return Ok(Found::End);
             }
             let hint = if self.is_plain { self.left.saturating_add(1) } else { STRIDE };
             let Some(walk) = &mut self.walk else { continue };
-            match walk.next(hint)? {
-                Some(event) if self.is_plain || self.rest.admits(&event) => return Ok(Some(event)),
-                Some(_) => {}
-                None => self.walk = None,
+            match walk.next(hint, looks)? {
+                Next::Event(event) => {
+                    if self.is_plain || self.query.admits(&event, self.plan.rest(walk.rest())) {
+                        return Ok(Found::Event(event));
+                    }
+                }
+                Next::Paused(at) => return Ok(Found::Paused(position(at))),
+                Next::Done => self.walk = None,
             }
         }
     }
@@ -88,7 +121,9 @@ impl Events {
                     None => continue,
                 },
             };
-            self.walk = Some(Walk::over(layer, &self.plan, self.bottom..=self.top, &self.query)?);
+            let walk = Walk::over(layer, &self.plan, self.bottom..=self.top, &self.query, self.left)?;
+            self.is_plain = self.query.has_no_other_bounds() && self.plan.leaves_nothing(walk.rest());
+            self.walk = Some(walk);
             return Ok(true);
         }
         Ok(false)
@@ -107,12 +142,17 @@ impl Iterator for Events {
     type Item = Result<EventRef, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let next = self.find_next();
-        if next.is_err() {
-            // What comes after damage would be an answer with a hole in it.
-            self.left = 0;
+        let mut looks = u64::MAX;
+        match self.search(&mut looks) {
+            Ok(Found::Event(event)) => Some(Ok(event)),
+            Ok(Found::End) => None,
+            Ok(Found::Paused(_)) => unreachable!("no store has so many events"),
+            Err(error) => Some(Err(error)),
         }
-        next.transpose()
     }
+}
+
+fn position(number: u64) -> Position {
+    #[expect(clippy::expect_used, reason = "walks keep within positions, which count from 1")]
+    Position::new(number).expect("a walk goes on at a position")
 }

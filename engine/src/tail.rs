@@ -208,13 +208,24 @@ impl Tail {
         self.types.read().get(key).cloned()
     }
 
-    /// The events of every type whose key begins so, a list for each type.
-    pub(crate) fn types_from(&self, prefix: &[u8]) -> Vec<Arc<Postings>> {
+    /// The lists of the wanted types among the first `most` whose keys begin so, and how many types were looked at.
+    pub(crate) fn types_from(
+        &self,
+        prefix: &[u8],
+        is_wanted: &dyn Fn(&[u8]) -> bool,
+        most: u64,
+    ) -> (Vec<Arc<Postings>>, u64) {
+        let (mut lists, mut looked_at) = (Vec::new(), 0);
         let types = self.types.read();
         let from = types.range(EntityKeyBuffer::from_slice(prefix)..);
-        from.take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(_, postings)| Arc::clone(postings))
-            .collect()
+        for (key, postings) in from.take_while(|(key, _)| key.starts_with(prefix)) {
+            if looked_at == most {
+                break;
+            }
+            looked_at += 1;
+            lists.extend(is_wanted(key).then(|| Arc::clone(postings)));
+        }
+        (lists, looked_at)
     }
 
     /// How many of a partition's events lie at or below this position of the tail.

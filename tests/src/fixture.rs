@@ -99,8 +99,8 @@ pub fn check(engine: &Engine) -> Result<(), Broken> {
     if all.last().map(|event| event.payload()) != Some(Payload::Bytes(&[0, 159, 146, 150])) {
         return Err("the bytes are others".to_owned());
     }
-    let tag = Some(Tag::new("even").map_err(|error| told(&error))?);
-    let even = Query::matching(Filter { tag, ..Filter::tenant(TenantId::default()) });
+    let tag = Tag::new("even").map_err(|error| told(&error))?;
+    let even = Query::matching(Filter::tenant(TenantId::default()).tagged(tag));
     let count = engine.read(&even).map_err(|error| told(&error))?.count();
     if count != 13 {
         return Err(format!("{count} events bear the tag instead of 13"));

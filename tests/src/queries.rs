@@ -1,9 +1,11 @@
 //! Random queries against a plain filter over everything the store shows.
 
-use allsource_engine::event::{Entity, EntityId, EventRef, EventType, Payload, Tag, TenantId};
+use allsource_engine::event::{
+    Entity, EntityId, EventRef, EventType, Filter, Payload, Tag, TenantId, Timestamp,
+};
 use allsource_engine::platform::sim::Seeded;
 use allsource_engine::query::Order;
-use allsource_engine::{AsOf, Engine, Query, Version};
+use allsource_engine::{AsOf, Engine, Found, Query, Version};
 
 use crate::oracle::Broken;
 
@@ -18,14 +20,57 @@ pub fn check(engine: &Engine, random: &mut Seeded, count: usize) -> Result<(), B
         if found != expected {
             return Err(format!("{query:?} found {found:?}, but {expected:?} match"));
         }
+        let searched = search(engine, &query, 1 + random.below(9))?;
+        if searched != expected {
+            return Err(format!(
+                "{query:?} found {searched:?} a few looks at a time, but {expected:?} match"
+            ));
+        }
         let counted = engine.count(&query).map_err(|error| error.to_string())?;
         let unlimited = self::expected(&all, &Query { limit: None, ..query.clone() }).len() as u64;
         if counted.is_some_and(|counted| counted != unlimited) {
             return Err(format!("{query:?} is counted as {counted:?}, but {unlimited} match"));
         }
     }
+    check_times(engine, &all, random, count / 4)?;
     check_states(engine, &all, random, count / 4)?;
     check_heads(engine, &all)
+}
+
+/// The positions a query finds when each search may look at a few events only, and the next begins where it paused.
+fn search(engine: &Engine, query: &Query, looks: u64) -> Result<Vec<u64>, Broken> {
+    let (mut query, mut found) = (query.clone(), Vec::new());
+    loop {
+        let mut left = looks;
+        let mut events = engine.read(&query).map_err(|error| error.to_string())?;
+        loop {
+            match events.search(&mut left).map_err(|error| error.to_string())? {
+                Found::End => return Ok(found),
+                Found::Event(event) => {
+                    found.push(event.position().value());
+                    query.limit = query.limit.map(|limit| limit - 1);
+                }
+                Found::Paused(position) => match query.order {
+                    Order::Ascending => break query.from = Some(position),
+                    Order::Descending => break query.to = Some(position),
+                },
+            }
+        }
+    }
+}
+
+/// The first position recorded since a time is that of the first event recorded then or later.
+fn check_times(engine: &Engine, all: &[EventRef], random: &mut Seeded, count: usize) -> Result<(), Broken> {
+    for _ in 0..count {
+        let Some(one) = all.get(random.below(all.len() as u64) as usize) else { return Ok(()) };
+        let time = Timestamp::from_micros(one.recorded_at().micros() + random.below(3) as i64 - 1);
+        let found = engine.first_recorded_since(time).map_err(|error| error.to_string())?;
+        let expected = all.iter().find(|event| event.recorded_at() >= time).map(EventRef::position);
+        if found != expected {
+            return Err(format!("{time} is found at {found:?}, but events say {expected:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Folds some entities as of some moments, and compares with a fold of the events that are there.
@@ -119,15 +164,16 @@ fn draw(all: &[EventRef], random: &mut Seeded) -> Query {
     if random.chance(800) {
         query.filter.tenant = TenantId::new(one.tenant()).ok();
     }
-    match random.below(8) {
+    match random.below(9) {
         0 | 1 => query.filter.entity_id = EntityId::new(one.entity_id()).ok(),
-        2 => query.filter.event_type = EventType::new(one.event_type()).ok(),
-        3 => query.filter.type_prefix = one.event_type().get(..3).map(str::to_owned),
-        4 => query.filter.tag = one.tags().next().and_then(|tag| Tag::new(tag).ok()),
+        2 => query.filter.types.extend(EventType::new(one.event_type())),
+        3 => query.filter.type_prefixes.extend(one.event_type().get(..3).map(str::to_owned)),
+        4 => query.filter.tags.extend(one.tags().next().and_then(|tag| Tag::new(tag).ok())),
         5 => query.filter.id = Some(one.id()),
-        6 => {
+        6 => query.filter = combined(query.filter, [&one, &other, &third], random),
+        7 => {
             query.filter.entity_id = EntityId::new(one.entity_id()).ok();
-            query.filter.event_type = EventType::new(other.event_type()).ok();
+            query.filter = combined(query.filter, [&one, &other, &third], random);
         }
         _ => {}
     }
@@ -141,6 +187,31 @@ fn draw(all: &[EventRef], random: &mut Seeded) -> Query {
     query.order = if random.chance(500) { Order::Ascending } else { Order::Descending };
     query.limit = random.chance(400).then(|| random.below(12) as usize);
     query
+}
+
+/// A filter with several types, prefixes and tags of events that are there, most of which one of them meets.
+fn combined(mut filter: Filter, events: [&EventRef; 3], random: &mut Seeded) -> Filter {
+    let [one, other, third] = events;
+    let prefix = |event: &EventRef, length| event.event_type().get(..length).map(str::to_owned);
+    if random.chance(500) {
+        filter
+            .types
+            .extend([one, other].map(|event| EventType::new(event.event_type()).expect("a good name")));
+    }
+    if random.chance(400) {
+        filter.type_prefixes.extend([prefix(one, 2), prefix(third, 3)].into_iter().flatten());
+    }
+    if random.chance(300) {
+        let length = third.event_type().len();
+        filter.exclude_type_prefixes.extend(prefix(third, length));
+    }
+    if random.chance(400) {
+        filter.tags.extend(one.tags().map(|tag| Tag::new(tag).expect("a good name")));
+    }
+    if random.chance(300) {
+        filter.entity_prefix = one.entity_id().get(..8).map(str::to_owned);
+    }
+    filter
 }
 
 /// The head of every entity is its last version, and every event is found by its id.

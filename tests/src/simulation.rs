@@ -183,8 +183,8 @@ impl Simulation {
             if events.iter().any(|event| event.tenant() != tenant.as_str()) {
                 return Err(format!("{tenant} sees another tenant's events"));
             }
-            let tag = Some(Tag::new("t").expect("a good name"));
-            let tagged = Query::matching(Filter { tag, ..Filter::tenant(tenant.clone()) });
+            let tag = Tag::new("t").expect("a good name");
+            let tagged = Query::matching(Filter::tenant(tenant.clone()).tagged(tag));
             let found = engine.read(&tagged).map_err(|error| error.to_string())?.count();
             let carrying = events.iter().filter(|event| event.tags().any(|tag| tag == "t")).count();
             if found != carrying {

@@ -121,7 +121,7 @@ impl EventStore {
         let filter = Filter {
             tenant: Some(request.tenant_id.map_or_else(|| Ok(TenantId::default()), TenantId::new)?),
             entity_id: request.entity_id.map(EntityId::new).transpose()?,
-            event_type: request.event_type.map(EventType::new).transpose()?,
+            types: request.event_type.map(EventType::new).transpose()?.into_iter().collect(),
             ..Filter::all()
         };
         let query = Query {

@@ -1,5 +1,6 @@
 //! Which events: conditions that must all hold.
 
+use allsource_format::record::Record;
 use uuid::Uuid;
 
 use super::entity::Entity;
@@ -10,8 +11,12 @@ use crate::planted::{self, Bug};
 /// Conditions on events; all that are given must hold. Empty: every event of every tenant.
 ///
 /// ```
-/// use allsource_engine::event::{EventType, Filter};
-/// let filter = Filter { event_type: Some(EventType::new("order.placed")?), ..Filter::all() };
+/// use allsource_engine::event::{EventType, Filter, Tag, TenantId};
+/// let filter = Filter::tenant(TenantId::default())
+///     .of_type(EventType::new("order.placed")?)
+///     .of_type(EventType::new("order.paid")?)
+///     .tagged(Tag::new("vip")?);
+/// assert_eq!(filter.types.len(), 2);
 /// # Ok::<(), allsource_engine::event::NameError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,12 +25,16 @@ pub struct Filter {
     pub tenant: Option<TenantId>,
     /// Only events of entities with this id.
     pub entity_id: Option<EntityId>,
-    /// Only events of this type.
-    pub event_type: Option<EventType>,
-    /// Only events whose type begins so.
-    pub type_prefix: Option<String>,
-    /// Only events that carry this tag.
-    pub tag: Option<Tag>,
+    /// Only events of entities whose id begins with this text. No index holds it: candidates are read.
+    pub entity_prefix: Option<String>,
+    /// Only events of one of these types; empty: of any type.
+    pub types: Vec<EventType>,
+    /// Only events whose type begins with one of these texts; empty: of any type.
+    pub type_prefixes: Vec<String>,
+    /// No events whose type begins with one of these texts.
+    pub exclude_type_prefixes: Vec<String>,
+    /// Only events that carry all of these tags.
+    pub tags: Vec<Tag>,
     /// Only the event of this id.
     pub id: Option<Uuid>,
 }
@@ -47,16 +56,66 @@ impl Filter {
         Self { tenant: Some(tenant), ..Self::default() }
     }
 
+    /// Only events of this type, or of the others asked for this way.
+    #[must_use]
+    pub fn of_type(mut self, event_type: EventType) -> Self {
+        self.types.push(event_type);
+        self
+    }
+
+    /// Only events whose type begins with this text, or with one of the others asked for this way.
+    #[must_use]
+    pub fn of_type_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.type_prefixes.push(prefix.into());
+        self
+    }
+
+    /// No events whose type begins with this text.
+    #[must_use]
+    pub fn without_type_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.exclude_type_prefixes.push(prefix.into());
+        self
+    }
+
+    /// Only events that carry this tag, and all others asked for this way.
+    #[must_use]
+    pub fn tagged(mut self, tag: Tag) -> Self {
+        self.tags.push(tag);
+        self
+    }
+
+    /// Only events of entities whose id begins with this text.
+    #[must_use]
+    pub fn of_entity_prefix(self, prefix: impl Into<String>) -> Self {
+        Self { entity_prefix: Some(prefix.into()), ..self }
+    }
+
     /// Whether every condition holds for this event.
     pub fn matches(&self, event: &EventRef) -> bool {
-        let record = event.record();
+        self.matches_record(&event.record())
+    }
+
+    pub(crate) fn matches_record(&self, record: &Record<'_>) -> bool {
         self.tenant
             .as_ref()
             .is_none_or(|t| t.as_str() == record.tenant() || planted::is(Bug::DropTenantFilter))
             && self.entity_id.as_ref().is_none_or(|e| e.as_str() == record.entity_id())
-            && self.event_type.as_ref().is_none_or(|t| t.as_str() == record.event_type())
-            && self.type_prefix.as_ref().is_none_or(|p| record.event_type().starts_with(p.as_str()))
-            && self.tag.as_ref().is_none_or(|t| record.tags().any(|tag| tag == t.as_str()))
+            && self.entity_prefix.as_ref().is_none_or(|p| record.entity_id().starts_with(p.as_str()))
+            && (self.has_no_type_conditions() || self.admits_type(record.event_type()))
+            && self.tags.iter().all(|wanted| record.tags().any(|tag| tag == wanted.as_str()))
             && self.id.is_none_or(|id| id.into_bytes() == record.id())
+    }
+
+    /// Whether an event may be of this type.
+    pub fn admits_type(&self, event_type: &str) -> bool {
+        let begins_so = |prefix: &String| event_type.starts_with(prefix.as_str());
+        (self.types.is_empty() || self.types.iter().any(|wanted| wanted.as_str() == event_type))
+            && (self.type_prefixes.is_empty() || self.type_prefixes.iter().any(begins_so))
+            && !self.exclude_type_prefixes.iter().any(begins_so)
+    }
+
+    /// Whether events of every type are wanted.
+    pub(crate) fn has_no_type_conditions(&self) -> bool {
+        self.types.is_empty() && self.type_prefixes.is_empty() && self.exclude_type_prefixes.is_empty()
     }
 }

@@ -27,6 +27,9 @@ pub(crate) type Ahead = Vec<Range<u64>>;
 /// Events share memory of up to so many bytes: whoever keeps one of them keeps all of it.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// So many stretches are summed up to know how long the history of an entity is.
+const STRETCHES_SUMMED: u64 = 16;
+
 /// Makes events of the records at these offsets.
 fn hand_over(bytes: AlignedVec, offsets: &mut SmallVec<[u32; 64]>, into: &mut VecDeque<EventRef>) {
     let block = Arc::new(Block::new(bytes));
@@ -281,6 +284,16 @@ impl Stretches {
         let stretch = generation.indexed(|index| stretch_at(index, at))?;
         generation.events_of(&stretch, &self.key, order, into)?;
         Ok(true)
+    }
+
+    /// A bound on how many events are left, from a few entries of the index; `u64::MAX`: there are more entries.
+    pub(crate) fn events_at_most(&self, generation: &Generation) -> Result<u64, ReadError> {
+        if self.left.end - self.left.start > STRETCHES_SUMMED {
+            return Ok(u64::MAX);
+        }
+        let count =
+            |at| generation.indexed(|index| stretch_at(index, at)).map(|found| u64::from(found.count));
+        self.left.clone().map(count).sum()
     }
 
     /// How many events are left.

@@ -34,6 +34,13 @@ pub(crate) struct List {
     name: Name,
 }
 
+impl List {
+    /// How many events it holds.
+    pub(crate) fn len(&self) -> u64 {
+        u64::from(self.name.count)
+    }
+}
+
 fn entry_at(index: &SealedFile, names: Names, at: u64) -> Result<Name, ReadError> {
     let [directory, ..] = names.sections();
     let bytes: [u8; 32] = index.column(directory, 32).entry(at)?;
@@ -60,15 +67,17 @@ fn first_from(index: &SealedFile, names: Names, key: &[u8]) -> Result<u64, ReadE
     })
 }
 
-/// The names whose keys begin so.
+/// The first `most` names whose keys begin so.
 fn names_from(
     index: &SealedFile,
     names: Names,
     prefix: &[u8],
+    most: u64,
 ) -> Result<Vec<(EntityKeyBuffer, Name)>, ReadError> {
     let [directory, ..] = names.sections();
     let mut found = Vec::new();
-    for at in first_from(index, names, prefix)?..index.column(directory, 32).len() {
+    let first = first_from(index, names, prefix)?;
+    for at in first..index.column(directory, 32).len().min(first.saturating_add(most)) {
         let name = entry_at(index, names, at)?;
         let key = with_key(index, names, &name, EntityKeyBuffer::from_slice)?;
         if !key.starts_with(prefix) {
@@ -94,15 +103,22 @@ impl Generation {
         })
     }
 
-    /// The events of every type whose key begins so, a list for each type.
-    pub(crate) fn types_from(&self, prefix: &[u8]) -> Result<Vec<List>, ReadError> {
-        let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
-        Ok(found.into_iter().map(|(_, name)| List { names: Names::Types, name }).collect())
+    /// The lists of the wanted types among the first `most` whose keys begin so, and how many types were looked at.
+    pub(crate) fn types_from(
+        &self,
+        prefix: &[u8],
+        is_wanted: &dyn Fn(&[u8]) -> bool,
+        most: u64,
+    ) -> Result<(Vec<List>, u64), ReadError> {
+        let found = self.indexed(|index| names_from(index, Names::Types, prefix, most))?;
+        let looked_at = found.len() as u64;
+        let wanted = found.into_iter().filter(|(key, _)| is_wanted(key));
+        Ok((wanted.map(|(_, name)| List { names: Names::Types, name }).collect(), looked_at))
     }
 
     /// Key, number of events and number of new entities of every type whose key begins so.
     pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, ReadError> {
-        let found = self.indexed(|index| names_from(index, Names::Types, prefix))?;
+        let found = self.indexed(|index| names_from(index, Names::Types, prefix, u64::MAX))?;
         Ok(found
             .into_iter()
             .map(|(key, name)| (key, u64::from(name.count), u64::from(name.entities)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Events;
 use super::lane::Ordinals;
-use super::plan::{InTail, Plan, Sealed};
+use super::plan::{Effort, InTail, Plan, Sealed};
 use crate::error::ReadError;
 use crate::generation::Generation;
 use crate::query::Query;
@@ -14,6 +14,9 @@ use crate::view::View;
 
 /// Ordinals are looked at so many at a time.
 const PIECE: u64 = 8192;
+
+/// More lists than this in one layer are not added up.
+const LISTS_MAX: u64 = 4_096;
 
 /// What is counted: positions and, if they matter, timestamps.
 struct Bounds {
@@ -32,13 +35,13 @@ impl Bounds {
 
 /// How many events match, when an index knows it without reading them.
 pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
-    let plan = Plan::choose(&query.filter);
-    if let Plan::Id(..) = plan {
+    let plan = Plan::of(query);
+    if plan.is_of_one_id() {
         let all = Query { limit: None, ..query.clone() };
         let mut found = Events::plan(view.clone(), &all);
         return found.try_fold(0, |count, event| event.map(|_| count + 1)).map(Some);
     }
-    if !query.has_no_version_bounds() || !plan.is_exact(&query.filter) {
+    if !query.has_no_version_bounds() || !plan.is_exact() {
         return Ok(None);
     }
     let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
@@ -55,9 +58,17 @@ pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError
         }
     }
     for tail in &view.layers.tails {
-        sum += in_tail(tail, &plan, &bounds)?;
+        match in_tail(tail, &plan, &bounds)? {
+            Some(count) => sum += count,
+            None => return Ok(None),
+        }
     }
     Ok(Some(sum))
+}
+
+/// Counting looks at lists, not at events: how many events a scan would read does not matter.
+fn effort(events: u64) -> Effort {
+    Effort { events, window: LISTS_MAX * 4, wanted: u64::MAX }
 }
 
 fn in_generation(
@@ -77,7 +88,9 @@ fn in_generation(
     }
     let times =
         times.filter(|times| *times.start() > entry.min_timestamp || *times.end() < entry.max_timestamp);
-    match plan.in_generation(generation, query)? {
+    let (found, rest) = plan.in_generation(generation, query, effort(entry.events))?;
+    match found {
+        Sealed::Everything if !plan.leaves_nothing(rest) => Ok(None),
         Sealed::Everything => match times {
             None => Ok(Some(ordinals.len() as u64)),
             Some(times) => generation.count_times(ordinals, &|time| times.contains(&time)).map(Some),
@@ -104,17 +117,20 @@ fn in_generation(
     }
 }
 
-fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<u64, ReadError> {
+fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>, ReadError> {
     let ordinals = bounds.ordinals(tail.base(), tail.last_position());
     let is_wanted = |ordinal: u32| {
         let time = tail.with_record(ordinal, |record| record.timestamp());
         bounds.times.as_ref().is_none_or(|times| time.is_some_and(|time| times.contains(&time)))
     };
-    let lists = match plan.in_tail(tail) {
-        InTail::Everything if bounds.times.is_none() => return Ok(ordinals.len() as u64),
-        InTail::Everything => return Ok(ordinals.filter(|ordinal| is_wanted(*ordinal)).count() as u64),
-        InTail::One(event) => return Ok(u64::from(event.is_some())),
-        InTail::List(list) => vec![list],
+    let (found, rest) = plan.in_tail(tail, effort(tail.last_position() - tail.base()));
+    let lists = match found {
+        InTail::Everything if !plan.leaves_nothing(rest) => return Ok(None),
+        InTail::Everything if bounds.times.is_none() => return Ok(Some(ordinals.len() as u64)),
+        InTail::Everything => {
+            return Ok(Some(ordinals.filter(|ordinal| is_wanted(*ordinal)).count() as u64));
+        }
+        InTail::One(event) => return Ok(Some(u64::from(event.is_some()))),
         InTail::Lists(lists) => lists,
     };
     let mut sum = 0;
@@ -129,7 +145,7 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<u64, ReadEr
             })?,
         };
     }
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 /// How many ordinals of a list are left after `retain` was through with them.

@@ -1,107 +1,227 @@
-//! Choosing the shortest list that holds every event a filter can match.
+//! Choosing, layer by layer, the shortest list that holds every event a filter can match.
 
 use std::sync::Arc;
 
 use allsource_format::partition::key_hash;
 
+use super::source::{Gathered, Source};
 use crate::error::ReadError;
-use crate::event::{EntityKeyBuffer, EventRef, Filter, TenantId, key_of};
-use crate::generation::{Generation, List, Names, Stretches};
+use crate::event::{EventRef, Filter, TenantId, key_of};
+use crate::generation::{Generation, List, Stretches};
 use crate::planted::{self, Bug};
 use crate::query::Query;
 use crate::tail::{Postings, Tail, id_hash};
 
+/// A list of at most this many events is walked without looking for a shorter one.
+const SHORT: u64 = 64;
+
 /// Where candidates come from, whatever layer they lie in.
-pub(super) enum Plan {
+pub(super) struct Plan {
+    lookup: Lookup,
+    /// The filter as it was given.
+    whole: Filter,
+}
+
+enum Lookup {
     /// Every event.
     Everything,
     /// At most one: the event of an id of a tenant.
     Id(Box<str>, [u8; 16]),
-    /// The events of an entity.
-    Entity(EntityKeyBuffer),
-    /// The events of a type or of a tag.
-    Name(Names, EntityKeyBuffer),
-    /// The events of all types whose keys begin so.
-    TypesFrom(EntityKeyBuffer),
+    /// Each of these lists holds every match.
+    Lists(Vec<Choice>),
+}
+
+/// A list, and what of the filter is left to be compared with each of its events.
+struct Choice {
+    source: Source,
+    rest: Filter,
+}
+
+/// Which conditions are left to be compared with each candidate of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Whole,
+    OfChoice(usize),
+}
+
+/// What reading a layer event by event would take, against which lists are weighed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Events of the layer.
+    pub(super) events: u64,
+    /// Events of the layer within the positions asked for.
+    pub(super) window: u64,
+    /// Matches that are wanted at most.
+    pub(super) wanted: u64,
+}
+
+impl Effort {
+    /// How many events are read, about, until enough of a layer's `matches` are found.
+    pub(super) fn of_scan(&self, matches: u64) -> u64 {
+        let for_each = self.events / matches.max(1) + 1;
+        self.window.min(self.wanted.saturating_mul(for_each))
+    }
 }
 
 impl Plan {
-    /// The most selective source for a filter.
-    pub(super) fn choose(filter: &Filter) -> Self {
+    /// The lists that a query can be answered from.
+    pub(super) fn of(query: &Query) -> Self {
+        let filter = &query.filter;
         let tenant =
             filter.tenant.as_ref().map(TenantId::as_str).filter(|_| !planted::is(Bug::DropTenantFilter));
-        let Some(tenant) = tenant else { return Self::Everything };
-        let key = |name: &str| key_of(tenant, name.as_bytes());
-        if let Some(id) = filter.id {
-            Self::Id(tenant.into(), id.into_bytes())
-        } else if let Some(entity) = &filter.entity_id {
-            Self::Entity(key(entity.as_str()))
-        } else if let Some(tag) = &filter.tag {
-            Self::Name(Names::Tags, key(tag.as_str()))
-        } else if let Some(event_type) = &filter.event_type {
-            Self::Name(Names::Types, key(event_type.as_str()))
-        } else {
-            Self::TypesFrom(key(filter.type_prefix.as_deref().unwrap_or("")))
+        let lookup = match (tenant, filter.id) {
+            (None, _) => Lookup::Everything,
+            (Some(tenant), Some(id)) => Lookup::Id(tenant.into(), id.into_bytes()),
+            (Some(tenant), None) => Lookup::Lists(choices(tenant, query)),
+        };
+        Self { lookup, whole: filter.clone() }
+    }
+
+    /// The conditions that the events of a layer are compared with.
+    pub(super) fn rest(&self, rest: Rest) -> &Filter {
+        match (&self.lookup, rest) {
+            (Lookup::Lists(choices), Rest::OfChoice(number)) => {
+                choices.get(number).map_or(&self.whole, |choice| &choice.rest)
+            }
+            _ => &self.whole,
         }
     }
 
-    /// What of the filter is left to be looked at in each candidate.
-    pub(super) fn rest(&self, filter: &Filter) -> Filter {
-        let mut rest = filter.clone();
-        match self {
-            Self::Everything | Self::Id(..) => return rest,
-            Self::Entity(_) => rest.entity_id = None,
-            Self::Name(Names::Tags, _) => rest.tag = None,
-            Self::Name(Names::Types, _) => rest.event_type = None,
-            Self::TypesFrom(_) => rest.type_prefix = None,
-        }
-        rest.tenant = None;
-        rest
+    /// Whether it is about the event of one id.
+    pub(super) fn is_of_one_id(&self) -> bool {
+        matches!(self.lookup, Lookup::Id(..))
     }
 
-    /// Whether the candidates are exactly the events that match the filter.
-    pub(super) fn is_exact(&self, filter: &Filter) -> bool {
-        !matches!(self, Self::Id(..)) && self.rest(filter) == Filter::all()
-    }
-
-    /// The candidates in a tail.
-    pub(super) fn in_tail(&self, tail: &Tail) -> InTail {
-        let one_list = |list: Option<Arc<Postings>>| list.map_or(InTail::One(None), InTail::List);
-        match self {
-            Self::Everything => InTail::Everything,
-            Self::Id(tenant, id) => InTail::One(tail.find_id(tenant, id)),
-            Self::Entity(key) => one_list(tail.entity(key)),
-            Self::Name(Names::Tags, key) => one_list(tail.tag(key)),
-            Self::Name(Names::Types, key) => one_list(tail.event_type(key)),
-            Self::TypesFrom(prefix) => InTail::Lists(tail.types_from(prefix)),
+    /// Whether there is one list, whose events are exactly those that match the filter.
+    pub(super) fn is_exact(&self) -> bool {
+        match &self.lookup {
+            Lookup::Everything => self.leaves_nothing(Rest::Whole),
+            Lookup::Id(..) => false,
+            Lookup::Lists(choices) => choices.len() == 1 && self.leaves_nothing(Rest::OfChoice(0)),
         }
     }
 
-    /// The candidates in a generation.
-    pub(super) fn in_generation(&self, generation: &Generation, query: &Query) -> Result<Sealed, ReadError> {
-        Ok(match self {
-            Self::Everything => Sealed::Everything,
-            Self::Id(tenant, id) => {
-                Sealed::One(generation.find_id(id_hash(tenant.as_bytes(), id), tenant, id)?)
-            }
-            Self::Entity(key) => {
-                let from = query.from_version.map_or(0, |version| version.value());
-                let end = query.to_version.map_or(u64::MAX, |version| version.value().saturating_add(1));
-                Sealed::Stretches(generation.stretches(key_hash(key), key, from..end)?)
-            }
-            Self::Name(names, key) => {
-                generation.list(*names, key)?.map_or(Sealed::One(None), |list| Sealed::Lists(vec![list]))
-            }
-            Self::TypesFrom(prefix) => Sealed::Lists(generation.types_from(prefix)?),
-        })
+    /// Whether every candidate matches the filter.
+    pub(super) fn leaves_nothing(&self, rest: Rest) -> bool {
+        *self.rest(rest) == Filter::all()
     }
+
+    /// The candidates in a tail, and what is left of the filter.
+    pub(super) fn in_tail(&self, tail: &Tail, effort: Effort) -> (InTail, Rest) {
+        let choices = match &self.lookup {
+            Lookup::Everything => return (InTail::Everything, Rest::Whole),
+            Lookup::Id(tenant, id) => return (InTail::One(tail.find_id(tenant, id)), Rest::Whole),
+            Lookup::Lists(choices) => choices,
+        };
+        let mut best = None;
+        for (number, choice) in choices.iter().enumerate() {
+            let (found, events) = match choice.source.in_tail(tail, effort) {
+                Gathered::Lists(lists) if lists.is_empty() => return (InTail::One(None), Rest::Whole),
+                Gathered::Lists(lists) => {
+                    let events = lists.iter().map(|list| list.len() as u64).sum();
+                    ((InTail::Lists(lists), Rest::OfChoice(number)), events)
+                }
+                Gathered::TooMany => ((InTail::Everything, Rest::Whole), effort.window),
+            };
+            if keep_shorter(&mut best, found, events) {
+                break;
+            }
+        }
+        best.map_or((InTail::Everything, Rest::Whole), |(found, _)| found)
+    }
+
+    /// The candidates in a generation, and what is left of the filter.
+    pub(super) fn in_generation(
+        &self,
+        generation: &Generation,
+        query: &Query,
+        effort: Effort,
+    ) -> Result<(Sealed, Rest), ReadError> {
+        let choices = match &self.lookup {
+            Lookup::Everything => return Ok((Sealed::Everything, Rest::Whole)),
+            Lookup::Id(tenant, id) => {
+                let hash = id_hash(tenant.as_bytes(), id);
+                return Ok((Sealed::One(generation.find_id(hash, tenant, id)?), Rest::Whole));
+            }
+            Lookup::Lists(choices) => choices,
+        };
+        let mut best = None;
+        for (number, choice) in choices.iter().enumerate() {
+            let rest = Rest::OfChoice(number);
+            let (found, events) = match &choice.source {
+                Source::Entity(key) => {
+                    let from = query.from_version.map_or(0, |version| version.value());
+                    let end = query.to_version.map_or(u64::MAX, |version| version.value().saturating_add(1));
+                    let stretches = generation.stretches(key_hash(key), key, from..end)?;
+                    let events = if choices.len() == 1 { 0 } else { stretches.events_at_most(generation)? };
+                    ((Sealed::Stretches(stretches), rest), events)
+                }
+                named => match named.in_generation(generation, effort)? {
+                    Gathered::Lists(lists) if lists.is_empty() => {
+                        return Ok((Sealed::One(None), Rest::Whole));
+                    }
+                    Gathered::Lists(lists) => {
+                        let events = lists.iter().map(List::len).sum();
+                        ((Sealed::Lists(lists), rest), events)
+                    }
+                    Gathered::TooMany => ((Sealed::Everything, Rest::Whole), effort.window),
+                },
+            };
+            if keep_shorter(&mut best, found, events) {
+                break;
+            }
+        }
+        Ok(best.map_or((Sealed::Everything, Rest::Whole), |(found, _)| found))
+    }
+}
+
+/// Keeps the shorter of two lists. True: it is short enough.
+fn keep_shorter<T>(best: &mut Option<(T, u64)>, found: T, events: u64) -> bool {
+    if best.as_ref().is_none_or(|(_, fewest)| events < *fewest) {
+        *best = Some((found, events));
+    }
+    best.as_ref().is_some_and(|(_, fewest)| *fewest <= SHORT)
+}
+
+/// The lists of a tenant that hold every match; at least one.
+fn choices(tenant: &str, query: &Query) -> Vec<Choice> {
+    let filter = &query.filter;
+    let key = |name: &str| key_of(tenant, name.as_bytes());
+    let without_tenant = Filter { tenant: None, ..filter.clone() };
+    let mut choices = Vec::new();
+    if let Some(entity) = &filter.entity_id {
+        let rest = Filter { entity_id: None, ..without_tenant.clone() };
+        choices.push(Choice { source: Source::Entity(key(entity.as_str())), rest });
+        if !query.has_no_version_bounds() {
+            // They bound the list of the entity, and no other.
+            return choices;
+        }
+    }
+    for (number, tag) in filter.tags.iter().enumerate() {
+        if filter.tags.iter().take(number).any(|earlier| earlier == tag) {
+            continue;
+        }
+        let others = filter.tags.iter().filter(|other| *other != tag).cloned().collect();
+        let rest = Filter { tags: others, ..without_tenant.clone() };
+        choices.push(Choice { source: Source::Tag(key(tag.as_str())), rest });
+    }
+    if choices.is_empty() || !filter.has_no_type_conditions() {
+        let rest = Filter {
+            types: Vec::new(),
+            type_prefixes: Vec::new(),
+            exclude_type_prefixes: Vec::new(),
+            ..without_tenant
+        };
+        choices.push(Choice { source: Source::of_types(tenant, filter), rest });
+    }
+    assert!(!choices.is_empty(), "a tenant's events are all of some type");
+    choices
 }
 
 /// Candidates in a tail.
 pub(super) enum InTail {
     Everything,
     One(Option<EventRef>),
-    List(Arc<Postings>),
     /// Lists that share no event.
     Lists(Vec<Arc<Postings>>),
 }

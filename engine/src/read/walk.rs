@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::lane::{Lane, Ordinals};
-use super::plan::{InTail, Plan, Sealed};
+use super::plan::{Effort, InTail, Plan, Rest, Sealed};
 use crate::error::ReadError;
 use crate::event::EventRef;
 use crate::generation::{Ahead, Generation, Stretches};
@@ -33,6 +33,20 @@ pub(super) struct Walk {
     ready: VecDeque<EventRef>,
     /// What was read ahead of a walk over everything.
     ahead: Ahead,
+    /// What is left of the filter, to be compared with each candidate.
+    rest: Rest,
+    /// Candidates up to this position, in the order of the walk, were left out for their timestamps.
+    passed: Option<u64>,
+}
+
+/// What a walk comes to next.
+pub(super) enum Next {
+    /// A candidate.
+    Event(EventRef),
+    /// As many candidates were looked at as was allowed; the walk goes on at this position.
+    Paused(u64),
+    /// There are no more.
+    Done,
 }
 
 enum Lanes {
@@ -49,12 +63,13 @@ enum Lanes {
 }
 
 impl Walk {
-    /// A walk over the candidates at these positions.
+    /// A walk over the candidates at these positions, of which so many are wanted at most.
     pub(super) fn over(
         layer: Layer,
         plan: &Plan,
         positions: RangeInclusive<u64>,
         query: &Query,
+        wanted: usize,
     ) -> Result<Self, ReadError> {
         let times = (query.since.is_some() || query.until.is_some()).then(|| {
             query.since.map_or(i64::MIN, |since| since.micros())
@@ -66,19 +81,28 @@ impl Walk {
             Layer::Sealed(generation) => (generation.base(), generation.entry().last_position),
         };
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
-        let mut walk =
-            Self { layer, lanes, order: query.order, positions, times, ready, ahead: Ahead::new() };
-        walk.lanes = match &walk.layer {
+        let window = (positions.end() + 1).saturating_sub(*positions.start());
+        let effort = Effort { events: last - base, window, wanted: wanted as u64 };
+        let (ahead, rest, passed, order) = (Ahead::new(), Rest::Whole, None, query.order);
+        let mut walk = Self { layer, lanes, order, positions, times, ready, ahead, rest, passed };
+        (walk.lanes, walk.rest) = match &walk.layer {
             Layer::Tail(tail) => {
                 let tail = Arc::clone(tail);
-                walk.lanes_in_tail(plan.in_tail(&tail), &tail, query)?
+                let (found, rest) = plan.in_tail(&tail, effort);
+                (walk.lanes_in_tail(found, &tail, query)?, rest)
             }
             Layer::Sealed(generation) => {
                 let generation = Arc::clone(generation);
-                walk.lanes_in_generation(plan.in_generation(&generation, query)?, &generation)?
+                let (found, rest) = plan.in_generation(&generation, query, effort)?;
+                (walk.lanes_in_generation(found, &generation)?, rest)
             }
         };
         Ok(walk)
+    }
+
+    /// What is left of the filter, to be compared with each candidate.
+    pub(super) fn rest(&self) -> Rest {
+        self.rest
     }
 
     fn lanes_in_tail(&mut self, source: InTail, tail: &Arc<Tail>, query: &Query) -> Result<Lanes, ReadError> {
@@ -87,8 +111,10 @@ impl Walk {
         match source {
             InTail::Everything => Ok(Lanes::Every(first..end)),
             InTail::One(event) => Ok(self.one(event)),
-            InTail::List(list) => Ok(Lanes::List(by_version(lane(list)?, tail, query)?)),
-            InTail::Lists(lists) => self.merged(lists.into_iter().map(lane).collect::<Result<_, _>>()?),
+            InTail::Lists(lists) => {
+                let narrowed = |list| by_version(lane(list)?, tail, query);
+                self.merged(lists.into_iter().map(narrowed).collect::<Result<_, _>>()?)
+            }
         }
     }
 
@@ -133,20 +159,41 @@ impl Walk {
         Ok(Lanes::Merged { heads, lanes })
     }
 
-    /// The next event in the order of the walk; `hint`: how many more are wanted, about.
-    pub(super) fn next(&mut self, hint: usize) -> Result<Option<EventRef>, ReadError> {
+    /// The next candidate in the order of the walk. `hint`: how many more are wanted, about; `looks`: how many may
+    /// be looked at, of which those that were are taken off.
+    pub(super) fn next(&mut self, hint: usize, looks: &mut u64) -> Result<Next, ReadError> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(event));
+            if let Some(event) = self.ready.front() {
+                let Some(left) = looks.checked_sub(1) else {
+                    return Ok(Next::Paused(event.position().value()));
+                };
+                *looks = left;
             }
-            if !self.refill(hint.clamp(1, STRIDE))? {
-                return Ok(None);
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Next::Event(event));
+            }
+            if let Some(position) = self.passed.take().and_then(|passed| self.after(passed))
+                && *looks == 0
+            {
+                return Ok(Next::Paused(position));
+            }
+            if !self.refill(hint.clamp(1, STRIDE), looks)? {
+                return Ok(Next::Done);
             }
         }
     }
 
+    /// The position that comes after one, if the walk goes that far.
+    fn after(&self, position: u64) -> Option<u64> {
+        let following = match self.order {
+            Order::Ascending => position + 1,
+            Order::Descending => position.checked_sub(1)?,
+        };
+        Some(following).filter(|following| self.positions.contains(following))
+    }
+
     /// Fetches more. False: there is no more.
-    fn refill(&mut self, count: usize) -> Result<bool, ReadError> {
+    fn refill(&mut self, count: usize, looks: &mut u64) -> Result<bool, ReadError> {
         if let (Lanes::Stretches(stretches), Layer::Sealed(generation)) = (&mut self.lanes, &self.layer) {
             let is_more = stretches.next(generation, self.order, &mut self.ready)?;
             let is_past = self.ready.front().is_some_and(|event| match self.order {
@@ -168,8 +215,13 @@ impl Walk {
                 self.ready.extend(ordinals.iter().filter_map(|ordinal| tail.event(*ordinal)))
             }
             Layer::Sealed(generation) => {
-                if let Some(times) = &self.times {
+                if let (Some(times), Some(last)) = (&self.times, ordinals.last().copied()) {
+                    let found = ordinals.len();
                     generation.retain_times(&mut ordinals, &|time| times.contains(&time))?;
+                    if ordinals.is_empty() {
+                        *looks = looks.saturating_sub(found as u64);
+                        self.passed = Some(generation.base() + 1 + u64::from(last));
+                    }
                 }
                 let is_scan = matches!(self.lanes, Lanes::Every(_)) && count == STRIDE;
                 if !ordinals.is_empty() {

@@ -16,6 +16,11 @@ impl Postings {
         ordinals.push(ordinal);
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ordinals.read().len()
+    }
+
     /// The highest.
     pub(crate) fn last(&self) -> Option<u32> {
         self.ordinals.read().last().copied()

@@ -127,14 +127,8 @@ fn queries_find_by_everything_they_name_in_both_directions() {
     check(Query::matching(own()), &["order.placed", "order.paid", "user.seen"]);
     check(Query::entity(&entity("a")), &["order.placed", "user.seen"]);
     check(Query::entity(&foreign), &["order.foreign"]);
-    check(
-        Query::matching(Filter { type_prefix: Some("order.".into()), ..own() }),
-        &["order.placed", "order.paid"],
-    );
-    check(
-        Query::matching(Filter { tag: Some(Tag::new("x").unwrap()), ..own() }),
-        &["order.placed", "user.seen"],
-    );
+    check(Query::matching(own().of_type_prefix("order.")), &["order.placed", "order.paid"]);
+    check(Query::matching(own().tagged(Tag::new("x").unwrap())), &["order.placed", "user.seen"]);
     check(Query { from: engine.watermark(), ..Query::all() }, &["order.foreign"]);
     let second = Query { from_version: allsource_engine::Version::new(2), ..Query::entity(&entity("a")) };
     check(second, &["user.seen"]);
@@ -169,10 +163,7 @@ fn a_subscription_catches_up_follows_and_says_where_it_is() {
     let (_folder, engine) = store();
     let a = entity("a");
     engine.append(Batch::to(&a).event(event("wanted", "1")).event(event("other", "2"))).wait().unwrap();
-    let filter = Filter {
-        event_type: Some(allsource_engine::event::EventType::new("wanted").unwrap()),
-        ..Filter::all()
-    };
+    let filter = Filter::all().of_type(allsource_engine::event::EventType::new("wanted").unwrap());
     let mut live = engine.subscribe(Start::Beginning, filter);
     let mut next = || live.next_timeout(Duration::from_secs(5)).unwrap().unwrap();
     assert!(matches!(next(), Message::Event(event) if event.position().value() == 1));
@@ -407,6 +398,6 @@ fn a_tag_given_twice_finds_its_event_once() {
     engine.append(Batch::to(&entity("a")).event(twice)).wait().unwrap();
     drop(engine);
     let engine = Engine::open_with(folder.path(), options()).unwrap();
-    let tagged = Filter { tag: Some(Tag::new("x").unwrap()), ..Filter::tenant(TenantId::default()) };
+    let tagged = Filter::tenant(TenantId::default()).tagged(Tag::new("x").unwrap());
     assert_eq!(types(&engine, &Query::matching(tagged)), ["t"]);
 }

@@ -83,9 +83,9 @@ impl Asked {
         let filter = &self.query.filter;
         if filter.entity_id.is_some() {
             "entity"
-        } else if filter.event_type.is_some() || filter.type_prefix.is_some() {
+        } else if !filter.types.is_empty() || !filter.type_prefixes.is_empty() {
             "type"
-        } else if filter.tag.is_some() {
+        } else if !filter.tags.is_empty() {
             "tag"
         } else {
             "full_scan"
@@ -132,9 +132,9 @@ pub(super) fn keeps(event: &EventRef, payload: Option<&Conditions>, exclude: Opt
 fn filter(params: &Params) -> Result<Filter, Problem> {
     Ok(Filter {
         entity_id: params.text("entity_id").map(EntityId::new).transpose()?,
-        event_type: params.text("event_type").map(EventType::new).transpose()?,
-        type_prefix: params.text("event_type_prefix").map(str::to_owned),
-        tag: params.text("tag").map(Tag::new).transpose()?,
+        types: params.text("event_type").map(EventType::new).transpose()?.into_iter().collect(),
+        type_prefixes: params.text("event_type_prefix").map(str::to_owned).into_iter().collect(),
+        tags: params.text("tag").map(Tag::new).transpose()?.into_iter().collect(),
         ..Filter::all()
     })
 }

@@ -26,8 +26,8 @@ impl Asked {
         let tenant = tenant::of_read(&params, headers)?;
         let filter = Filter {
             entity_id: params.text("entity_id").map(EntityId::new).transpose()?,
-            event_type: params.text("event_type").map(EventType::new).transpose()?,
-            type_prefix: params.text("event_type_prefix").map(str::to_owned),
+            types: params.text("event_type").map(EventType::new).transpose()?.into_iter().collect(),
+            type_prefixes: params.text("event_type_prefix").map(str::to_owned).into_iter().collect(),
             ..Filter::tenant(tenant.clone())
         };
         let start = match last_seen(headers)? {

@@ -151,8 +151,8 @@ impl Connection {
         let frame: FilterFrame = parse_object(text.as_bytes(), FILTER_FIELDS)?;
         Ok(Filter {
             entity_id: frame.entity_id.map(EntityId::new).transpose()?,
-            event_type: frame.event_type.map(EventType::new).transpose()?,
-            type_prefix: frame.event_type_prefix,
+            types: frame.event_type.map(EventType::new).transpose()?.into_iter().collect(),
+            type_prefixes: frame.event_type_prefix.into_iter().collect(),
             ..Filter::tenant(self.asked.tenant.clone())
         })
     }
