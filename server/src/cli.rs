@@ -1,16 +1,19 @@
 //! The command line: one file a command. Commands on a running server talk HTTP; `verify`, `dump` and `index` work on
 //! a store that no server has open.
 
+mod terminal;
 mod failure;
 mod machine;
-mod terminal;
+mod times;
 mod client;
+mod filter;
 mod show;
 mod interrupt;
 mod import;
 mod demo;
 mod append;
 mod read;
+mod get;
 mod state;
 mod tail;
 mod stats;
@@ -20,6 +23,7 @@ mod verify;
 mod dump;
 mod index;
 mod bench;
+mod version;
 mod serve;
 
 use std::process::ExitCode;
@@ -29,12 +33,14 @@ use clap::{Parser, Subcommand};
 use crate::config::Settings;
 use client::Server;
 use failure::Outcome;
+use terminal::Output;
 
 /// An event store: append what happened, read any entity as it was at any moment.
 ///
 /// Without a command it serves, as `allsource serve` does.
 #[derive(Debug, Parser)]
-#[command(name = "allsource", version, args_conflicts_with_subcommands = true)]
+#[command(name = "allsource", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(after_long_help = [EXAMPLES, failure::EXIT_CODES].join("\n\n"))]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -42,65 +48,88 @@ struct Arguments {
     serve: Settings,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  allsource serve --data data
+  allsource demo --events 10000
+  allsource read order-000001
+  allsource tail --from beginning";
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server
+    #[command(about = "Run the server", after_help = serve::EXAMPLES)]
     Serve(Settings),
-    /// Append events from files of newline-delimited JSON, or from standard input
     Import(import::Import),
-    /// Append the events of an invented ordering business, to have something to look at
     Demo(demo::Demo),
-    /// Append one event
     Append(append::Append),
-    /// Print events, of one entity or by type, tag and time
     Read(read::Read),
-    /// Print what the events of an entity add up to, now or at any moment before
+    Get(get::Get),
     State(state::State),
-    /// Print events as they are appended
     Tail(tail::Tail),
-    /// Print how much the store holds
     Stats(stats::Stats),
-    /// Take, list or print snapshots: states of entities that the store keeps
     #[command(subcommand)]
     Snapshot(snapshot::Snapshot),
-    /// Move everything that is appended into sealed files now
     Seal(seal::Seal),
-    /// Check every byte of a store that no server has open: 0 clean, 1 damaged, 2 could not look
     Verify(verify::Verify),
-    /// Print every readable event of a store that no server has open, one JSON object a line
     Dump(dump::Dump),
-    /// Mend the indexes of a store that no server has open
     #[command(subcommand)]
     Index(index::Index),
-    /// Measure the engine on this machine, beside what its disk alone can do
     Bench(bench::Bench),
+    Version(version::Version),
 }
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    let output = arguments.command.as_ref().map_or(Output::Table, Command::output);
     match arguments.command {
         None => serve::run(arguments.serve),
-        Some(command) => dispatch(command),
+        Some(command) => command.run(),
     }
-    .unwrap_or_else(|failure| failure.report())
+    .unwrap_or_else(|failure| failure.report(output))
 }
 
-fn dispatch(command: Command) -> Outcome {
-    match command {
-        Command::Serve(command) => serve::run(command),
-        Command::Import(command) => command.run(),
-        Command::Demo(command) => command.run(),
-        Command::Append(command) => command.run(),
-        Command::Read(command) => command.run(),
-        Command::State(command) => command.run(),
-        Command::Tail(command) => command.run(),
-        Command::Stats(command) => command.run(),
-        Command::Snapshot(command) => command.run(),
-        Command::Seal(command) => command.run(),
-        Command::Verify(command) => command.run(),
-        Command::Dump(command) => command.run(),
-        Command::Index(command) => command.run(),
-        Command::Bench(command) => command.run(),
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
+            Self::Serve(command) => serve::run(command),
+            Self::Import(command) => command.run(),
+            Self::Demo(command) => command.run(),
+            Self::Append(command) => command.run(),
+            Self::Read(command) => command.run(),
+            Self::Get(command) => command.run(),
+            Self::State(command) => command.run(),
+            Self::Tail(command) => command.run(),
+            Self::Stats(command) => command.run(),
+            Self::Snapshot(command) => command.run(),
+            Self::Seal(command) => command.run(),
+            Self::Verify(command) => command.run(),
+            Self::Dump(command) => command.run(),
+            Self::Index(command) => command.run(),
+            Self::Bench(command) => command.run(),
+            Self::Version(command) => command.run(),
+        }
+    }
+
+    /// How it prints its answer, and errors.
+    fn output(&self) -> Output {
+        let format = match self {
+            Self::Serve(_) | Self::Dump(_) => return Output::Table,
+            Self::Import(command) => command.format,
+            Self::Demo(command) => command.format,
+            Self::Append(command) => command.format,
+            Self::Read(command) => command.format,
+            Self::Get(command) => command.format,
+            Self::State(command) => command.format,
+            Self::Tail(command) => command.format,
+            Self::Stats(command) => command.format,
+            Self::Snapshot(command) => command.format(),
+            Self::Seal(command) => command.format,
+            Self::Verify(command) => command.format,
+            Self::Index(command) => command.format(),
+            Self::Bench(command) => command.format,
+            Self::Version(command) => command.format,
+        };
+        format.output
     }
 }

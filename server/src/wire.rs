@@ -4,6 +4,8 @@ mod incoming;
 mod outgoing;
 
 pub(crate) use incoming::parse_object;
-pub use incoming::{BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, parse_batch, parse_event};
+pub use incoming::{
+    BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, parse_batch, parse_event,
+};
 pub(crate) use outgoing::write_payload;
 pub use outgoing::{write_commit, write_event, write_event_line, write_source_line, write_text};

@@ -27,6 +27,11 @@ impl Program {
         Self { path: path.to_owned(), url: format!("http://{address}") }
     }
 
+    /// Where the server is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A command that is not run yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);

@@ -22,14 +22,17 @@ impl Process {
         Self::start_with(program, data, &[])
     }
 
-    /// Starts `program` as [`Process::start`] does, with more arguments.
+    /// Starts `program` as [`Process::start`] does, with more arguments; they may name another length.
     ///
     /// # Panics
     /// When it cannot be started at all.
     pub fn start_with(program: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--journal-file-bytes", "1048576", "--data"]);
-        command.arg(data).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        if !arguments.contains(&"--journal-file-bytes") {
+            command.args(["--journal-file-bytes", "1048576"]);
+        }
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self { child: command.spawn().expect("the program starts") }
     }
 

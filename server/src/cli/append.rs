@@ -4,15 +4,23 @@ use std::io::{self, Read as _};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::Server;
-use super::failure::{Failure, Outcome};
+use super::client::understood;
+use super::failure::{Exit, Failure, Outcome};
 use super::terminal::{self, Format, Output};
+use super::{Server, times};
 
-/// Appends one event.
+/// Append one event
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource append user-1 user.created '{\"name\":\"Ada\"}'
+  allsource append user-1 user.renamed '{\"name\":\"Ada L.\"}' --expected-version 1
+  allsource append user-2 user.created '{\"name\":\"Grace\"}' --idempotency-key signup-42 --tag vip
+  generate-report | allsource append report-7 report.filed -")]
 pub(super) struct Append {
     /// What the event is about, like order-17
     entity: String,
@@ -27,17 +35,20 @@ pub(super) struct Append {
     /// An id of your own: appending the same event with it again changes nothing
     #[arg(long, value_name = "UUID")]
     id: Option<uuid::Uuid>,
-    /// A label to find the event by; may be given several times
+    /// A key of your own, in place of an id: the event is appended once, however often this is run
+    #[arg(long, value_name = "KEY", conflicts_with = "id")]
+    idempotency_key: Option<String>,
+    /// A label to find the event by; repeatable
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
     /// JSON about the event that is not part of it
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
-    /// When it happened, if not now: RFC 3339, like 2026-03-01T12:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// When it happened, if not now: 2026-03-01T12:00:00Z, 2026-03-01, or how long ago, like 2h
+    #[arg(long, value_name = "TIME", value_parser = times::from)]
     timestamp: Option<String>,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -70,27 +81,41 @@ impl Append {
             body.push_str(&format!(",\"metadata\":{}", json_text("metadata", metadata)?));
         }
         body.push('}');
+        let key = self.idempotency_key.as_deref();
+        let headers: Vec<(&str, &str)> = key.map(|key| ("Idempotency-Key", key)).into_iter().collect();
+        let client = self.server.connect()?;
         let reply: Box<RawValue> =
-            self.server.connect().send("/api/v1/events", "application/json", body.as_bytes())?;
+            client.send_with("/api/v1/events", "application/json", &headers, body.as_bytes())?;
         match self.format.output {
             Output::Json | Output::Ndjson => terminal::say(reply.get())?,
-            Output::Table => terminal::say(&summary(reply.get()))?,
+            Output::Table => terminal::say(&understood::<Appended>(reply.get())?.summary())?,
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The answer to an append.
+#[derive(Debug, Deserialize)]
+struct Appended {
+    event_id: String,
+    version: u64,
+    position: u64,
+    #[serde(default)]
+    replayed: bool,
+}
+
+impl Appended {
+    fn summary(&self) -> String {
+        let verb = if self.replayed { "was there already:" } else { "appended" };
+        let Self { event_id, version, position, .. } = self;
+        format!("{verb} {event_id} at version {version}, position {position}")
     }
 }
 
 fn json_text(what: &str, text: &str) -> Result<Box<RawValue>, Failure> {
     serde_json::from_str(text.trim()).map_err(|error| {
         let advice = "text is written in quotes, inside those of the shell: '\"like this\"'";
-        Failure::new(format!("the {what} is not valid JSON: {error}")).advise(advice)
+        let problem = format!("the {what} is not valid JSON: {error}");
+        Failure::new(problem).exit(Exit::Refused).advise(advice)
     })
-}
-
-fn summary(reply: &str) -> String {
-    let reply: Value = serde_json::from_str(reply).unwrap_or_default();
-    let member = |name| reply.get(name).unwrap_or(&Value::Null);
-    let verb = if member("replayed") == &Value::Bool(true) { "was there already:" } else { "appended" };
-    let id = member("event_id").as_str().unwrap_or_default();
-    format!("{verb} {id} at version {}, position {}", member("version"), member("position"))
 }

@@ -16,8 +16,11 @@ use super::terminal::{self, Format, Output};
 /// Appends that are in flight at once.
 const WINDOW: usize = 64;
 
-/// Measures the engine on this machine, each figure beside the floor of the device in the same run.
+/// Measure the engine on this machine, beside what its disk alone can do
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  allsource bench\n  allsource bench --data /mnt/disk/bench --scale 10 --output json"
+)]
 pub(super) struct Bench {
     /// Folder to work in, on the disk to measure; must not exist, and is left behind
     #[arg(long, value_name = "DIR", default_value = "bench-data")]
@@ -26,7 +29,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
     scale: u16,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// A line of the result.
@@ -61,12 +64,12 @@ impl Bench {
 
     fn print(&self, lines: &[Line]) -> std::io::Result<()> {
         if self.format.output == Output::Table {
-            let mut table = terminal::table(&["WHAT", "MEASURED", "FLOOR", "RATIO", "GOAL"]);
-            for line in lines {
+            let row = |line: &Line| {
                 let ratio = format!("{:.2}", line.ratio);
-                table.add_row([line.what, &line.measured, &line.floor, &ratio, line.goal]);
-            }
-            return terminal::say(&table.trim_fmt());
+                [line.what, &line.measured, &line.floor, &ratio, line.goal].map(str::to_owned).to_vec()
+            };
+            let columns = ["WHAT", "MEASURED", "FLOOR", "RATIO", "GOAL"];
+            return terminal::table(&columns, lines.iter().map(row).collect());
         }
         let object = |line: &Line| {
             json!({"what": line.what, "measured": line.measured, "floor": line.floor, "ratio": line.ratio,

@@ -4,24 +4,36 @@ use std::io::BufReader;
 use std::time::Duration;
 
 use clap::Args;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::http::Response;
-use ureq::{Agent, Body, BodyReader};
+use ureq::http::{HeaderName, HeaderValue, Response, Uri};
+use ureq::{Agent, Body, BodyReader, Proxy, RequestBuilder};
 
-use super::failure::Failure;
+use super::failure::{self, Exit, Failure};
 
 /// The largest answer that is read in one piece.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where the server is, an option of every command that talks to one.
+const LIKE_THIS: &str = "--url takes an address like http://127.0.0.1:8080";
+
+/// What a segment of a path holds as it is; everything else is escaped.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Where the server is and what every request carries: options of every command that talks to one.
 #[derive(Debug, Args)]
 pub(super) struct Server {
     /// Where the server is
     #[arg(long, value_name = "URL", env = "ALLSOURCE_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
+    /// The tenant whose events are meant, if not `default`
+    #[arg(long, value_name = "TENANT", env = "ALLSOURCE_TENANT")]
+    tenant: Option<String>,
+    /// A header to send with every request, for what stands before the server; repeatable
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    header: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// A connection to the server, kept open between requests.
@@ -29,12 +41,15 @@ pub(super) struct Server {
 pub(super) struct Client {
     agent: Agent,
     url: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The proxy of the environment that requests go through, if they do.
+    proxy: Option<String>,
 }
 
 /// Why the server gave no answer, by what helps.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
-    /// It cannot be reached, or is too busy: the same request may succeed later.
+    /// It cannot be reached, or cannot do it now: the same request may succeed later.
     Later(Failure),
     /// It refused: the same request will be refused again.
     Refused(Failure),
@@ -49,30 +64,80 @@ impl From<NoAnswer> for Failure {
 }
 
 impl Server {
-    pub(super) fn connect(&self) -> Client {
-        let config = Agent::config_builder()
+    /// Gets ready to talk to it; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none that this program understands.
+    pub(super) fn connect(&self) -> Result<Client, Failure> {
+        let url = base_url(&self.url)?;
+        let mut headers = self.header.clone();
+        if let Some(tenant) = self.tenant.as_deref().filter(|tenant| !tenant.is_empty()) {
+            let value = HeaderValue::from_str(tenant);
+            let value = value.map_err(|_| Failure::new(format!("{tenant:?} is not a name of a tenant")))?;
+            headers.push((HeaderName::from_static("x-tenant-id"), value));
+        }
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent(concat!("allsource/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Client { agent: config.new_agent(), url: self.url.trim_end_matches('/').to_owned() }
+            .user_agent(concat!("allsource/", env!("CARGO_PKG_VERSION")));
+        let proxy = Proxy::try_from_env()
+            .filter(|proxy| !is_local(&url) && !url.parse().is_ok_and(|uri: Uri| proxy.is_no_proxy(&uri)));
+        let through = proxy.as_ref().map(|proxy| proxy.uri().to_string());
+        config = config.proxy(proxy);
+        Ok(Client { agent: config.build().new_agent(), url, headers, proxy: through })
     }
 }
 
+/// The address of a server without a slash at its end.
+fn base_url(text: &str) -> Result<String, Failure> {
+    let text = text.trim();
+    let url = match text.split_once("://") {
+        None => format!("http://{}", text.trim_end_matches('/')),
+        Some(("http", rest)) => format!("http://{}", rest.trim_end_matches('/')),
+        Some(("https", rest)) => {
+            let problem = format!("{text}: this program speaks http only, not https");
+            let advice = format!("name the server itself, not the proxy that encrypts: --url http://{rest}");
+            return Err(Failure::new(problem).advise(advice));
+        }
+        Some((scheme, _)) => {
+            return Err(Failure::new(format!("{text}: {scheme} is not http")).advise(LIKE_THIS));
+        }
+    };
+    match url.parse::<Uri>() {
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none() => Ok(url),
+        _ => Err(Failure::new(format!("{text:?} is not the address of a server")).advise(LIKE_THIS)),
+    }
+}
+
+/// Whether a server is on this machine, where no proxy can be meant.
+fn is_local(url: &str) -> bool {
+    let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as NAME:VALUE")?;
+    let name =
+        name.trim().parse().map_err(|_| format!("`{}` cannot be the name of a header", name.trim()))?;
+    let value = value.trim().parse().map_err(|_| "a value is visible text".to_owned())?;
+    Ok((name, value))
+}
+
 impl Client {
+    /// Asks whether the server is there, so that a command with much to do fails at once when it is not.
+    pub(super) fn greet(&self) -> Result<(), Failure> {
+        let _: Value = self.ask("/healthz", &[])?;
+        Ok(())
+    }
+
     /// Asks for `path` with these query parameters, leaving out those without a value.
     pub(super) fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &[Parameter<'_>],
     ) -> Result<T, NoAnswer> {
-        let mut request = self.agent.get(format!("{}{path}", self.url));
-        for Parameter(name, value) in query {
-            if let Some(value) = value {
-                request = request.query(*name, value.as_str());
-            }
-        }
-        self.understand(request.call())
+        self.understand(self.request(path, query).call())
     }
 
     /// Sends `body` to `path`.
@@ -82,7 +147,21 @@ impl Client {
         media: &str,
         body: &[u8],
     ) -> Result<T, NoAnswer> {
-        self.understand(self.agent.post(format!("{}{path}", self.url)).content_type(media).send(body))
+        self.send_with(path, media, &[], body)
+    }
+
+    /// Sends `body` to `path` with more headers.
+    pub(super) fn send_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        media: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<T, NoAnswer> {
+        let request = self.with_headers(self.agent.post(format!("{}{path}", self.url)));
+        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| request.header(*name, *value);
+        let request = headers.iter().fold(request, add);
+        self.understand(request.content_type(media).send(body))
     }
 
     /// Opens an endless answer, from after `last_id` if there is one.
@@ -92,17 +171,22 @@ impl Client {
         query: &[Parameter<'_>],
         last_id: Option<&str>,
     ) -> Result<BufReader<BodyReader<'static>>, NoAnswer> {
-        let mut request = self.agent.get(format!("{}{path}", self.url)).header("Accept", "text/event-stream");
-        for Parameter(name, value) in query {
-            if let Some(value) = value {
-                request = request.query(*name, value.as_str());
-            }
-        }
+        let mut request = self.request(path, query).header("Accept", "text/event-stream");
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", id);
         }
         let response = self.accepted(request.call())?;
         Ok(BufReader::new(response.into_body().into_with_config().limit(u64::MAX).reader()))
+    }
+
+    fn request(&self, path: &str, query: &[Parameter<'_>]) -> RequestBuilder<ureq::typestate::WithoutBody> {
+        let request = self.with_headers(self.agent.get(format!("{}{path}", self.url)));
+        let given = query.iter().filter_map(|Parameter(name, value)| Some((*name, value.as_deref()?)));
+        given.fold(request, |request, (name, value)| request.query(name, value))
+    }
+
+    fn with_headers<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     fn understand<T: DeserializeOwned>(
@@ -112,9 +196,9 @@ impl Client {
         let mut response = self.accepted(answer)?;
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let text = text.map_err(|error| self.unreachable(&error))?;
-        serde_json::from_slice(&text).map_err(|error| {
-            let problem = format!("{} does not answer like an AllSource server: {error}", self.url);
-            NoAnswer::Refused(Failure::new(problem))
+        serde_json::from_slice(&text).map_err(|_| {
+            let problem = format!("{} does not answer like an AllSource server", self.url);
+            NoAnswer::Refused(Failure::new(problem).advise(LIKE_THIS))
         })
     }
 
@@ -124,8 +208,22 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let text = response.body_mut().read_to_string().unwrap_or_default();
-        let failure = Failure::new(format!("the server refused ({}): {}", status.as_u16(), detail(&text)));
+        let text = match response.body_mut().read_to_string() {
+            Ok(text) => text,
+            Err(error) => return Err(self.unreachable(&error)),
+        };
+        let problem: Option<Value> = serde_json::from_str(&text).ok().filter(Value::is_object);
+        let said = detail(problem.as_ref(), &text);
+        let (exit, prefix) = match status.as_u16() {
+            404 | 410 => (Exit::NotFound, ""),
+            409 | 412 => (Exit::Conflict, ""),
+            422 if is(problem.as_ref(), "idempotency-key-reused") => (Exit::Conflict, ""),
+            408 | 429 | 502..=504 | 507 => (Exit::Unavailable, "the server cannot do it now: "),
+            500 if is(problem.as_ref(), "damaged") => (Exit::Damaged, ""),
+            500..=599 => (Exit::Failed, "the server failed: "),
+            _ => (Exit::Refused, "the server refused: "),
+        };
+        let failure = Failure::new(format!("{prefix}{said}")).exit(exit).problem(problem);
         Err(match status.as_u16() {
             408 | 429 | 502..=504 => NoAnswer::Later(failure),
             _ => NoAnswer::Refused(failure),
@@ -133,13 +231,29 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> NoAnswer {
-        let failure = Failure::new(format!("cannot reach {}: {error}", self.url));
-        match error {
+        let through = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}"));
+        let failure = |why: &str| {
+            let through = through.as_deref().unwrap_or_default();
+            Failure::new(format!("cannot reach {}{through}: {why}", self.url)).exit(Exit::Unreachable)
+        };
+        let why = match error {
             ureq::Error::BadUri(_) | ureq::Error::TlsRequired | ureq::Error::Http(_) => {
-                NoAnswer::Refused(failure.advise("--url takes an address like http://127.0.0.1:8080"))
+                return NoAnswer::Refused(failure("the address cannot be understood").advise(LIKE_THIS));
             }
-            _ => NoAnswer::Later(failure.advise("is a server running? start one with: allsource serve")),
-        }
+            ureq::Error::Protocol(_) => {
+                return NoAnswer::Refused(failure("what answers there is not a server").advise(LIKE_THIS));
+            }
+            ureq::Error::Io(error) => failure::reason(error),
+            ureq::Error::Timeout(_) => "there was no answer in time".to_owned(),
+            ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
+            ureq::Error::ConnectProxyFailed(said) => format!("the proxy refuses: {said}"),
+            other => other.to_string(),
+        };
+        let advice = match &self.proxy {
+            Some(_) => "to go there without the proxy, set NO_PROXY to the name of the server",
+            None => "is a server running? start one with: allsource serve",
+        };
+        NoAnswer::Later(failure(&why).advise(advice))
     }
 }
 
@@ -147,28 +261,41 @@ impl Client {
 #[derive(Debug)]
 pub(super) struct Parameter<'a>(pub(super) &'a str, pub(super) Option<String>);
 
+impl Parameter<'_> {
+    /// Whether it says where to begin by time.
+    pub(super) fn is_from_time(&self) -> bool {
+        self.0 == "from_time" && self.1.is_some()
+    }
+}
+
 /// A path of these segments, each escaped.
 pub(super) fn path(segments: &[&str]) -> String {
-    let mut path = String::new();
-    for segment in segments {
-        path.push('/');
-        for byte in segment.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    path.push(char::from(byte))
-                }
-                _ => path.push_str(&format!("%{byte:02X}")),
-            }
-        }
-    }
-    path
+    segments.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT))).collect()
+}
+
+/// An answer of the server, in the form that a command needs.
+pub(super) fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let advice = "is the server of the same release as this program?";
+        Failure::new(format!("cannot understand the answer: {error}")).advise(advice)
+    })
+}
+
+/// Whether a problem is of the kind `slug`.
+fn is(problem: Option<&Value>, slug: &str) -> bool {
+    let kind = problem.and_then(|problem| problem.get("type")).and_then(Value::as_str);
+    kind.and_then(|kind| kind.strip_prefix("/problems/")) == Some(slug)
 }
 
 /// What a problem document says, or the text itself.
-fn detail(text: &str) -> String {
-    let problem: Value = serde_json::from_str(text).unwrap_or_default();
-    let member = |name| problem.get(name).and_then(Value::as_str);
+fn detail(problem: Option<&Value>, text: &str) -> String {
+    let member = |name| problem.and_then(|problem| problem.get(name)).and_then(Value::as_str);
     member("detail").or_else(|| member("error")).or_else(|| member("title")).unwrap_or(text.trim()).to_owned()
+}
+
+/// What a problem document says, for people.
+pub(super) fn said(text: &str) -> String {
+    detail(serde_json::from_str(text).ok().as_ref(), text)
 }
 
 #[cfg(test)]
@@ -181,9 +308,41 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_told_in_its_own_words() {
-        assert_eq!(detail(r#"{"title":"Conflict","detail":"order-1 is at 3"}"#), "order-1 is at 3");
-        assert_eq!(detail(r#"{"error":"Queue full: later"}"#), "Queue full: later");
-        assert_eq!(detail(" gateway down\n"), "gateway down");
+    fn a_problem_is_reported_in_its_own_words() {
+        assert_eq!(said(r#"{"title":"Conflict","detail":"order-1 is at 3"}"#), "order-1 is at 3");
+        assert_eq!(said(r#"{"error":"Queue full: later"}"#), "Queue full: later");
+        assert_eq!(said(" gateway down\n"), "gateway down");
+    }
+
+    #[test]
+    fn an_address_needs_no_scheme_and_one_that_cannot_work_is_explained() {
+        for text in ["127.0.0.1:8080", "http://127.0.0.1:8080/", " http://127.0.0.1:8080"] {
+            assert_eq!(base_url(text).unwrap(), "http://127.0.0.1:8080", "{text}");
+        }
+        assert_eq!(base_url("store.example/events").unwrap(), "http://store.example/events");
+        assert_eq!(base_url("[::1]:8080").unwrap(), "http://[::1]:8080");
+        let check = |text: &str, expected: &str| {
+            let failure = base_url(text).unwrap_err();
+            assert!(failure.message().contains(expected), "{text}: {failure:?}");
+        };
+        check("https://store.example", "http only");
+        check("ftp://store.example", "ftp is not http");
+        check("", "not the address");
+        check("http://", "not the address");
+        check("a b", "not the address");
+    }
+
+    #[test]
+    fn no_proxy_stands_between_a_machine_and_itself() {
+        let local = ["http://localhost:1", "http://127.0.0.2", "http://[::1]:8080"];
+        assert!(local.iter().all(|url| is_local(url)));
+        assert!(!is_local("http://store.example:8080") && !is_local("http://10.0.0.1"));
+    }
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let (name, value) = header("Authorization: Bearer a:b").unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("authorization", "Bearer a:b"));
+        assert!(header("no colon").is_err() && header("a b: c").is_err() && header("a: \u{7}").is_err());
     }
 }

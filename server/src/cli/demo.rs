@@ -14,18 +14,23 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::client::{Client, Parameter};
-use super::failure::{Failure, Outcome};
-use super::import::{Chunks, End, Lines, Progress, Tally, Total, Upload, post};
-use super::interrupt::{self, Interrupt};
-use super::terminal::{self, Output};
+use super::failure::{Exit, Failure, Outcome};
+use super::import::{Because, Chunks, End, Lines, Progress, Tally, Total, Upload, post};
+use super::interrupt::Interrupt;
+use super::terminal::{self, Format};
 use super::{Server, machine};
 use business::Business;
 
 const CHUNK_LINES: u32 = 5_000;
 
-/// Appends the events of an invented ordering business over about 90 days until now: customers, carts, orders, payments,
-/// shipments, returns.
+/// Append the events of an invented ordering business, to have something to look at
+///
+/// About 90 days until now: customers, carts, orders, payments, shipments, returns.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource demo --events 10000
+  allsource demo --events 1000 --seed 2 --print > events.ndjson")]
 pub(super) struct Demo {
     /// How many events
     #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
@@ -39,9 +44,8 @@ pub(super) struct Demo {
     /// Print the events, as `allsource import` takes them, and send them nowhere
     #[arg(long)]
     print: bool,
-    /// How to print the summary
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    output: Output,
+    #[command(flatten)]
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -58,28 +62,31 @@ impl Demo {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let client = self.server.connect();
+        let client = self.server.connect()?;
+        client.greet()?;
         if self.ending.is_none() {
             self.refuse_to_mix(&client)?;
         }
         let (interrupt, progress) = (Interrupt::watch(), Progress::start(Total::Events(self.events)));
         let started = machine::now();
         let mut tally = Tally::default();
-        let chunks = Chunks::new(events, &format!("demo-{}", self.seed), 1, CHUNK_LINES);
+        let name = format!("demo-{}", self.seed);
+        let chunks = Chunks::new(events, Some(&name), 1, CHUNK_LINES);
         let mut upload = Upload {
             interrupt: &interrupt,
             progress: &progress,
             label: "demo".to_owned(),
             tally: &mut tally,
+            show_refused: 100,
         };
         let end = upload.run(chunks, &mut |body| post(&client, body));
         progress.finish();
-        tally.report(started.elapsed(), self.output)?;
+        tally.report(started.elapsed(), self.format.output)?;
         match end {
             End::Stopped(stopped) => Err(self.explain(stopped.because, ending)),
             End::Complete => {
                 self.say_what_next();
-                Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+                Ok(tally.exit_code())
             }
         }
     }
@@ -101,10 +108,14 @@ impl Demo {
             .advise(advice))
     }
 
-    fn explain(&self, because: Option<Failure>, ending: DateTime<Utc>) -> Failure {
+    fn explain(&self, because: Because, ending: DateTime<Utc>) -> Failure {
         let again = format!("--events {} --seed {} --ending {}", self.events, self.seed, ending.to_rfc3339());
-        let interrupted = || Failure::new("interrupted").with_code(interrupt::EXIT_CODE);
-        because.unwrap_or_else(interrupted).advise(format!("the rest: allsource demo {again}"))
+        let failure = match because {
+            Because::Interrupted => Failure::new("interrupted").exit(Exit::Interrupted),
+            Because::Server(failure) => failure,
+            Because::Source(broken) => Failure::new(broken.reason),
+        };
+        failure.advise(format!("the rest: allsource demo {again}"))
     }
 
     fn say_what_next(&self) {

@@ -10,8 +10,14 @@ use super::failure::Outcome;
 use super::{terminal, verify};
 use crate::wire::write_source_line;
 
-/// Prints every readable event of a store that no server has open; `allsource import` takes what it prints.
+/// Print every readable event of a store that no server has open
+///
+/// One JSON object a line, as `allsource import` takes it. Exit codes: 0 everything, 8 there is damage, 1 could not look.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource dump data > saved.ndjson
+  allsource dump data | gzip > saved.ndjson.gz")]
 pub(super) struct Dump {
     /// The folder of the store
     dir: PathBuf,

@@ -3,22 +3,95 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::terminal;
+use serde_json::{Map, Value, json};
+
+use super::terminal::{self, Output};
 
 /// How a command ends.
 pub(super) type Outcome = Result<ExitCode, Failure>;
 
+/// What went wrong, as scripts tell it apart. The exit codes are listed in [`EXIT_CODES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Something on this machine, or an answer that makes no sense.
+    Failed,
+    /// The same request will be refused again; or lines of an import were.
+    Refused,
+    /// There is no such event, entity or snapshot.
+    NotFound,
+    /// The entity is at another version, or the id or key belongs to another event.
+    Conflict,
+    /// Nothing answers there.
+    Unreachable,
+    /// The server is there and cannot do it now.
+    Unavailable,
+    /// Stored data is damaged.
+    Damaged,
+    /// SIGINT or SIGTERM ended it; shells expect this code.
+    Interrupted,
+}
+
+/// The exit codes, for `--help`.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  failed: a file cannot be read or written, the store cannot be opened, an answer cannot be understood
+    2  the command line is wrong
+    3  refused: the server does not accept the request, or lines of an import were refused
+    4  not found: no such event, entity or snapshot
+    5  conflict: the entity is at another version, or the id or key belongs to another event
+    6  unreachable: no server answers there
+    7  unavailable: the server is overloaded, stopping or out of disk space; nothing is wrong with the request
+    8  damaged: stored data is damaged
+  130  interrupted";
+
+impl Exit {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Refused => 3,
+            Self::NotFound => 4,
+            Self::Conflict => 5,
+            Self::Unreachable => 6,
+            Self::Unavailable => 7,
+            Self::Damaged => 8,
+            Self::Interrupted => 130,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Unreachable => "unreachable",
+            Self::Unavailable => "unavailable",
+            Self::Damaged => "damaged",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
 /// Why a command ended early.
 #[derive(Debug)]
 pub(super) struct Failure {
-    code: u8,
+    exit: Exit,
     message: String,
     advice: Option<String>,
+    /// What the server said, as it said it.
+    problem: Option<Value>,
 }
 
 impl Failure {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into(), advice: None }
+        Self { exit: Exit::Failed, message: message.into(), advice: None, problem: None }
     }
 
     /// Says what to do next.
@@ -31,25 +104,43 @@ impl Failure {
         Self { message: format!("{}\n  {more}", self.message), ..self }
     }
 
-    pub(super) fn with_code(self, code: u8) -> Self {
-        Self { code, ..self }
+    pub(super) fn exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
     }
 
-    #[cfg(test)]
+    /// Keeps what the server said, for `--output json`.
+    pub(super) fn problem(self, problem: Option<Value>) -> Self {
+        Self { problem, ..self }
+    }
+
     pub(super) fn message(&self) -> &str {
         &self.message
     }
 
-    /// Prints it; a reader of the output that has seen enough is no failure.
-    pub(super) fn report(self) -> ExitCode {
+    /// Prints it on standard error. A closed standard output is no failure: its reader has seen enough.
+    pub(super) fn report(self, output: Output) -> ExitCode {
         if self.message.is_empty() {
             return ExitCode::SUCCESS;
+        }
+        if output != Output::Table {
+            terminal::complain(&json!({ "error": self.members() }).to_string());
+            return self.exit.into();
         }
         terminal::complain(&format!("error: {}", self.message));
         if let Some(advice) = &self.advice {
             terminal::complain(&format!("  {advice}"));
         }
-        ExitCode::from(self.code)
+        self.exit.into()
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("kind".to_owned(), self.exit.name().into());
+        members.insert("exit_code".to_owned(), self.exit.code().into());
+        members.insert("message".to_owned(), self.message.as_str().into());
+        members.extend(self.advice.as_deref().map(|advice| ("advice".to_owned(), advice.into())));
+        members.extend(self.problem.clone().map(|problem| ("problem".to_owned(), problem)));
+        members
     }
 }
 
@@ -57,7 +148,37 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::new(""),
-            _ => Self::new(error.to_string()),
+            _ => Self::new(reason(&error)),
         }
+    }
+}
+
+/// What the system says, without the number that it has for it.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((said, _)) => said.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_is_distinct_and_listed_in_the_help() {
+        use Exit::{Conflict, Damaged, Failed, Interrupted, NotFound, Refused, Unavailable, Unreachable};
+        let all = [Failed, Refused, NotFound, Conflict, Unreachable, Unavailable, Damaged, Interrupted];
+        for exit in all {
+            assert!(EXIT_CODES.contains(&format!(" {}  ", exit.code())), "{exit:?}");
+            assert_eq!(all.iter().filter(|other| other.code() == exit.code()).count(), 1, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_the_system_has_no_number() {
+        assert_eq!(reason(&io::Error::from_raw_os_error(2)), "No such file or directory");
+        assert_eq!(reason(&io::Error::other("plain")), "plain");
     }
 }

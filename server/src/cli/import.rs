@@ -1,53 +1,59 @@
 //! `allsource import`: appends files of newline-delimited JSON, as fast as the server takes them.
 
 mod line;
-mod source;
+mod foreign;
 mod chunk;
 mod progress;
+mod source;
 mod upload;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 
-use super::failure::{Failure, Outcome};
-use super::interrupt::{self, Interrupt};
-use super::terminal::{self, Output};
+use super::failure::{Exit, Failure, Outcome};
+use super::interrupt::Interrupt;
+use super::terminal::{self, Format, Output};
 use super::{Server, machine};
 use source::Source;
 
 pub(super) use chunk::{Chunks, Lines};
 pub(super) use progress::{Progress, Total};
-pub(super) use upload::{End, Stopped, Tally, Upload, post};
+pub(super) use upload::{Because, End, Stopped, Tally, Upload, post};
 
-/// Appends events from files, or from standard input.
+/// Append events from files of newline-delimited JSON, or from standard input
 ///
 /// A line is one event: {"event_type":…,"entity_id":…,"payload":…} and, if you like, "timestamp", "id", "tags",
-/// "metadata" and "tenant_id". An event without an id gets one made from the name of the file, the number of the
-/// line and its text, so that importing the same file again, or going on after an interruption, appends nothing
-/// twice.
+/// "metadata" and "tenant_id". An event without an id gets one made from the text of its line and from how many equal
+/// lines came before it, so importing a file again, longer or under another name, appends nothing twice.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource import events.ndjson
+  zstd -dc events.ndjson.zst | allsource import
+  allsource import january.ndjson.gz february.ndjson.gz --tenant acme")]
 pub(super) struct Import {
     /// Files, plain or gzip; none or - for standard input
     files: Vec<PathBuf>,
     /// Begin with this line of the file
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     from_line: u64,
-    /// Append events anew even if the same file was imported before
+    /// Append the events of these lines even if equal lines were imported before
     #[arg(long)]
     again: bool,
-    /// Make ids with this name in place of the file's; standard input has none of its own
+    /// Make ids in this name: equal lines are the same events only under the same name
     #[arg(long, value_name = "NAME", conflicts_with = "again")]
     name: Option<String>,
     /// Lines in one request
     #[arg(long, value_name = "N", default_value = "5000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     chunk: u32,
-    /// How to print the summary
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    output: Output,
+    /// How many refused lines to print; the others are only counted
+    #[arg(long, value_name = "N", default_value = "100")]
+    show_refused: u64,
+    #[command(flatten)]
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -57,60 +63,65 @@ impl Import {
         if self.files.is_empty() {
             self.files.push(PathBuf::from("-"));
         }
-        if self.files.len() > 1 && (self.from_line > 1 || self.name.is_some()) {
-            return Err(Failure::new(
-                "--from-line and --name are about one file; import the others separately",
-            ));
+        if self.files.len() > 1 && self.from_line > 1 {
+            return Err(Failure::new("--from-line is about one file; import the others separately"));
         }
-        let run = format!("run-{}", machine::random_id());
+        let name = self.name.clone().or_else(|| self.again.then(|| format!("run-{}", machine::random_id())));
         let interrupt = Interrupt::watch();
-        let client = self.server.connect();
+        let client = self.server.connect()?;
+        client.greet()?;
         let started = machine::now();
         let mut tally = Tally::default();
         for path in &self.files {
             let source = Source::open(path)?;
-            let name = self.name_of(&source, &run);
             let progress = Progress::start(source.total());
-            let chunks = Chunks::new(source, &name, self.from_line, self.chunk);
-            let mut upload =
-                Upload { interrupt: &interrupt, progress: &progress, label: label(path), tally: &mut tally };
+            let chunks = Chunks::new(source, name.as_deref(), self.from_line, self.chunk);
+            let mut upload = Upload {
+                interrupt: &interrupt,
+                progress: &progress,
+                label: label(path),
+                tally: &mut tally,
+                show_refused: self.show_refused,
+            };
             let end = upload.run(chunks, &mut |body| post(&client, body));
             progress.finish();
             match end {
                 End::Complete => {}
                 End::Stopped(stopped) => {
-                    tally.report(started.elapsed(), self.output)?;
-                    return self.explain(path, &name, stopped);
+                    tally.report(started.elapsed(), self.format.output)?;
+                    return Err(explain(path, name.as_deref(), stopped));
                 }
             }
         }
-        tally.report(started.elapsed(), self.output)?;
-        if tally.replayed > 0 {
+        tally.report(started.elapsed(), self.format.output)?;
+        if tally.replayed > 0 && self.format.output == Output::Table {
             terminal::complain(
-                "there already: lines with the same text and number were imported from a file of the same name; \
-                 if these are other events, import them with --name or --again",
+                "there already: events with these ids, or lines with the same text, were imported before; if they \
+                 happened again, import them with --again or under a --name of their own",
             );
         }
-        Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(tally.exit_code())
     }
+}
 
-    /// What makes the ids of this source's events differ from those of another.
-    fn name_of(&self, source: &Source, run: &str) -> String {
-        let own = source.name().filter(|_| !self.again);
-        self.name.clone().or(own).unwrap_or_else(|| run.to_owned())
-    }
-
-    fn explain(&self, path: &Path, name: &str, stopped: Stopped) -> Outcome {
-        let next = stopped.reached + 1;
-        let needs_name = self.again || path == Path::new("-") || self.name.is_some();
-        let name = if needs_name { format!(" --name {name}") } else { String::new() };
-        let advice = format!("go on with: allsource import {} --from-line {next}{name}", path.display());
-        let so_far = format!("{}: every line up to {} is done", label(path), stopped.reached);
-        Err(match stopped.because {
-            None => Failure::new(format!("interrupted; {so_far}")).with_code(interrupt::EXIT_CODE),
-            Some(failure) => failure.also(&so_far),
+/// Says how far an import came, and what gets the rest in.
+fn explain(path: &Path, name: Option<&str>, stopped: Stopped) -> Failure {
+    let Stopped { reached, because } = stopped;
+    let name = name.map(|name| format!(" --name {name}")).unwrap_or_default();
+    let go_on = format!("allsource import {} --from-line {}{name}", path.display(), reached + 1);
+    let so_far = format!("{}: every line up to {reached} is done", label(path));
+    match because {
+        Because::Interrupted => Failure::new(format!("interrupted; {so_far}"))
+            .exit(Exit::Interrupted)
+            .advise(format!("go on with: {go_on}")),
+        Because::Server(failure) => failure.also(&so_far).advise(format!("go on with: {go_on}")),
+        Because::Source(broken) => {
+            let problem = format!("{}: line {} cannot be read: {}", label(path), broken.line, broken.reason);
+            let whole = format!("allsource import {}{name}", path.display());
+            let advice = "import a whole copy of it, or what follows as a file of its own: what is in already is not \
+                          appended again";
+            Failure::new(problem).also(&so_far).advise(format!("{advice}: {whole}"))
         }
-        .advise(advice))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `allsource index`: the indexes of sealed files, made anew from the segments.
+//! `allsource index`: the indexes of sealed files, rebuilt from the segments.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,13 @@ use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output, grouped};
 use super::verify;
 
-/// Mends the indexes of a store that no server has open.
+/// Repair the indexes of a store that no server has open
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  allsource index rebuild data")]
 pub(super) enum Index {
-    /// Make every index anew from its segments: 0 all of them, 1 there is damage, 2 could not look
+    /// Rebuild every index from its segments
+    ///
+    /// Exit codes: 0 all of them are rebuilt, 8 there is damage, 1 could not look.
     Rebuild {
         /// The folder of the store
         dir: PathBuf,
@@ -23,6 +26,11 @@ pub(super) enum Index {
 }
 
 impl Index {
+    pub(super) fn format(&self) -> Format {
+        let Self::Rebuild { format, .. } = self;
+        *format
+    }
+
     pub(super) fn run(self) -> Outcome {
         match self {
             Self::Rebuild { dir, format } => rebuild(&dir, format.output),
@@ -57,14 +65,14 @@ fn cannot_rebuild(dir: &Path, error: &OpenError) -> Failure {
 
 fn text(made: u64, damage: &[Damage]) -> String {
     let mut text = match made {
-        1 => "1 index made anew".to_owned(),
-        _ => format!("{} indexes made anew", grouped(made)),
+        1 => "rebuilt 1 index".to_owned(),
+        _ => format!("rebuilt {} indexes", grouped(made)),
     };
     for damage in damage {
         text.push_str(&format!("\nDAMAGE {damage}"));
     }
     if !damage.is_empty() {
-        text.push_str("\ndamaged: an index is made from sound segments only; restore a backup");
+        text.push_str("\ndamaged: an index is rebuilt from sound segments only; restore a backup");
     }
     text
 }

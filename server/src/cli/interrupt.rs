@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The exit code of a command that was interrupted, as shells expect it.
-pub(super) const EXIT_CODE: u8 = 130;
+use super::failure::Exit;
 
 /// Whether the user has asked for the end.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +24,7 @@ impl Interrupt {
                 requested().await;
                 noticed.0.store(true, Ordering::Relaxed);
                 requested().await;
-                std::process::exit(i32::from(EXIT_CODE));
+                std::process::exit(i32::from(Exit::Interrupted.code()));
             });
         });
         interrupt

@@ -2,55 +2,75 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Server;
 use super::client::{Client, Parameter};
 use super::failure::{Failure, Outcome};
-use super::show;
+use super::filter::Filter;
+use super::show::Columns;
 use super::terminal::{self, Format, Output};
+use super::{Server, times};
 
 /// The most events one request brings.
 const PAGE: u64 = 10_000;
 
-/// Prints events in the order they were appended.
+/// Print events, of one entity or by type, tag and time
+///
+/// Conditions are joined by "and". Times may be written as 2026-03-01T12:00:00Z, as a day like 2026-03-01, or as how
+/// long ago: 30s, 15m, 2h, 7d, 4w.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource read order-000001
+  allsource read --type order.placed --since 2h --newest-first
+  allsource read --tag vip --tag overdue --columns position,entity,tags
+  allsource read --prefix order. --payload-filter '{\"status\":\"paid\"}' --output ndjson")]
 pub(super) struct Read {
-    /// Only those of this entity
+    /// Only events of this entity
     entity: Option<String>,
-    /// Only those of this type
-    #[arg(long = "type", value_name = "TYPE")]
-    event_type: Option<String>,
-    /// Only those whose type begins like this
-    #[arg(long, value_name = "PREFIX")]
-    prefix: Option<String>,
-    /// Only those with this tag
-    #[arg(long, value_name = "TAG")]
-    tag: Option<String>,
-    /// Only those that happened at this time or later
-    #[arg(long, value_name = "TIME")]
+    #[command(flatten)]
+    filter: Filter,
+    /// Only events whose payload has these members: {"status":"paid","customer.country":"NL"}
+    #[arg(long, value_name = "JSON")]
+    payload_filter: Option<String>,
+    /// Only events that happened at this time or later
+    #[arg(long, value_name = "TIME", value_parser = times::from)]
     since: Option<String>,
-    /// Only those that happened at this time or earlier
-    #[arg(long, value_name = "TIME")]
+    /// Only events that happened at this time or earlier
+    #[arg(long, value_name = "TIME", value_parser = times::until)]
     until: Option<String>,
-    /// As until: events say themselves when they happened, whenever they were recorded
-    #[arg(long, value_name = "TIME")]
+    /// The same as --until: events say themselves when they happened, whenever they were recorded
+    #[arg(long, value_name = "TIME", value_parser = times::until)]
     as_of: Option<String>,
-    /// Newest first
-    #[arg(long)]
-    desc: bool,
-    /// At most so many
+    /// Oldest position first, or newest
+    #[arg(long, value_name = "ORDER", default_value = "asc")]
+    order: Order,
+    /// The same as --order desc
+    #[arg(long, alias = "desc", conflicts_with = "order")]
+    newest_first: bool,
+    /// At most this many events
     #[arg(long, value_name = "N", default_value = "100")]
     limit: u64,
     /// Begin at this position of the store
     #[arg(long, value_name = "POSITION")]
     from: Option<u64>,
+    /// Go on where an earlier read ended, with the same conditions
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
     #[command(flatten)]
-    format: Format,
+    columns: Columns,
+    #[command(flatten)]
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    Asc,
+    Desc,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,13 +82,13 @@ struct Page {
 
 impl Read {
     pub(super) fn run(self) -> Outcome {
-        let client = self.server.connect();
-        let (mut events, mut cursor, mut left) = (Vec::new(), None, self.limit);
+        let client = self.server.connect()?;
+        let (mut events, mut cursor, mut left) = (Vec::new(), self.cursor.clone(), self.limit);
         while left > 0 {
             let page = self.page(&client, cursor.take(), left)?;
             left -= left.min(page.events.len() as u64);
             if self.format.output == Output::Ndjson {
-                show::events(&page.events, Output::Ndjson)?;
+                self.columns.events(&page.events, Output::Ndjson)?;
             } else {
                 events.extend(page.events);
             }
@@ -78,28 +98,28 @@ impl Read {
             }
         }
         if self.format.output != Output::Ndjson {
-            show::events(&events, self.format.output)?;
+            self.columns.events(&events, self.format.output)?;
         }
-        if cursor.is_some() {
-            terminal::complain(&format!("there are more; --limit takes a number larger than {}", self.limit));
+        if let Some(cursor) = cursor {
+            terminal::complain(&format!("there are more: raise --limit, or go on with --cursor {cursor}"));
         }
         Ok(ExitCode::SUCCESS)
     }
 
     fn page(&self, client: &Client, cursor: Option<String>, left: u64) -> Result<Page, Failure> {
-        let query = [
+        let is_newest_first = self.newest_first || self.order == Order::Desc;
+        let mut query = self.filter.parameters();
+        query.extend([
             Parameter("entity_id", self.entity.clone()),
-            Parameter("event_type", self.event_type.clone()),
-            Parameter("event_type_prefix", self.prefix.clone()),
-            Parameter("tag", self.tag.clone()),
+            Parameter("payload_filter", self.payload_filter.clone()),
             Parameter("since", self.since.clone()),
             Parameter("until", self.until.clone()),
             Parameter("as_of", self.as_of.clone()),
-            Parameter("order", self.desc.then(|| "desc".to_owned())),
+            Parameter("order", is_newest_first.then(|| "desc".to_owned())),
             Parameter("from", self.from.map(|position| position.to_string())),
             Parameter("limit", Some(left.min(PAGE).to_string())),
             Parameter("cursor", cursor),
-        ];
+        ]);
         Ok(client.ask("/api/v1/events/query", &query)?)
     }
 }

@@ -7,15 +7,19 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Server;
-use super::failure::{Failure, Outcome};
+use super::client::understood;
+use super::failure::Outcome;
 use super::terminal::{self, Format, Output, grouped};
 
-/// Moves everything that is appended into sealed files, and waits until that is done. It happens by itself as events
-/// gather: this is for those who want the files, or the memory, now.
+/// Move everything that is appended into sealed files now
+///
+/// Waits until that is done. The server seals by itself as events gather; this is for those who want the files, or the
+/// memory, now.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  allsource seal\n  allsource seal --output json")]
 pub(super) struct Seal {
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -27,14 +31,13 @@ struct Answer {
 
 impl Seal {
     pub(super) fn run(self) -> Outcome {
-        let client = self.server.connect();
+        let client = self.server.connect()?;
         let answer: Box<RawValue> = client.send("/api/v1/maintenance/seal", "application/json", b"{}")?;
         if self.format.output != Output::Table {
             terminal::say(answer.get())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let problem = |error| Failure::new(format!("cannot understand the answer: {error}"));
-        let answer: Answer = serde_json::from_str(answer.get()).map_err(problem)?;
+        let answer: Answer = understood(answer.get())?;
         match answer.sealed_position {
             0 => terminal::say("there is nothing to seal: the store has no events")?,
             position => terminal::say(&format!("sealed up to position {}", grouped(position)))?,

@@ -12,6 +12,12 @@ use super::failure::{Failure, Outcome};
 use super::{interrupt, terminal};
 use crate::config::{Config, LogFormat, Settings};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  allsource serve
+  allsource serve --data /var/lib/allsource --listen 127.0.0.1:8081
+  ALLSOURCE_LOG_LEVEL=debug allsource serve";
+
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Serves until the process is asked to end.
@@ -41,7 +47,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
         );
     }
     if terminal::is_watched() {
-        terminal::complain(&welcome(&address.to_string(), events == 0));
+        terminal::complain(&welcome(&program(), &address.to_string(), events == 0));
     }
     let served = runtime.block_on(serve(listener, Arc::clone(&engine)));
     tracing::info!("closing the store");
@@ -105,15 +111,17 @@ fn cannot_open(config: &Config, error: &OpenError) -> Failure {
     }
 }
 
-/// What somebody who just started the server may want to do next.
-fn welcome(address: &str, is_empty: bool) -> String {
+/// What this program was called as: where a shell that is in the same folder finds it again.
+fn program() -> String {
+    let called = std::env::args_os().next().map(|path| path.to_string_lossy().into_owned());
+    called.filter(|path| !path.is_empty()).unwrap_or_else(|| "allsource".to_owned())
+}
+
+/// What a user who has just started the server may want to do next; every line works as it is printed.
+fn welcome(program: &str, address: &str, is_empty: bool) -> String {
     let url = format!("http://{address}");
     let here = if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
-    let filling = if is_empty {
-        "\n  Fill it with an invented business, or your own events:"
-    } else {
-        "\n  More events:"
-    };
+    let filling = if is_empty { "Fill it with an invented business" } else { "More events" };
     format!(
         r#"
 AllSource is serving {url}; Ctrl-C stops it. In another terminal:
@@ -123,12 +131,14 @@ AllSource is serving {url}; Ctrl-C stops it. In another terminal:
       -d '{{"entity_id":"user-1","event_type":"user.created","payload":{{"name":"Ada"}}}}'
     curl '{url}/api/v1/events/query?entity_id=user-1'
     curl {url}/api/v1/entities/user-1/state
-{filling}
-    allsource demo --events 10000{here}
-    allsource import events.ndjson{here}
-    allsource tail --from beginning{here}
 
-  All of it: docs/guide.md and docs/operating.md, or allsource --help
+  {filling}, look at them, and import a file:
+    {program} demo --events 10000{here}
+    {program} tail --from beginning{here}
+    {program} demo --events 1000 --seed 2 --print > events.ndjson
+    {program} import events.ndjson{here}
+
+  All of it: docs/guide.md and docs/operating.md, or {program} --help
 "#
     )
 }

@@ -5,20 +5,25 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::client::{Parameter, path};
+use super::client::{Parameter, path, understood};
 use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output, grouped};
 use super::{Server, show};
 
 const PATH: &str = "/api/v1/snapshots";
 
-/// Takes, lists or prints snapshots: states of entities that the store keeps, so that it need not read all events of
-/// an entity to tell what it is.
+/// Take, list or print snapshots: states of entities that the store keeps
+///
+/// With a snapshot the store need not read all events of an entity to know its state. It takes them by itself, too.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  allsource snapshot create user-1
+  allsource snapshot list user-1
+  allsource snapshot latest user-1 --output json")]
 pub(super) enum Snapshot {
     /// Take a snapshot of an entity as it is now
     Create {
@@ -31,7 +36,7 @@ pub(super) enum Snapshot {
     List {
         /// Only those of this entity
         entity: Option<String>,
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value = "1000")]
         limit: u64,
         #[command(flatten)]
@@ -49,11 +54,8 @@ pub(super) enum Snapshot {
 /// Whose snapshots are meant, how the answer is printed, and where the server is.
 #[derive(Debug, Args)]
 pub(super) struct Terms {
-    /// The tenant whose entities are meant, if not the default one
-    #[arg(long, value_name = "TENANT")]
-    tenant: Option<String>,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -85,6 +87,14 @@ struct Kept {
 }
 
 impl Snapshot {
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Create { terms, .. } | Self::List { terms, .. } | Self::Latest { terms, .. } => {
+                terms.format
+            }
+        }
+    }
+
     pub(super) fn run(self) -> Outcome {
         match self {
             Self::Create { entity, terms } => create(&entity, &terms)?,
@@ -96,8 +106,8 @@ impl Snapshot {
 }
 
 fn create(entity: &str, terms: &Terms) -> Result<(), Failure> {
-    let body = json!({"entity_id": entity, "tenant_id": terms.tenant}).to_string();
-    let reply: Box<RawValue> = terms.server.connect().send(PATH, "application/json", body.as_bytes())?;
+    let body = json!({ "entity_id": entity }).to_string();
+    let reply: Box<RawValue> = terms.server.connect()?.send(PATH, "application/json", body.as_bytes())?;
     if terms.format.output != Output::Table {
         terminal::say(reply.get())?;
         return Ok(());
@@ -110,17 +120,13 @@ fn create(entity: &str, terms: &Terms) -> Result<(), Failure> {
 }
 
 fn list(entity: Option<String>, limit: u64, terms: &Terms) -> Result<(), Failure> {
-    let query = [
-        Parameter("entity_id", entity),
-        Parameter("tenant_id", terms.tenant.clone()),
-        Parameter("limit", Some(limit.to_string())),
-    ];
-    let answer: Box<RawValue> = terms.server.connect().ask(PATH, &query)?;
+    let query = [Parameter("entity_id", entity), Parameter("limit", Some(limit.to_string()))];
+    let answer: Box<RawValue> = terms.server.connect()?.ask(PATH, &query)?;
     let listed: Listed = understood(answer.get())?;
     match terms.format.output {
         Output::Json => terminal::say(answer.get())?,
         Output::Ndjson => listed.snapshots.iter().try_for_each(|one| terminal::say(one.get()))?,
-        Output::Table => terminal::say(&table(&listed.snapshots)?)?,
+        Output::Table => print(&listed.snapshots)?,
     }
     if listed.total > listed.snapshots.len() as u64 {
         let total = grouped(listed.total);
@@ -129,12 +135,12 @@ fn list(entity: Option<String>, limit: u64, terms: &Terms) -> Result<(), Failure
     Ok(())
 }
 
-fn table(snapshots: &[Box<RawValue>]) -> Result<String, Failure> {
+fn print(snapshots: &[Box<RawValue>]) -> Result<(), Failure> {
     let columns = ["ENTITY", "VERSION", "EVENTS", "AS OF", "CREATED", "TYPE", "BYTES", "ID"];
-    let mut table = terminal::table(&columns);
+    let mut rows = Vec::with_capacity(snapshots.len());
     for snapshot in snapshots {
         let row: Row = understood(snapshot.get())?;
-        table.add_row([
+        rows.push(vec![
             row.entity_id,
             row.version.to_string(),
             grouped(row.event_count),
@@ -145,13 +151,13 @@ fn table(snapshots: &[Box<RawValue>]) -> Result<String, Failure> {
             row.id,
         ]);
     }
-    Ok(table.trim_fmt())
+    terminal::table(&columns, rows)?;
+    Ok(())
 }
 
 fn latest(entity: &str, terms: &Terms) -> Result<(), Failure> {
     let path = path(&["api", "v1", "snapshots", entity, "latest"]);
-    let query = [Parameter("tenant_id", terms.tenant.clone())];
-    let answer: Box<RawValue> = terms.server.connect().ask(&path, &query)?;
+    let answer: Box<RawValue> = terms.server.connect()?.ask(&path, &[])?;
     if terms.format.output != Output::Table {
         terminal::say(answer.get())?;
         return Ok(());
@@ -163,8 +169,4 @@ fn latest(entity: &str, terms: &Terms) -> Result<(), Failure> {
     terminal::say(&format!("{what}, the last of {last}; taken {taken} ({kind})"))?;
     show::members(&kept.state)?;
     Ok(())
-}
-
-fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::new(format!("cannot understand the answer: {error}")))
 }

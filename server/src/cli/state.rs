@@ -7,24 +7,29 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::client::{Parameter, path};
-use super::failure::{Failure, Outcome};
+use super::client::{Parameter, path, understood};
+use super::failure::Outcome;
 use super::terminal::{self, Format, Output};
-use super::{Server, show};
+use super::{Server, show, times};
 
-/// Prints the state of an entity: its events, merged in order.
+/// Print what the events of an entity add up to, now or at any moment before
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource state order-000001
+  allsource state order-000001 --at-version 2
+  allsource state order-000001 --as-of 7d --output json")]
 pub(super) struct State {
     /// The entity
     entity: String,
-    /// As it was at this time: RFC 3339, like 2026-03-01T12:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// As it was at this time: 2026-03-01T12:00:00Z, the end of 2026-03-01, or how long ago, like 2h
+    #[arg(long, value_name = "TIME", value_parser = times::until)]
     as_of: Option<String>,
     /// As it was at this version
     #[arg(long, value_name = "N", conflicts_with = "as_of")]
     at_version: Option<u64>,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -44,15 +49,15 @@ impl State {
             Parameter("at_version", self.at_version.map(|version| version.to_string())),
         ];
         let path = path(&["api", "v1", "entities", &self.entity, "state"]);
-        let answer: Box<RawValue> = self.server.connect().ask(&path, &query)?;
+        let answer: Box<RawValue> = self.server.connect()?.ask(&path, &query)?;
         if self.format.output != Output::Table {
             terminal::say(answer.get())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let problem = |error| Failure::new(format!("cannot understand the answer: {error}"));
-        let answer: Answer = serde_json::from_str(answer.get()).map_err(problem)?;
-        let last = answer.last_updated.unwrap_or_default();
-        terminal::say(&format!("{}: {} events, the last of {last}", self.entity, answer.event_count))?;
+        let answer: Answer = understood(answer.get())?;
+        let mut line = format!("{}: {} events", self.entity, answer.event_count);
+        line.extend(answer.last_updated.map(|last| format!(", the last of {last}")));
+        terminal::say(&line)?;
         show::members(&answer.current_state)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -7,33 +7,32 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Server;
-use super::failure::{Failure, Outcome};
+use super::client::understood;
+use super::failure::Outcome;
 use super::terminal::{self, Format, Output, grouped};
 
-/// Prints how much the store holds.
+/// Print how much the store holds, or one tenant of it
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  allsource stats\n  allsource stats --tenant acme --output json")]
 pub(super) struct Stats {
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
 
 impl Stats {
     pub(super) fn run(self) -> Outcome {
-        let answer: Box<RawValue> = self.server.connect().ask("/api/v1/stats", &[])?;
+        let answer: Box<RawValue> = self.server.connect()?.ask("/api/v1/stats", &[])?;
         if self.format.output != Output::Table {
             terminal::say(answer.get())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let problem = |error| Failure::new(format!("cannot understand the answer: {error}"));
-        let answer: Map<String, Value> = serde_json::from_str(answer.get()).map_err(problem)?;
-        let mut table = terminal::table(&["WHAT", "HOW MANY"]);
-        for (name, value) in &answer {
-            let number = value.as_u64().map_or_else(|| value.to_string(), grouped);
-            table.add_row([name.replace('_', " "), number]);
-        }
-        terminal::say(&table.trim_fmt())?;
+        let answer: Map<String, Value> = understood(answer.get())?;
+        let row = |(name, value): (&String, &Value)| {
+            vec![name.replace('_', " "), value.as_u64().map_or_else(|| value.to_string(), grouped)]
+        };
+        terminal::table(&["WHAT", "HOW MANY"], answer.iter().map(row).collect())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::client::{Client, NoAnswer, Parameter};
-use super::failure::{Failure, Outcome};
+use super::Server;
+use super::client::{Client, NoAnswer, Parameter, said};
+use super::failure::{self, Exit, Failure, Outcome};
+use super::filter::Filter;
+use super::show::Columns;
 use super::terminal::{self, Format, Output};
-use super::{Server, show};
 
 /// How long to wait before a stream that broke off is asked for again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -17,23 +19,28 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often a server that is gone is asked again before giving up.
 const ATTEMPTS: u32 = 60;
 
-/// Prints events as they are appended, until interrupted. A stream that breaks off goes on where it was.
+/// Print events as they are appended, until interrupted
+///
+/// A stream that breaks off goes on where it was.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  allsource tail
+  allsource tail --from beginning --prefix order.
+  allsource tail --from-time 2h --output ndjson > events.ndjson")]
 pub(super) struct Tail {
     /// Where to begin: now, beginning, or a position, which is the first to be printed
-    #[arg(long, value_name = "WHERE", default_value = "now")]
+    #[arg(long, value_name = "WHERE", default_value = "now", conflicts_with = "from_time")]
     from: String,
     /// Only events of this entity
     #[arg(long, value_name = "ENTITY")]
     entity: Option<String>,
-    /// Only events of this type
-    #[arg(long = "type", value_name = "TYPE")]
-    event_type: Option<String>,
-    /// Only events whose type begins like this
-    #[arg(long, value_name = "PREFIX")]
-    prefix: Option<String>,
     #[command(flatten)]
-    format: Format,
+    filter: Filter,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    pub(super) format: Format,
     #[command(flatten)]
     server: Server,
 }
@@ -48,41 +55,39 @@ struct Message {
 
 impl Tail {
     pub(super) fn run(self) -> Outcome {
-        let client = self.server.connect();
-        let (mut last_id, mut failures) = (None, 0);
+        let client = self.server.connect()?;
+        let mut progress = Progress::default();
         loop {
-            match self.follow(&client, &mut last_id, &mut failures) {
+            match self.follow(&client, &mut progress) {
                 Ok(()) => {}
-                Err(NoAnswer::Later(_)) if failures < ATTEMPTS => failures += 1,
+                Err(NoAnswer::Later(_)) if progress.may_ask_again() => progress.failures += 1,
                 Err(reason) => return Err(reason.into()),
             }
-            if failures == 1 {
+            if progress.failures <= 1 && !progress.is_break_reported {
                 terminal::complain("the stream broke off; asking again");
+                progress.is_break_reported = true;
             }
             thread::sleep(PAUSE);
         }
     }
 
     /// Prints until the stream ends.
-    fn follow(
-        &self,
-        client: &Client,
-        last_id: &mut Option<String>,
-        failures: &mut u32,
-    ) -> Result<(), NoAnswer> {
-        let query = [
-            Parameter("from", Some(self.from.clone())),
-            Parameter("entity_id", self.entity.clone()),
-            Parameter("event_type", self.event_type.clone()),
-            Parameter("event_type_prefix", self.prefix.clone()),
-        ];
-        let mut stream = client.follow("/api/v1/events/stream", &query, last_id.as_deref())?;
-        *failures = 0;
-        let broken =
-            |error: std::io::Error| NoAnswer::Later(Failure::new(format!("the stream broke off: {error}")));
+    fn follow(&self, client: &Client, progress: &mut Progress) -> Result<(), NoAnswer> {
+        let mut query = self.filter.parameters();
+        let from = (!query.iter().any(Parameter::is_from_time)).then(|| self.from.clone());
+        query.extend([Parameter("from", from), Parameter("entity_id", self.entity.clone())]);
+        let mut stream = client.follow("/api/v1/events/stream", &query, progress.last_id.as_deref())?;
+        if progress.is_break_reported {
+            terminal::complain("the stream goes on");
+        }
+        *progress = Progress { last_id: progress.last_id.take(), was_there: true, ..Progress::default() };
+        let broken = |error: std::io::Error| {
+            let reason = failure::reason(&error);
+            NoAnswer::Later(Failure::new(format!("the stream broke off: {reason}")).exit(Exit::Unreachable))
+        };
         while let Some(message) = next(&mut stream).map_err(broken)? {
             if message.id.is_some() {
-                last_id.clone_from(&message.id);
+                progress.last_id.clone_from(&message.id);
             }
             self.print(&message).map_err(|error| NoAnswer::Refused(error.into()))?;
         }
@@ -93,10 +98,14 @@ impl Tail {
         let is_event = matches!(message.kind.as_str(), "" | "event" | "message");
         match self.format.output {
             _ if message.data.is_empty() => Ok(()),
-            Output::Table if is_event => terminal::say(&show::line(&message.data)),
+            Output::Table if is_event => terminal::say(&self.columns.line(&message.data)),
             Output::Json | Output::Ndjson if is_event => terminal::say(&message.data),
             Output::Table if message.kind == "caught_up" => {
                 terminal::complain("-- caught up; what follows is new --");
+                Ok(())
+            }
+            Output::Table if message.kind == "error" => {
+                terminal::complain(&format!("error: {}", said(&message.data)));
                 Ok(())
             }
             _ if message.kind == "error" => {
@@ -105,6 +114,23 @@ impl Tail {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// How far a stream got, and what became of the way to it.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Where to go on.
+    last_id: Option<String>,
+    /// Whether the server was ever there: if not, there is nothing to wait for.
+    was_there: bool,
+    failures: u32,
+    is_break_reported: bool,
+}
+
+impl Progress {
+    fn may_ask_again(&self) -> bool {
+        self.was_there && self.failures < ATTEMPTS
     }
 }
 

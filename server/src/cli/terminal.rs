@@ -5,21 +5,27 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 
+/// Between two columns of a table.
+const GAP: usize = 2;
+
+/// No column is made narrower than this to fit the terminal.
+const NARROWEST: usize = 8;
+
 /// How answers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people.
     Table,
-    /// One JSON document.
+    /// One JSON document; errors are one, too.
     Json,
     /// One JSON object a line.
     Ndjson,
 }
 
 /// How the answer is printed, an option of every command that has one.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Format {
-    /// How to print the answer
+    /// How to print the answer, and errors
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Output,
 }
@@ -39,20 +45,71 @@ pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// A table with these column names, as wide as the terminal.
-pub(super) fn table(columns: &[&str]) -> Table {
+/// How many characters a line of the answer may have: as many as the terminal shows, or any number in a pipe or file.
+pub(super) fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+/// Prints a table with these column names.
+pub(super) fn table(columns: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+    say(&fitted(columns, rows, width()))
+}
+
+/// A table in which no line is longer than `width`: the widest columns are cut first.
+fn fitted(columns: &[&str], mut rows: Vec<Vec<String>>, width: Option<usize>) -> String {
+    for cell in rows.iter_mut().flatten() {
+        *cell = plain(cell);
+    }
+    if let Some(width) = width {
+        let widths = narrowed(natural_widths(columns, &rows), width);
+        for row in &mut rows {
+            for (cell, width) in row.iter_mut().zip(&widths) {
+                *cell = shorten(cell, *width);
+            }
+        }
+    }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().copied());
-    table
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, u16::try_from(GAP).unwrap_or(1)));
+    }
+    table.trim_fmt()
 }
 
-/// The first `width` characters of `text`, with a mark where something was cut off.
-pub(super) fn shorten(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
+fn natural_widths(columns: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
+    let widest = |index: usize, name: &str| {
+        let cells =
+            rows.iter().filter_map(|row| row.get(index)).map(|cell| console::measure_text_width(cell));
+        cells.max().unwrap_or(0).max(name.len())
+    };
+    columns.iter().enumerate().map(|(index, name)| widest(index, name)).collect()
+}
+
+/// Takes from the widest columns until all of them fit, or none is left that may be narrower.
+fn narrowed(mut widths: Vec<usize>, total: usize) -> Vec<usize> {
+    loop {
+        let taken = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let Some(widest) = widths.iter_mut().max() else { return widths };
+        if taken <= total || *widest <= NARROWEST {
+            return widths;
+        }
+        *widest -= 1;
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Text without line breaks and without what a terminal would obey.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The beginning of `text` that is `width` wide, with a mark where something was cut off.
+pub(super) fn shorten(text: &str, width: usize) -> String {
+    console::truncate_str(text, width, "…").into_owned()
 }
 
 /// A number with its thousands apart: 262,200.
@@ -82,5 +139,18 @@ mod tests {
     fn long_text_is_cut_between_characters() {
         assert_eq!(shorten("zażółć", 6), "zażółć");
         assert_eq!(shorten("zażółć gęślą", 6), "zażół…");
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
+        let rows =
+            || vec![vec!["1".to_owned(), "é".repeat(90)], vec!["200".to_owned(), "line\nbreak".to_owned()]];
+        let whole = fitted(&["N", "PAYLOAD"], rows(), None);
+        assert!(whole.contains(&"é".repeat(90)) && whole.lines().count() == 3, "{whole}");
+        let cut = fitted(&["N", "PAYLOAD"], rows(), Some(40));
+        let widest = cut.lines().map(console::measure_text_width).max();
+        assert!(widest == Some(40) && cut.contains("é…") && cut.contains("line break"), "{cut}");
+        let hopeless = fitted(&["N", "PAYLOAD"], rows(), Some(3));
+        assert_eq!(hopeless.lines().count(), 3, "{hopeless}");
     }
 }

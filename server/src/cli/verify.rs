@@ -8,22 +8,19 @@ use allsource_engine::{Damage, OpenError};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::failure::{Failure, Outcome};
+use super::failure::{Exit, Failure, Outcome};
 use super::terminal::{self, Format, Output, grouped};
 
-/// The exit code for damage.
-const DAMAGED: u8 = 1;
-
-/// The exit code when the store could not be looked at.
-const COULD_NOT_LOOK: u8 = 2;
-
-/// Checks every byte of a store that no server has open, and changes nothing.
+/// Check every byte of a store that no server has open, and change nothing
+///
+/// Exit codes: 0 clean, 8 damaged, 1 could not look.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  allsource verify data\n  allsource verify data --output json")]
 pub(super) struct Verify {
     /// The folder of the store
     dir: PathBuf,
     #[command(flatten)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 impl Verify {
@@ -38,7 +35,7 @@ impl Verify {
 }
 
 pub(super) fn cannot_look(dir: &Path, error: &OpenError) -> Failure {
-    let failure = Failure::new(error.to_string()).with_code(COULD_NOT_LOOK);
+    let failure = Failure::new(error.to_string());
     match error {
         OpenError::InUse(_) => failure.advise("stop the server first, or look at a copy of the folder"),
         OpenError::NotAStore { .. } => {
@@ -50,7 +47,7 @@ pub(super) fn cannot_look(dir: &Path, error: &OpenError) -> Failure {
 }
 
 pub(super) fn exit_code(damage: &[Damage]) -> ExitCode {
-    if damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
+    if damage.is_empty() { ExitCode::SUCCESS } else { Exit::Damaged.into() }
 }
 
 /// Damage as JSON, for programs.

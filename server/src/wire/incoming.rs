@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use allsource_engine::ExpectedVersion;
 use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
+use allsource_format::limits::{
+    ENTITY_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Deserializer};
@@ -18,13 +21,25 @@ pub const EVENT_FIELDS: &[&str] = &[
     "entity_id",
     "tenant_id",
     "payload",
+    "payload_text",
     "payload_base64",
     "metadata",
+    "metadata_text",
     "id",
     "timestamp",
     "tags",
     "expected_version",
 ];
+/// The longest line that holds one event, in bytes. Escaped as `payload_text`, a JSON payload of the largest size
+/// doubles at most; the rest is room for metadata, tags and names, escaped as well.
+pub const LINE_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + (1 << 20);
+
+const _: () = assert!(
+    2 * METADATA_BYTES_MAX + 6 * (TAGS_MAX * TAG_BYTES_MAX + ENTITY_ID_BYTES_MAX + EVENT_TYPE_BYTES_MAX)
+        < (1 << 20) - 4096,
+    "the largest event fits into a line"
+);
+
 /// Fields of a batch body.
 pub const BATCH_FIELDS: &[&str] = &["events", "atomic"];
 
@@ -40,9 +55,11 @@ pub struct EventBody<'a> {
     pub tenant_id: Option<String>,
     #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
+    payload_text: Option<String>,
     payload_base64: Option<String>,
     #[serde(borrow)]
     metadata: Option<&'a RawValue>,
+    metadata_text: Option<String>,
     id: Option<Cow<'a, str>>,
     timestamp: Option<String>,
     tags: Option<Vec<String>>,
@@ -131,8 +148,11 @@ impl EventBody<'_> {
     /// Which rule it breaks.
     pub fn event(&self) -> Result<NewEvent, Problem> {
         let mut event = self.with_payload()?;
-        if let Some(metadata) = self.metadata {
-            event = event.metadata(metadata.get())?;
+        match (self.metadata, &self.metadata_text) {
+            (Some(_), Some(_)) => return Err(one_of("metadata_text", "`metadata` or `metadata_text`")),
+            (Some(json), None) => event = event.metadata(json.get())?,
+            (None, Some(text)) => event = event.metadata(text.as_str())?,
+            (None, None) => {}
         }
         if let Some(id) = &self.id {
             event = event.id(parse_id(id)?);
@@ -148,24 +168,30 @@ impl EventBody<'_> {
 
     fn with_payload(&self) -> Result<NewEvent, Problem> {
         let event_type = self.event_type.as_ref();
-        match (self.payload, &self.payload_base64) {
-            (Some(json), None) => Ok(NewEvent::json(event_type, json.get())?),
-            (None, Some(text)) => {
+        match (self.payload, &self.payload_text, &self.payload_base64) {
+            (Some(json), None, None) => Ok(NewEvent::json(event_type, json.get())?),
+            (None, Some(text), None) => Ok(NewEvent::json(event_type, text.as_str())?),
+            (None, None, Some(text)) => {
                 let bytes = BASE64_STANDARD.decode(text).map_err(|error| {
                     let detail = format!("payload_base64 is not base64: {error}");
                     Problem::new(Kind::INVALID_EVENT, detail).with("field", "payload_base64")
                 })?;
                 Ok(NewEvent::bytes(event_type, bytes)?)
             }
-            (None, None) => {
+            (None, None, None) => {
                 Err(Problem::new(Kind::INVALID_BODY, "missing field `payload`").with("field", "payload"))
             }
-            (Some(_), Some(_)) => {
-                let detail = "an event has either `payload` or `payload_base64`, this one has both";
-                Err(Problem::new(Kind::INVALID_EVENT, detail).with("field", "payload_base64"))
-            }
+            (_, Some(_), _) => Err(one_of("payload_text", PAYLOAD_FIELDS)),
+            (Some(_), None, Some(_)) => Err(one_of("payload_base64", PAYLOAD_FIELDS)),
         }
     }
+}
+
+const PAYLOAD_FIELDS: &str = "`payload`, `payload_text` or `payload_base64`";
+
+fn one_of(field: &str, fields: &str) -> Problem {
+    let detail = format!("an event has only one of {fields}; this one has more");
+    Problem::new(Kind::INVALID_EVENT, detail).with("field", field)
 }
 
 fn parse_id(text: &str) -> Result<Uuid, Problem> {

@@ -62,18 +62,14 @@ pub(crate) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
 pub fn write_event_line(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     let start = out.len();
     write_event(out, event, partitions);
-    flatten(out, start);
-}
-
-fn flatten(out: &mut [u8], start: usize) {
     for byte in out.iter_mut().skip(start).filter(|byte| matches!(**byte, b'\n' | b'\r')) {
         *byte = b' ';
     }
 }
 
-/// Appends an event as one line of JSON, in the form in which it would be appended to another store.
+/// Appends an event as one line of JSON, in the form in which it would be appended to another store. JSON that a line
+/// cannot hold as it is goes into `payload_text` and `metadata_text`, so that every byte of it comes back.
 pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
-    let start = out.len();
     write_fragment(out, format_args!("{{\"id\":\"{}\",\"event_type\":", event.id()));
     write_text(out, event.event_type());
     out.extend_from_slice(b",\"entity_id\":");
@@ -81,18 +77,30 @@ pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
     let (tenant, timestamp) = (event.tenant(), event.timestamp());
     write_fragment(out, format_args!(",\"tenant_id\":\"{tenant}\",\"timestamp\":\"{timestamp}\","));
     if let Some(metadata) = event.metadata() {
-        write_fragment(out, format_args!("\"metadata\":{metadata},"));
+        write_source_json(out, "metadata", metadata);
+        out.push(b',');
     }
     write_tags(out, event);
     out.push(b',');
     match event.payload() {
-        Payload::Json(text) => write_fragment(out, format_args!("\"payload\":{text}")),
+        Payload::Json(text) => write_source_json(out, "payload", text),
         Payload::Bytes(bytes) => {
             write_fragment(out, format_args!("\"payload_base64\":\"{}\"", BASE64_STANDARD.encode(bytes)));
         }
     }
     out.push(b'}');
-    flatten(out, start);
+}
+
+/// A member whose value is stored JSON: as it is, or as text where a line would end in it, or where the white space
+/// around it would be lost.
+fn write_source_json(out: &mut Vec<u8>, name: &str, json: &str) {
+    let is_bare = !json.contains(['\n', '\r']) && json.trim_ascii().len() == json.len();
+    if is_bare {
+        write_fragment(out, format_args!("\"{name}\":{json}"));
+    } else {
+        write_fragment(out, format_args!("\"{name}_text\":"));
+        write_text(out, json);
+    }
 }
 
 fn write_tags(out: &mut Vec<u8>, event: &EventRef) {

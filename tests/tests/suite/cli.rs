@@ -1,10 +1,20 @@
 //! The command line, against a server process.
 
+mod ways_out;
+mod first_contact;
+mod options;
+
 use std::path::{Path, PathBuf};
 
 use allsource_tests::command::Program;
 use allsource_tests::process::Process;
 use serde_json::Value;
+
+const REFUSED: i32 = 3;
+const NOT_FOUND: i32 = 4;
+const CONFLICT: i32 = 5;
+const UNREACHABLE: i32 = 6;
+const DAMAGED: i32 = 8;
 
 struct Running {
     program: Program,
@@ -13,9 +23,13 @@ struct Running {
 }
 
 fn start() -> Running {
+    start_with(&[])
+}
+
+fn start_with(arguments: &[&str]) -> Running {
     let path = Path::new(env!("CARGO_BIN_EXE_server"));
     let folder = tempfile::tempdir().unwrap();
-    let mut process = Process::start(path, &folder.path().join("store"));
+    let mut process = Process::start_with(path, &folder.path().join("store"), arguments);
     let program = Program::new(path, &process.address().unwrap());
     Running { program, process, folder }
 }
@@ -31,7 +45,7 @@ fn an_event_is_appended_read_folded_and_counted() {
     run(&["append", "user-1", "user.created", r#"{"name":"Ada"}"#, "--tag", "vip"]).success();
     run(&["append", "user-1", "user.moved", r#"{"city":"Ely"}"#, "--expected-version", "1"]).success();
     let refused = run(&["append", "user-1", "user.moved", "{}", "--expected-version", "1"]);
-    assert_eq!(refused.code, 1);
+    assert_eq!(refused.code, CONFLICT);
     assert!(refused.err.contains("user-1") && refused.err.contains('2'), "{}", refused.err);
 
     let table = run(&["read", "user-1"]).success();
@@ -44,11 +58,11 @@ fn an_event_is_appended_read_folded_and_counted() {
     assert_eq!(before["current_state"], json(r#"{"name":"Ada"}"#));
     let stats = json(&run(&["stats", "--output", "json"]).success());
     assert_eq!(stats["total_events"], 2);
-    assert_eq!(run(&["state", "nobody"]).code, 1);
+    assert_eq!(run(&["state", "nobody"]).code, NOT_FOUND);
 }
 
 #[test]
-fn an_import_tells_refused_lines_goes_on_and_appends_nothing_twice() {
+fn an_import_reports_refused_lines_goes_on_and_appends_nothing_twice() {
     let running = start();
     let event = |n: u32| format!(r#"{{"event_type":"t","entity_id":"e-{}","payload":{n}}}"#, n % 3);
     let mut lines: Vec<String> = (0..20_000).map(event).collect();
@@ -61,7 +75,7 @@ fn an_import_tells_refused_lines_goes_on_and_appends_nothing_twice() {
         running.program.run(&arguments)
     };
     let first = import(&[]);
-    assert_eq!(first.code, 1, "{first:?}");
+    assert_eq!(first.code, REFUSED, "{first:?}");
     let summary = json(&first.out);
     assert_eq!((&summary["appended"], &summary["refused"]), (&19_998.into(), &2.into()));
     assert!(first.err.contains(":10001: ") && first.err.contains(":15001: "), "{}", first.err);
@@ -70,7 +84,7 @@ fn an_import_tells_refused_lines_goes_on_and_appends_nothing_twice() {
     let resumed = import(&["--from-line", "19001"]);
     assert_eq!((resumed.code, &json(&resumed.out)["replayed"]), (0, &1_000.into()));
 
-    let piped = running.program.run_with(&["import", "--output", "json"], &event(1));
+    let piped = running.program.run_with(&["import", "--output", "json"], &event(20_001));
     assert_eq!(json(&piped.success())["appended"], 1);
 }
 
@@ -83,7 +97,7 @@ fn a_store_is_verified_and_its_dump_imports_into_another() {
     let store = running.folder.path().join("store");
     let store = store.to_str().unwrap();
     let in_use = running.program.run(&["verify", store]);
-    assert_eq!(in_use.code, 2, "{in_use:?}");
+    assert_eq!(in_use.code, 1, "{in_use:?}");
     running.process.stop();
 
     let path = Path::new(env!("CARGO_BIN_EXE_server"));
@@ -103,7 +117,7 @@ fn a_store_is_verified_and_its_dump_imports_into_another() {
     bytes[5_000] ^= 1;
     std::fs::write(&journal, bytes).unwrap();
     let damaged = offline.run(&["verify", store]);
-    assert_eq!(damaged.code, 1, "{damaged:?}");
+    assert_eq!(damaged.code, DAMAGED, "{damaged:?}");
     assert!(damaged.out.contains("DAMAGE journal/0000000001.jnl"), "{}", damaged.out);
 }
 
@@ -131,8 +145,8 @@ fn snapshots_are_taken_listed_and_printed() {
     assert_eq!(latest["state"], json(r#"{"name":"Ada","city":"Ely"}"#));
 
     let nobody = run(&["snapshot", "latest", "nobody"]);
-    assert!(nobody.code == 1 && nobody.err.contains("nobody"), "{nobody:?}");
-    assert_eq!(run(&["snapshot", "create", "user-1", "--tenant", "acme"]).code, 1);
+    assert!(nobody.code == NOT_FOUND && nobody.err.contains("nobody"), "{nobody:?}");
+    assert_eq!(run(&["snapshot", "create", "user-1", "--tenant", "acme"]).code, NOT_FOUND);
     let others = run(&["snapshot", "list", "--tenant", "acme", "--output", "json"]).success();
     assert_eq!(json(&others)["total"], 0);
 }
@@ -151,7 +165,7 @@ fn longest(folder: &Path, end: &str) -> PathBuf {
 }
 
 #[test]
-fn a_store_is_sealed_and_its_indexes_are_made_anew() {
+fn a_store_is_sealed_and_its_indexes_are_rebuilt() {
     let running = start();
     assert!(running.program.run(&["seal"]).success().contains("nothing to seal"));
     running.program.run(&["demo", "--events", "3000", "--ending", "2026-01-31T00:00:00Z"]).success();
@@ -161,14 +175,14 @@ fn a_store_is_sealed_and_its_indexes_are_made_anew() {
     let folder = running.folder.path().join("store");
     let (segments, store) = (folder.join("segments"), folder.to_str().unwrap());
     let in_use = running.program.run(&["index", "rebuild", store]);
-    assert!(in_use.code == 2 && in_use.err.contains("stop the server"), "{in_use:?}");
+    assert!(in_use.code == 1 && in_use.err.contains("stop the server"), "{in_use:?}");
     running.process.stop();
 
     let offline = Program::new(Path::new(env!("CARGO_BIN_EXE_server")), "127.0.0.1:1");
     let dump = offline.run(&["dump", store]).success();
     assert_eq!(dump.lines().count(), 3_000);
     std::fs::remove_file(longest(&segments, ".idx")).unwrap();
-    assert_eq!(offline.run(&["verify", store]).code, 1);
+    assert_eq!(offline.run(&["verify", store]).code, DAMAGED);
     let rebuilt = json(&offline.run(&["index", "rebuild", store, "--output", "json"]).success());
     assert_eq!((&rebuilt["complete"], &rebuilt["rebuilt"]), (&true.into(), &1.into()));
     assert!(offline.run(&["verify", store]).success().contains("clean"));
@@ -180,17 +194,17 @@ fn a_store_is_sealed_and_its_indexes_are_made_anew() {
     bytes[middle] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
     let damaged = offline.run(&["index", "rebuild", store]);
-    assert!(damaged.code == 1 && damaged.out.contains("DAMAGE segments/"), "{damaged:?}");
+    assert!(damaged.code == DAMAGED && damaged.out.contains("DAMAGE segments/"), "{damaged:?}");
     let no_store = offline.run(&["index", "rebuild", segments.to_str().unwrap()]);
-    assert_eq!(no_store.code, 2, "{no_store:?}");
+    assert_eq!(no_store.code, 1, "{no_store:?}");
 }
 
 #[test]
-fn a_mistake_on_the_command_line_or_in_the_file_is_told() {
+fn a_mistake_on_the_command_line_or_in_the_file_is_explained() {
     let path = Path::new(env!("CARGO_BIN_EXE_server"));
     let program = Program::new(path, "127.0.0.1:1");
     let unreachable = program.run(&["stats"]);
-    assert_eq!(unreachable.code, 1);
+    assert_eq!(unreachable.code, UNREACHABLE);
     assert!(unreachable.err.contains("allsource serve"), "{}", unreachable.err);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("allsource.toml");

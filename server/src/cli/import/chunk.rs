@@ -3,6 +3,7 @@
 use std::io;
 
 use super::line::{self, Identity};
+use crate::cli::failure;
 
 /// A request is sent when it is this long, however few lines it holds.
 const CHUNK_BYTES_MAX: usize = 4 << 20;
@@ -47,11 +48,22 @@ pub(in crate::cli) struct Chunks<L> {
     chunk_lines: usize,
     line: Vec<u8>,
     is_over: bool,
+    /// Why the source ended early, once everything before it was handed out.
+    broken: Option<Broken>,
+}
+
+/// A source that could not be read to its end.
+#[derive(Debug)]
+pub(in crate::cli) struct Broken {
+    /// The line that could not be read whole.
+    pub(in crate::cli) line: u64,
+    /// Why not.
+    pub(in crate::cli) reason: String,
 }
 
 impl<L: Lines> Chunks<L> {
-    /// Chunks of at most `chunk_lines` lines, from line `first_line` on, with ids in the name of `name`.
-    pub(in crate::cli) fn new(lines: L, name: &str, first_line: u64, chunk_lines: u32) -> Self {
+    /// Chunks of at most `chunk_lines` lines, from line `first_line` on, with ids in the name of `name` if there is one.
+    pub(in crate::cli) fn new(lines: L, name: Option<&str>, first_line: u64, chunk_lines: u32) -> Self {
         Self {
             lines,
             identity: Identity::new(name),
@@ -60,6 +72,7 @@ impl<L: Lines> Chunks<L> {
             chunk_lines: chunk_lines as usize,
             line: Vec::new(),
             is_over: false,
+            broken: None,
         }
     }
 
@@ -76,10 +89,14 @@ impl<L: Lines> Chunks<L> {
             let text = self.line.trim_ascii();
             let text =
                 if self.number == 1 { text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text) } else { text };
-            if self.number < self.first_line || text.is_empty() {
+            if text.is_empty() {
                 continue;
             }
-            match line::write(&mut chunk.body, &mut self.identity, self.number, text) {
+            if self.number < self.first_line {
+                line::pass_over(&mut self.identity, text);
+                continue;
+            }
+            match line::write(&mut chunk.body, &mut self.identity, text) {
                 Ok(()) => chunk.numbers.push(self.number),
                 Err(reason) => chunk.refused.push(Refusal { line: self.number, reason }),
             }
@@ -89,10 +106,13 @@ impl<L: Lines> Chunks<L> {
 }
 
 impl<L: Lines> Iterator for Chunks<L> {
-    type Item = io::Result<Chunk>;
+    type Item = Result<Chunk, Broken>;
 
     /// What was read before an error is handed out before the error.
-    fn next(&mut self) -> Option<io::Result<Chunk>> {
+    fn next(&mut self) -> Option<Result<Chunk, Broken>> {
+        if let Some(broken) = self.broken.take() {
+            return Some(Err(broken));
+        }
         if self.is_over {
             return None;
         }
@@ -100,8 +120,7 @@ impl<L: Lines> Iterator for Chunks<L> {
             Chunk { body: Vec::with_capacity(CHUNK_BYTES_MAX), last_line: self.number, ..Chunk::default() };
         if let Err(error) = self.fill(&mut chunk) {
             self.is_over = true;
-            let line = self.number + 1;
-            return Some(Err(io::Error::new(error.kind(), format!("line {line} cannot be read: {error}"))));
+            self.broken = Some(Broken { line: self.number + 1, reason: failure::reason(&error) });
         }
         chunk.done = self.lines.done();
         Some(Ok(chunk))

@@ -1,5 +1,7 @@
 //! One line of an import: what it must be to be worth sending, and the id that makes sending it twice harmless.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
@@ -13,33 +15,38 @@ struct Shape {
     id: Option<IgnoredAny>,
 }
 
-/// Makes ids of events that have none from where they come.
+/// Makes ids of events that have none: from the text of the line, and from how many lines with this text came before
+/// it. So lines may be added and removed around it, and the file may be renamed, without a new id.
 #[derive(Debug)]
 pub(super) struct Identity {
     name_space: Uuid,
-    key: Vec<u8>,
+    /// Texts that came once, and how often those came that came again; about 20 bytes for each text.
+    once: HashSet<u64>,
+    again: HashMap<u64, u64>,
 }
 
 impl Identity {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name_space: Uuid::new_v5(&NAME_SPACE, name.as_bytes()), key: Vec::new() }
+    /// Ids in the name space of `name`, or in that of all imports.
+    pub(super) fn new(name: Option<&str>) -> Self {
+        let name_space = name.map_or(NAME_SPACE, |name| Uuid::new_v5(&NAME_SPACE, name.as_bytes()));
+        Self { name_space, once: HashSet::new(), again: HashMap::new() }
     }
 
-    fn id(&mut self, number: u64, line: &[u8]) -> Uuid {
-        self.key.clear();
-        self.key.extend_from_slice(&number.to_le_bytes());
-        self.key.extend_from_slice(line);
-        Uuid::new_v5(&self.name_space, &self.key)
+    fn id(&mut self, line: &[u8]) -> Uuid {
+        let first = Uuid::new_v5(&self.name_space, line);
+        // Half of the digest is enough: two texts that share it are only counted together.
+        let (text, _) = first.as_u64_pair();
+        if self.once.insert(text) {
+            return first;
+        }
+        let count = self.again.entry(text).or_insert(1);
+        *count += 1;
+        Uuid::new_v5(&first, &count.to_le_bytes())
     }
 }
 
 /// Adds `line`, with an id, to `body`; or says why it cannot be an event.
-pub(super) fn write(
-    body: &mut Vec<u8>,
-    identity: &mut Identity,
-    number: u64,
-    line: &[u8],
-) -> Result<(), String> {
+pub(super) fn write(body: &mut Vec<u8>, identity: &mut Identity, line: &[u8]) -> Result<(), String> {
     let Some(members) = line.strip_prefix(b"{") else {
         return Err("is not a JSON object".to_owned());
     };
@@ -49,7 +56,7 @@ pub(super) fn write(
     } else {
         let mut text = Uuid::encode_buffer();
         body.extend_from_slice(b"{\"id\":\"");
-        body.extend_from_slice(identity.id(number, line).hyphenated().encode_lower(&mut text).as_bytes());
+        body.extend_from_slice(identity.id(line).hyphenated().encode_lower(&mut text).as_bytes());
         let is_empty = members.trim_ascii_start().starts_with(b"}");
         body.extend_from_slice(if is_empty { b"\"" } else { b"\"," });
         body.extend_from_slice(members);
@@ -58,9 +65,18 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Counts a line that is not sent, so that its equals get the ids they would have had.
+pub(super) fn pass_over(identity: &mut Identity, line: &[u8]) {
+    let has_no_id = serde_json::from_slice::<Shape>(line).is_ok_and(|shape| shape.id.is_none());
+    if line.starts_with(b"{") && has_no_id {
+        identity.id(line);
+    }
+}
+
 /// What the parser says, without its line number: to it, every line is the first.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let said = text.split(" at line ").next().unwrap_or(&text);
+    let said = if error.is_eof() { "it ends too early" } else { said };
     format!("is not valid JSON: {said} at column {}", error.column())
 }

@@ -8,16 +8,16 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use super::chunk::{Chunk, Chunks, Lines};
+use super::foreign::Verdict;
 use super::progress::{Progress, Total};
 use super::source::Source;
-use super::upload::{End, Reply, Stopped, Tally, Upload};
+use super::upload::{Because, End, Reply, Stopped, Tally, Upload};
 use crate::cli::client::NoAnswer;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 
 fn source(bytes: &[u8]) -> Source {
-    Source::new(Box::new(io::Cursor::new(bytes.to_vec())), Some("x.ndjson".to_owned()), Total::Unknown)
-        .unwrap()
+    Source::new(Box::new(io::Cursor::new(bytes.to_vec())), Total::Unknown).unwrap()
 }
 
 fn lines(count: usize) -> String {
@@ -27,7 +27,7 @@ fn lines(count: usize) -> String {
 }
 
 fn chunks(bytes: &[u8], first_line: u64, chunk_lines: u32) -> Vec<Chunk> {
-    Chunks::new(source(bytes), "x", first_line, chunk_lines).map(|chunk| chunk.unwrap()).collect()
+    Chunks::new(source(bytes), None, first_line, chunk_lines).map(|chunk| chunk.unwrap()).collect()
 }
 
 fn sent(chunk: &Chunk) -> Vec<Value> {
@@ -39,7 +39,7 @@ fn sent(chunk: &Chunk) -> Vec<Value> {
         .collect()
 }
 
-fn ids(bytes: &[u8], name: &str, first_line: u64) -> Vec<String> {
+fn ids(bytes: &[u8], name: Option<&str>, first_line: u64) -> Vec<String> {
     let chunks = Chunks::new(source(bytes), name, first_line, 10);
     chunks
         .flat_map(|chunk| sent(&chunk.unwrap()))
@@ -55,7 +55,7 @@ fn lines_that_are_no_events_are_refused_with_number_and_reason_and_the_others_se
     let refused: Vec<_> =
         chunk.refused.iter().map(|refusal| (refusal.line, refusal.reason.as_str())).collect();
     assert_eq!(refused[0], (3, "is not a JSON object"));
-    assert_eq!(refused[1], (4, "is not valid JSON: EOF while parsing a value at column 5"));
+    assert_eq!(refused[1], (4, "is not valid JSON: it ends too early at column 5"));
     assert_eq!(refused[2].0, 7);
     assert_eq!((chunk.numbers.as_slice(), chunk.last_line), ([1, 5, 6].as_slice(), 7));
     let sent = sent(chunk);
@@ -74,20 +74,35 @@ fn an_event_goes_out_byte_for_byte_but_for_its_id() {
 }
 
 #[test]
-fn the_same_line_of_the_same_file_always_has_the_same_id() {
+fn the_same_line_always_has_the_same_id_wherever_it_stands() {
     let text = lines(9);
-    let all = ids(text.as_bytes(), "x", 1);
-    assert_eq!(ids(text.as_bytes(), "x", 1), all);
-    assert_eq!(ids(text.as_bytes(), "x", 4), all[3..]);
-    assert_eq!(ids((text.clone() + &lines(1)).as_bytes(), "x", 1)[..9], all);
-    let same_text_twice = ids(b"{\"a\":1}\n{\"a\":1}\n", "x", 1);
-    assert_ne!(same_text_twice[0], same_text_twice[1]);
-    assert!(ids(text.as_bytes(), "y", 1).iter().all(|id| !all.contains(id)));
+    let all = ids(text.as_bytes(), None, 1);
+    assert_eq!(ids(text.as_bytes(), None, 4), all[3..]);
+    // The importer used to number lines: one more at the top then appended the whole file again.
+    let longer =
+        format!("{{\"event_type\":\"t\",\"entity_id\":\"new\",\"payload\":0}}\n\n{text}{}", lines(1));
+    let longer = ids(longer.as_bytes(), None, 1);
+    assert_eq!(longer[1..10], all);
+    assert!(!all.contains(&longer[0]) && !all.contains(&longer[10]));
+    let windows = text.replace('\n', " \r\n");
+    assert_eq!(ids(windows.as_bytes(), None, 1), all);
+    assert!(ids(text.as_bytes(), Some("y"), 1).iter().all(|id| !all.contains(id)));
+}
+
+#[test]
+fn equal_lines_are_told_apart_by_their_number_among_equals() {
+    let [a, b] = ["{\"a\":1}\n", "{\"b\":1}\n"];
+    let three = ids(format!("{a}{a}{a}").as_bytes(), None, 1);
+    assert!(three[0] != three[1] && three[1] != three[2] && three[0] != three[2]);
+    let mixed = ids(format!("{b}{a}{b}{a}{a}").as_bytes(), None, 1);
+    assert_eq!([&mixed[1], &mixed[3], &mixed[4]], [&three[0], &three[1], &three[2]]);
+    assert_eq!(ids(format!("{a}{a}{a}").as_bytes(), None, 3), three[2..]);
 }
 
 #[test]
 fn ids_never_change_between_releases() {
-    assert_eq!(ids(b"{\"a\":1}\n", "x", 1), ["67d80233-5a26-5708-8501-74aca6330bdf"]);
+    let ids = ids(b"{\"a\":1}\n{\"a\":1}\n", None, 1);
+    assert_eq!(ids, ["3f183b8f-6e32-54ba-ba19-0865566d300c", "dbbf1d19-16ab-578e-93f4-cfd73e324453"]);
 }
 
 #[test]
@@ -103,8 +118,22 @@ fn gzip_is_known_by_its_bytes_even_in_several_members() {
     let read = |bytes: &[u8]| chunks(bytes, 1, 1_000).pop().unwrap().body;
     assert!(zipped.len() < text.len());
     assert_eq!(read(&zipped), read(text.as_bytes()));
-    let torn = Chunks::new(source(&zipped[..zipped.len() - 20]), "x", 1, 10).last().unwrap();
-    assert!(torn.unwrap_err().to_string().starts_with("line "));
+}
+
+#[test]
+fn a_gzip_file_that_is_cut_off_gives_every_line_before_the_cut() {
+    let text: String = (0..30_000).map(|n| format!("{{\"a\":{n},\"b\":{}}}\n", n * 7919 % 10_007)).collect();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let zipped = encoder.finish().unwrap();
+    for cut in [20, zipped.len() / 2, zipped.len() - 20, zipped.len() - 4] {
+        let mut chunks: Vec<_> = Chunks::new(source(&zipped[..cut]), None, 1, 100_000).collect();
+        let broken = chunks.pop().unwrap().unwrap_err();
+        let sent: Vec<_> = chunks.iter().map(|chunk| chunk.as_ref().unwrap()).collect();
+        let count: usize = sent.iter().map(|chunk| chunk.numbers.len()).sum();
+        assert_eq!((broken.line, sent.last().unwrap().last_line), (count as u64 + 1, count as u64), "{cut}");
+        assert!(count >= cut.saturating_sub(10_000) / 10, "{count} lines of {cut} bytes");
+    }
 }
 
 #[test]
@@ -126,8 +155,8 @@ fn a_line_without_end_is_an_error_and_no_loss_of_memory() {
             Ok(buffer.len())
         }
     }
-    let mut source = Source::new(Box::new(Endless), None, Total::Unknown).unwrap();
-    assert!(source.next_line(&mut Vec::new()).unwrap_err().to_string().contains("a line is longer than"));
+    let mut source = Source::new(Box::new(Endless), Total::Unknown).unwrap();
+    assert!(source.next_line(&mut Vec::new()).unwrap_err().to_string().contains("longer than"));
 }
 
 fn upload(
@@ -137,9 +166,14 @@ fn upload(
 ) -> (End, Tally) {
     let (interrupt, progress, mut tally) =
         (Interrupt::default(), Progress::start(Total::Unknown), Tally::default());
-    let mut upload =
-        Upload { interrupt: &interrupt, progress: &progress, label: "x".to_owned(), tally: &mut tally };
-    let end = upload.run(Chunks::new(source(text.as_bytes()), "x", 1, chunk_lines), send);
+    let mut upload = Upload {
+        interrupt: &interrupt,
+        progress: &progress,
+        label: "x".to_owned(),
+        tally: &mut tally,
+        show_refused: 2,
+    };
+    let end = upload.run(Chunks::new(source(text.as_bytes()), None, 1, chunk_lines), send);
     (end, tally)
 }
 
@@ -186,6 +220,32 @@ fn a_refusal_of_the_whole_says_how_far_it_got() {
         }
         reply(r#"{"total":3,"ingested":3}"#)
     });
-    let End::Stopped(Stopped { reached, because: Some(failure) }) = end else { panic!("{end:?}") };
+    let End::Stopped(Stopped { reached, because: Because::Server(failure) }) = end else { panic!("{end:?}") };
     assert_eq!((reached, failure.message(), tally.appended), (6, "the disk is full", 6));
+}
+
+#[test]
+fn nothing_waits_for_more_than_the_first_event_of_a_pipe() {
+    struct Once(bool);
+    impl Read for Once {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            assert!(!std::mem::replace(&mut self.0, true), "a pipe that is open would wait here");
+            let text = b"{\"a\":1}\n{\"a\"";
+            buffer[..text.len()].copy_from_slice(text);
+            Ok(text.len())
+        }
+    }
+    let mut source = Source::new(Box::new(Once(false)), Total::Unknown).unwrap();
+    assert_eq!(source.recognise(), Verdict::Lines);
+    let mut line = Vec::new();
+    assert!(source.next_line(&mut line).unwrap());
+    assert_eq!(line, b"{\"a\":1}");
+}
+
+#[test]
+fn what_is_zipped_is_recognised_as_well() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(b"id,type\n1,placed\n").unwrap();
+    let verdict = source(&encoder.finish().unwrap()).recognise();
+    assert!(matches!(verdict, Verdict::Foreign { what, .. } if what.contains("CSV")));
 }

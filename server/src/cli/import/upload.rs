@@ -1,6 +1,7 @@
 //! Chunks on their way to the server: strictly in order, so that the events of an entity stay in theirs.
 
 use std::io;
+use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::chunk::{Chunk, Chunks, Lines};
+use super::chunk::{Broken, Chunk, Chunks, Lines};
 use super::progress::{Progress, per_second};
 use crate::cli::client::{Client, NoAnswer};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::{self, Output, grouped};
 
@@ -28,7 +29,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the server says about a chunk.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(in crate::cli) struct Reply {
     ingested: u64,
     #[serde(default)]
@@ -71,8 +72,19 @@ pub(in crate::cli) enum End {
 pub(in crate::cli) struct Stopped {
     /// Every line up to this one was dealt with.
     pub(in crate::cli) reached: u64,
-    /// What stopped it; `None`: the user.
-    pub(in crate::cli) because: Option<Failure>,
+    /// What stopped it.
+    pub(in crate::cli) because: Because,
+}
+
+/// What stopped an upload.
+#[derive(Debug)]
+pub(in crate::cli) enum Because {
+    /// The user.
+    Interrupted,
+    /// The server, or the way to it.
+    Server(Failure),
+    /// The source.
+    Source(Broken),
 }
 
 /// Appends one chunk; what is not answered is sent again.
@@ -87,6 +99,8 @@ pub(in crate::cli) struct Upload<'a> {
     /// What the source is called in messages.
     pub(in crate::cli) label: String,
     pub(in crate::cli) tally: &'a mut Tally,
+    /// How many refused lines are printed, over all sources of the tally.
+    pub(in crate::cli) show_refused: u64,
 }
 
 impl Upload<'_> {
@@ -102,10 +116,10 @@ impl Upload<'_> {
         let mut reached = 0;
         loop {
             let because = match next.recv_timeout(GLANCE) {
-                _ if self.interrupt.is_requested() => None,
+                _ if self.interrupt.is_requested() => Because::Interrupted,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return End::Complete,
-                Ok(Err(error)) => Some(Failure::new(format!("{}: {error}", self.label))),
+                Ok(Err(broken)) => Because::Source(broken),
                 Ok(Ok(chunk)) => match self.settle(&chunk, send) {
                     Ok(()) => {
                         reached = chunk.last_line;
@@ -122,27 +136,35 @@ impl Upload<'_> {
         &mut self,
         chunk: &Chunk,
         send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
-    ) -> Result<(), Option<Failure>> {
-        if !chunk.numbers.is_empty() {
-            let reply = self.insist(&chunk.body, send)?;
-            self.tally.appended += reply.ingested.saturating_sub(reply.replayed);
-            self.tally.replayed += reply.replayed;
-            for refused in &reply.refused {
-                let number = refused.line.checked_sub(1).and_then(|index| chunk.numbers.get(index));
-                self.refuse(number.copied().unwrap_or(chunk.last_line), &refused.error);
-            }
-            self.tally.refused += reply.refused_count.saturating_sub(reply.refused.len() as u64);
+    ) -> Result<(), Because> {
+        let mut refused: Vec<(u64, &str)> =
+            chunk.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect();
+        let reply = match chunk.numbers.is_empty() {
+            true => Reply::default(),
+            false => self.insist(&chunk.body, send)?,
+        };
+        self.tally.appended += reply.ingested.saturating_sub(reply.replayed);
+        self.tally.replayed += reply.replayed;
+        for line in &reply.refused {
+            let number = line.line.checked_sub(1).and_then(|index| chunk.numbers.get(index));
+            refused.push((number.copied().unwrap_or(chunk.last_line), &line.error));
         }
-        for refused in &chunk.refused {
-            self.refuse(refused.line, &refused.reason);
+        refused.sort_by_key(|(line, _)| *line);
+        for (line, reason) in refused {
+            self.refuse(line, reason);
         }
+        self.tally.refused += reply.refused_count.saturating_sub(reply.refused.len() as u64);
         self.progress.advance(chunk.done, self.tally.appended + self.tally.replayed);
         Ok(())
     }
 
     fn refuse(&mut self, line: u64, reason: &str) {
         self.tally.refused += 1;
-        self.progress.complain(&format!("{}:{line}: {reason}", self.label));
+        if self.tally.refused <= self.show_refused {
+            self.progress.complain(&format!("{}:{line}: {reason}", self.label));
+        } else if self.tally.refused == self.show_refused + 1 {
+            self.progress.complain("more lines are refused; --show-refused prints more of them");
+        }
     }
 
     /// Sends until there is an answer, or hope is lost. The ids in the body make sending twice harmless.
@@ -150,19 +172,23 @@ impl Upload<'_> {
         &self,
         body: &[u8],
         send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
-    ) -> Result<Reply, Option<Failure>> {
+    ) -> Result<Reply, Because> {
         let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
         loop {
             let failure = match send(body) {
                 Ok(reply) => return Ok(reply),
-                Err(NoAnswer::Refused(failure)) => return Err(Some(failure)),
+                Err(NoAnswer::Refused(failure)) => return Err(Because::Server(failure)),
                 Err(NoAnswer::Later(failure)) => failure,
             };
             if self.interrupt.is_requested() {
-                return Err(None);
+                return Err(Because::Interrupted);
             }
             if waited >= PATIENCE {
-                return Err(Some(failure));
+                return Err(Because::Server(failure));
+            }
+            if waited.is_zero() {
+                let seconds = PATIENCE.as_secs();
+                self.progress.complain(&format!("{}; trying again for {seconds} s", failure.message()));
             }
             thread::sleep(pause);
             waited += pause;
@@ -172,6 +198,11 @@ impl Upload<'_> {
 }
 
 impl Tally {
+    /// What a command that got to its end returns.
+    pub(in crate::cli) fn exit_code(&self) -> ExitCode {
+        if self.refused == 0 { ExitCode::SUCCESS } else { Exit::Refused.into() }
+    }
+
     /// Prints the summary.
     pub(in crate::cli) fn report(&self, elapsed: Duration, output: Output) -> io::Result<()> {
         let events = self.appended + self.replayed;

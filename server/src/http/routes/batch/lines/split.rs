@@ -3,9 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::problem::{Kind, Problem};
-
-/// Longest line, in bytes.
-const LINE_BYTES_MAX: usize = 9 << 20;
+use crate::wire::LINE_BYTES_MAX;
 
 /// A line without its end.
 #[derive(Debug)]

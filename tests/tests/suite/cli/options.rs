@@ -1,0 +1,109 @@
+//! Options that commands share, what they print, and the codes they end with.
+
+use std::path::Path;
+
+use allsource_tests::command::Program;
+
+use super::{CONFLICT, NOT_FOUND, REFUSED, json, start};
+
+const USAGE: i32 = 2;
+
+fn offline() -> Program {
+    Program::new(Path::new(env!("CARGO_BIN_EXE_server")), "127.0.0.1:1")
+}
+
+#[test]
+fn every_help_has_examples_and_the_first_lists_the_exit_codes() {
+    let program = offline();
+    let help = program.run(&["--help"]).success();
+    assert!(help.contains("Exit codes:") && help.contains("unreachable"), "{help}");
+    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.contains(&"import") && names.contains(&"version"), "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let help = program.run(&[name, "--help"]).success();
+        assert!(help.contains("Examples:") && help.contains(&format!("allsource {name}")), "{help}");
+        let speaks = ["append", "demo", "get", "import", "read", "seal", "state", "stats", "tail"];
+        if speaks.contains(&name) {
+            let expected = ["--tenant", "--header", "--url", "ALLSOURCE_TENANT"];
+            assert!(expected.iter().all(|option| help.contains(option)), "{name}: {help}");
+        }
+    }
+    assert!(program.run(&["version"]).success().starts_with("allsource 0."));
+    assert_eq!(program.run(&["read", "--since", "yesteryear"]).code, USAGE);
+}
+
+#[test]
+fn a_tenant_is_named_by_an_option_or_the_environment_on_every_command() {
+    let running = start();
+    let run = |arguments: &[&str]| running.program.run(&[arguments, &["--tenant", "acme"]].concat());
+    let appended = json(&run(&["append", "a", "t", "{\"n\":1}", "--output", "json"]).success());
+    let id = appended["event_id"].as_str().unwrap();
+    run(&["demo", "--events", "50"]).success();
+    assert_eq!(run(&["read", "--limit", "1000", "--output", "ndjson"]).success().lines().count(), 51);
+    assert_eq!(json(&run(&["stats", "--output", "json"]).success())["total_events"], 51);
+    assert_eq!(json(&run(&["get", id, "--output", "json"]).success())["tenant_id"], "acme");
+    run(&["snapshot", "create", "a"]).success();
+    assert!(run(&["state", "a"]).success().contains('1'));
+    assert_eq!(running.program.run(&["state", "a"]).code, NOT_FOUND);
+    assert_eq!(running.program.run(&["get", id]).code, NOT_FOUND);
+    let mut command = running.program.command(&["state", "a"]);
+    assert!(command.env("ALLSOURCE_TENANT", "acme").output().unwrap().status.success());
+    let by_header = ["state", "a", "--header", "X-Tenant-ID: acme", "--header", "X-Trace: 1"];
+    running.program.run(&by_header).success();
+}
+
+#[test]
+fn an_append_is_made_once_under_a_key_and_errors_are_json_on_request() {
+    let running = start();
+    let append =
+        |payload: &str, more: &[&str]| running.program.run(&[&["append", "a", "t", payload], more].concat());
+    append("1", &["--idempotency-key", "k", "--metadata", "{\"by\":\"x\"}"]).success();
+    let again = append("1", &["--idempotency-key", "k", "--metadata", "{\"by\":\"x\"}"]).success();
+    assert!(again.contains("was there already"), "{again}");
+    assert_eq!(append("2", &["--idempotency-key", "k"]).code, CONFLICT);
+    let id = "9b2f8c1e-6a53-4f6e-9f2b-1d1f5a0c7e11";
+    append("3", &["--id", id, "--timestamp", "2026-01-31"]).success();
+    assert_eq!(append("4", &["--id", id]).code, CONFLICT);
+    let event = json(&running.program.run(&["get", id, "--output", "json"]).success());
+    assert!(event["timestamp"].as_str().unwrap().starts_with("2026-01-31T00:00:00"), "{event}");
+
+    let conflict = append("5", &["--expected-version", "7", "--output", "json"]);
+    assert_eq!(conflict.code, CONFLICT);
+    let error = &json(&conflict.err)["error"];
+    assert_eq!((&error["kind"], &error["exit_code"]), (&"conflict".into(), &5.into()));
+    assert_eq!(error["problem"]["current_version"], 2);
+    assert!(!error["message"].as_str().unwrap().contains("409"), "{error}");
+    assert_eq!(append("{", &[]).code, REFUSED);
+    assert_eq!(running.program.run(&["append", "_a", "t"]).code, REFUSED);
+}
+
+#[test]
+fn a_read_can_be_ordered_filtered_continued_and_shown_whole() {
+    let running = start();
+    let long = format!("{{\"status\":\"paid\",\"text\":\"{}\"}}", "x".repeat(300));
+    running.program.run(&["append", "a", "t", &long, "--tag", "vip", "--metadata", "{\"by\":1}"]).success();
+    for n in ["1", "2", "3"] {
+        running.program.run(&["append", "a", "t", n, "--timestamp", "3d"]).success();
+    }
+    let read = |more: &[&str]| running.program.run(&[&["read", "a"], more].concat());
+    assert!(read(&[]).success().contains(&"x".repeat(300)), "nothing is cut in a pipe");
+    let newest = read(&["--newest-first", "--limit", "1", "--output", "ndjson"]);
+    let cursor = newest.err.split("--cursor ").nth(1).unwrap().trim().to_owned();
+    assert_eq!(json(&newest.success())["payload"], 3);
+    let next = read(&["--order", "desc", "--limit", "1", "--output", "ndjson", "--cursor", &cursor]);
+    assert_eq!(json(&next.success())["payload"], 2);
+    let paid = read(&["--payload-filter", "{\"status\":\"paid\"}", "--output", "json"]).success();
+    assert_eq!(json(&paid).as_array().unwrap().len(), 1);
+    let recent = read(&["--since", "2h", "--output", "json"]).success();
+    assert_eq!(json(&recent).as_array().unwrap().len(), 1);
+    let columns = read(&["--columns", "tags,metadata,version"]).success();
+    let mut lines = columns.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(lines.next().unwrap(), ["TAGS", "METADATA", "VERSION"]);
+    assert_eq!(lines.next().unwrap(), ["vip", "{\"by\":1}", "1"]);
+    let wide = read(&["--wide"]).success();
+    assert!(
+        ["ID", "TAGS", "METADATA", "TENANT", "RECORDED"].iter().all(|name| wide.contains(name)),
+        "{wide}"
+    );
+}
