@@ -1,6 +1,5 @@
 //! Looking at a store that nobody has open, without changing it.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::event::EventRef;
 use crate::generation::{Access, Generation, WriteError};
 use crate::journal;
 use crate::manifest;
-use crate::open::{check_reaches, loader, lock};
+use crate::open::{check_reaches, loader, lock, lock_shared};
 use crate::options::ReadMode;
 use crate::platform::{Disk, LocalDisk, SystemClock};
 use crate::query::Query;
@@ -118,6 +117,7 @@ type Found = Option<(Vec<Arc<Generation>>, Tail)>;
 
 fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenError> {
     let (mut report, disk) = (Report::default(), &*shared);
+    let _lock = lock_shared(disk, path)?;
     let manifest = match manifest::read(disk) {
         Ok(Some(manifest)) => manifest,
         Ok(None) if journal::is_any(disk) => {
@@ -132,12 +132,6 @@ fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenEr
             report.damage.push(damage);
             return Ok((report, None));
         }
-        Err(error) => return Err(error),
-    };
-    let _lock = match lock(disk, path) {
-        Ok(lock) => Some(lock),
-        // Where nothing can be written, no server writes either.
-        Err(OpenError::Io { error, .. }) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => None,
         Err(error) => return Err(error),
     };
     match manifest::check_all(disk) {

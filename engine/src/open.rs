@@ -11,6 +11,7 @@ use crate::journal::{self, Cursor, Examined};
 use crate::load::Loader;
 use crate::manifest;
 use crate::options::Options;
+use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk, DiskFile, DiskLock, Entropy};
 use crate::snapshot;
 use crate::tail::Tail;
@@ -42,6 +43,10 @@ pub(crate) fn open(
     options.check()?;
     disk.create_dir("").map_err(|error| OpenError::io(format!("create {}", path.display()), error))?;
     let lock = lock(disk, path)?;
+    if !planted::is(Bug::SkipParentSync) {
+        let what = || format!("sync the folder that holds {}", path.display());
+        disk.sync_parent().map_err(|error| OpenError::io(what(), error))?;
+    }
     let mut manifest = match manifest::read(disk)? {
         Some(manifest) => manifest,
         None => create(disk, path, clock, entropy, options)?,
@@ -103,6 +108,14 @@ pub(crate) fn check_reaches(manifest: &Manifest, examined: &Examined) -> Result<
 /// Takes the lock of a store.
 pub(crate) fn lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskLock>, OpenError> {
     disk.lock(LOCK).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::InUse(path.to_owned()),
+        _ => OpenError::io(format!("lock {}", path.join(LOCK).display()), error),
+    })
+}
+
+/// Keeps writers out while a store is only looked at, and writes nothing; `None`: nobody has ever opened it.
+pub(crate) fn lock_shared(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskLock>>, OpenError> {
+    disk.lock_shared(LOCK).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::InUse(path.to_owned()),
         _ => OpenError::io(format!("lock {}", path.join(LOCK).display()), error),
     })

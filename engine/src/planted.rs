@@ -8,6 +8,8 @@ pub enum Bug {
     AckBeforeSync,
     /// The name of a new journal file is not made durable.
     SkipDirectorySync,
+    /// The name of the store's own folder is not made durable.
+    SkipParentSync,
     /// A sync that failed is tried again, as if that helped.
     RetryFailedSync,
     /// Recovery cuts at the first bad frame without looking for evidence behind it.

@@ -4,12 +4,14 @@
 pub mod disk;
 pub mod clock;
 mod fault;
+mod limits;
 mod direct;
+mod folder;
 mod local;
 pub(crate) mod sync;
 pub mod sim;
 
 pub(crate) use clock::cpu_time;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
-pub use disk::{Disk, DiskFile, DiskLock, Mapping};
+pub use disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
 pub use local::LocalDisk;

@@ -1,13 +1,11 @@
 //! Reading what the medium holds, past the page cache.
-#![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
-
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
+use rustix::fs::OFlags;
 
 use super::disk::DiskFile;
 use super::local::LocalFile;
@@ -22,17 +20,17 @@ pub(super) struct DirectFile {
 }
 
 impl DirectFile {
-    /// Opens a file; where the system or the file system does not read directly, the page cache answers.
-    pub(super) fn open(path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    /// Opens a file for which `open` takes the flags; where the system or the file system does not read directly, the
+    /// page cache answers.
+    pub(super) fn open(open: impl Fn(OFlags) -> io::Result<File>) -> io::Result<Arc<dyn DiskFile>> {
         #[cfg(target_os = "linux")]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            let flags = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path);
-            if let Ok(file) = flags {
-                return Ok(Arc::new(Self { file, buffered: File::open(path)? }));
-            }
+        match open(OFlags::RDONLY | OFlags::DIRECT) {
+            Ok(file) => return Ok(Arc::new(Self { file, buffered: open(OFlags::RDONLY)? })),
+            // The file system does not know the flag.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            Err(error) => return Err(error),
         }
-        Ok(Arc::new(LocalFile { file: File::open(path)? }))
+        Ok(Arc::new(LocalFile { file: open(OFlags::RDONLY)? }))
     }
 }
 

@@ -15,6 +15,8 @@ pub trait Disk: Send + Sync + 'static {
     fn list(&self, dir: &str) -> io::Result<Vec<String>>;
     /// Makes the names in a folder durable; `""` is the store's own folder.
     fn sync_dir(&self, dir: &str) -> io::Result<()>;
+    /// Makes the name of the store's own folder durable.
+    fn sync_parent(&self) -> io::Result<()>;
     /// Creates a file of `length` zero bytes with room for all of them on the disk. It must not exist.
     fn create(&self, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing.
@@ -29,11 +31,17 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &str) -> io::Result<()>;
-    /// Takes the lock that keeps everyone else out, creating its file if need be.
+    /// Takes the lock that keeps everyone else out, creating its file if it does not exist.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when somebody else holds it.
+    /// [`io::ErrorKind::WouldBlock`] when another process holds it.
     fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>>;
+    /// Takes the lock in a way that keeps out writers and lets in other readers, and writes nothing; `None`: there is
+    /// no file to lock, so no process has ever opened this folder.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when a writer holds it.
+    fn lock_shared(&self, path: &str) -> io::Result<Option<Box<dyn DiskLock>>>;
 }
 
 /// An open file.
@@ -62,4 +70,18 @@ pub trait Mapping: Send + Sync + 'static {
 }
 
 /// A lock, held until it is dropped.
-pub trait DiskLock: Send + Sync {}
+pub trait DiskLock: Send + Sync {
+    /// Where the locked folder is now.
+    fn whereabouts(&self) -> io::Result<Whereabouts>;
+}
+
+/// What became of a folder since it was locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It is where it was.
+    InPlace,
+    /// Its path leads elsewhere or nowhere; the folder itself is whole and still locked.
+    Moved,
+    /// Its lock no longer has a name: the folder was removed, or another process could lock it now.
+    Removed,
+}

@@ -1,15 +1,18 @@
 //! A folder of the operating system.
-#![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
 use super::direct::DirectFile;
-use super::disk::{Disk, DiskFile, DiskLock, Mapping};
+use super::disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
 use super::fault::MappedFile;
+use super::folder::Folder;
+use super::limits::ignore_file_size_signal;
 
 /// Zeros are written in pieces of this size.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -17,85 +20,91 @@ static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 /// A store's folder in the file system.
 #[derive(Debug)]
 pub struct LocalDisk {
-    root: PathBuf,
+    folder: Folder,
 }
 
 impl LocalDisk {
-    /// The folder at `root`, which need not exist yet.
+    /// The folder at `root`, which need not exist yet. From now on the process is not ended by the signal that comes
+    /// with a write beyond its limit on the size of a file.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self { root: root.as_ref().to_owned() }
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+        ignore_file_size_signal();
+        Self { folder: Folder::at(root.as_ref()) }
     }
 }
 
 impl Disk for LocalDisk {
     fn create_dir(&self, dir: &str) -> io::Result<()> {
-        fs::create_dir_all(self.at(dir))
+        self.folder.create(dir)
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let names =
-            fs::read_dir(self.at(dir))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
-        names.sort();
-        Ok(names)
+        self.folder.list(dir)
     }
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        File::open(self.at(dir))?.sync_all()
+        self.folder.sync(dir)
+    }
+
+    fn sync_parent(&self) -> io::Result<()> {
+        self.folder.sync_parent()
     }
 
     fn create(&self, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.at(path))?;
+        let file = self.folder.open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
         let filled = preallocate(&file, length);
         if let Err(error) = filled {
             // A file that could not get its room would only stand in the way of the next attempt.
-            let _ = fs::remove_file(self.at(path));
+            let _ = self.folder.remove(path);
             return Err(error);
         }
         Ok(Arc::new(LocalFile { file }))
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.at(path))?;
-        Ok(Arc::new(LocalFile { file }))
+        Ok(Arc::new(LocalFile { file: self.folder.open(path, OFlags::RDWR)? }))
     }
 
     fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(LocalFile { file: File::open(self.at(path))? }))
+        Ok(Arc::new(LocalFile { file: self.folder.open(path, OFlags::RDONLY)? }))
     }
 
     fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>> {
-        Ok(Arc::new(MappedFile::new(&File::open(self.at(path))?)?))
+        Ok(Arc::new(MappedFile::new(&self.folder.open(path, OFlags::RDONLY)?)?))
     }
 
     fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        DirectFile::open(&self.at(path))
+        DirectFile::open(|flags| self.folder.open(path, flags))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        if self.at(to).exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        fs::rename(self.at(from), self.at(to))
+        self.folder.rename(from, to)
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        fs::remove_file(self.at(path))
+        self.folder.remove(path)
     }
 
     fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).to_owned();
-        let file = options.open(self.at(path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Box::new(LocalLock { _file: file })),
-            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let file = self.folder.open(path, OFlags::RDWR | OFlags::CREATE)?;
+        locked(file.try_lock())?;
+        Ok(Box::new(LocalLock { file, path: self.folder.path().join(path) }))
     }
+
+    fn lock_shared(&self, path: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let file = match self.folder.open(path, OFlags::RDONLY) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        locked(file.try_lock_shared())?;
+        Ok(Some(Box::new(LocalLock { file, path: self.folder.path().join(path) })))
+    }
+}
+
+fn locked(result: Result<(), TryLockError>) -> io::Result<()> {
+    result.map_err(|error| match error {
+        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+        TryLockError::Error(error) => error,
+    })
 }
 
 /// Reserves the room first, so that a full disk is noticed at once, then writes zeros: later writes then
@@ -146,7 +155,26 @@ impl DiskFile for LocalFile {
 
 #[derive(Debug)]
 struct LocalLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
-impl DiskLock for LocalLock {}
+impl DiskLock for LocalLock {
+    fn whereabouts(&self) -> io::Result<Whereabouts> {
+        let held = self.file.metadata()?;
+        if held.nlink() == 0 {
+            return Ok(Whereabouts::Removed);
+        }
+        match std::fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == (held.dev(), held.ino()) => Ok(Whereabouts::InPlace),
+            Ok(_) => Ok(Whereabouts::Moved),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(Whereabouts::Moved)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

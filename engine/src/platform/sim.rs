@@ -2,6 +2,7 @@
 //! randomness from a seed. Used by the crash tests, and as the memory behind volatile stores.
 
 mod disk;
+mod file;
 mod inode;
 mod fault;
 mod clock;

@@ -1,5 +1,9 @@
 //! Damage of any byte in any file is noticed before data is served.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
 use allsource_engine::ExpectedVersion::Any;
 use allsource_engine::{Options, ReadMode, Step};
 use allsource_tests::corruption::{lose, sweep};
@@ -114,4 +118,16 @@ fn the_verifier_names_damage_in_every_file() {
     let named: Vec<&str> = report.damage.iter().map(|damage| damage.file.as_str()).collect();
     assert_eq!(named, paths);
     assert!(report.bytes > 100_000, "{report:?}");
+}
+
+/// `verify` once created `LOCK` in every copy that it was to look at.
+#[test]
+fn looking_at_a_store_writes_nothing() {
+    let world = sealed_store(ReadMode::Map);
+    world.disk.trace();
+    let report = allsource_engine::inspect::verify_disk(Arc::new(world.disk.clone()), Path::new("store"));
+    assert_eq!(report.unwrap().damage, []);
+    let done: BTreeSet<&str> = world.disk.trace().into_iter().map(|op| op.verb).collect();
+    let looks = BTreeSet::from(["list", "open", "read", "length", "lock_shared"]);
+    assert!(done.is_subset(&looks), "{done:?}");
 }

@@ -289,6 +289,9 @@ impl Disk for PanickingDisk {
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
         self.inner.sync_dir(dir)
     }
+    fn sync_parent(&self) -> io::Result<()> {
+        self.inner.sync_parent()
+    }
     fn create(&self, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
         self.inner.create(path, length).map(|file| self.wrap(file))
     }
@@ -312,6 +315,9 @@ impl Disk for PanickingDisk {
     }
     fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {
         self.inner.lock(path)
+    }
+    fn lock_shared(&self, path: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
+        self.inner.lock_shared(path)
     }
 }
 

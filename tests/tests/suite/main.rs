@@ -3,6 +3,7 @@
 mod engine;
 mod sealed;
 mod fixtures;
+mod folders;
 mod mapped;
 mod crashes;
 mod damage;

@@ -7,9 +7,10 @@ use allsource_engine::planted::{Bug, plant};
 use allsource_tests::crash_points::{Effort, explore};
 use allsource_tests::{corruption, simulation, workloads};
 
-const BUGS: [Bug; 19] = [
+const BUGS: [Bug; 20] = [
     Bug::AckBeforeSync,
     Bug::SkipDirectorySync,
+    Bug::SkipParentSync,
     Bug::RetryFailedSync,
     Bug::TruncateAtFirstBadFrame,
     Bug::TrustUnprovenTail,

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::fault::{Faults, Seeded};
+use super::file::{SimFile, SimLock, SimMapping, SimSharedLock};
 use super::inode::Inode;
-use crate::platform::disk::{Disk, DiskFile, DiskLock, Mapping};
+use crate::platform::disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
 
 /// One operation of the disk, for counting and tracing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,7 +25,7 @@ pub struct Op {
     pub length: u64,
 }
 
-type InodeId = usize;
+pub(super) type InodeId = usize;
 
 /// A change of a name that a crash may undo: the folder has not been synced since.
 #[derive(Debug, Clone)]
@@ -34,29 +35,33 @@ struct NameChange {
 }
 
 #[derive(Debug, Clone)]
-struct State {
+pub(super) struct State {
     inodes: Vec<Inode>,
     /// Names as readers see them.
     names: BTreeMap<String, InodeId>,
     /// Names as a crash leaves them at least.
     durable_names: BTreeMap<String, InodeId>,
     pending_names: Vec<NameChange>,
-    faults: Faults,
-    random: Seeded,
+    pub(super) faults: Faults,
+    pub(super) random: Seeded,
     ops: u64,
     trace: Option<Vec<Op>>,
-    locked: bool,
+    pub(super) locked: bool,
     /// Files that are open now, and the most that ever were.
-    open_files: usize,
+    pub(super) open_files: usize,
     most_open_files: usize,
     /// Ranges of files that the medium does not give back.
     unreadable: Vec<(String, Range<u64>)>,
+    /// The store's own folder was created, and a crash may undo that: the folder above has not been synced since.
+    is_root_there: bool,
+    is_root_pending: bool,
+    pub(super) whereabouts: Whereabouts,
 }
 
 /// A disk in memory. Clones are handles to the same disk; [`SimDisk::fork`] copies it.
 #[derive(Clone)]
 pub struct SimDisk {
-    state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<State>>,
 }
 
 impl SimDisk {
@@ -75,6 +80,9 @@ impl SimDisk {
             open_files: 0,
             most_open_files: 0,
             unreadable: Vec::new(),
+            is_root_there: false,
+            is_root_pending: false,
+            whereabouts: Whereabouts::InPlace,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -108,7 +116,9 @@ impl SimDisk {
     /// How many things a crash now could keep or lose: dirty sectors and names not yet synced.
     pub fn undecided(&self) -> usize {
         let state = self.state.lock();
-        state.inodes.iter().map(|inode| inode.dirty.len()).sum::<usize>() + state.pending_names.len()
+        state.inodes.iter().map(|inode| inode.dirty.len()).sum::<usize>()
+            + state.pending_names.len()
+            + usize::from(state.is_root_pending)
     }
 
     /// The power fails and comes back: each undecided thing, in a fixed order, is kept if `keep` says so.
@@ -123,6 +133,10 @@ impl SimDisk {
                 };
             }
         }
+        if std::mem::take(&mut state.is_root_pending) && !keep() {
+            state.is_root_there = false;
+            state.durable_names.clear();
+        }
         state.names = state.durable_names.clone();
         for inode in &mut state.inodes {
             inode.crash(&mut |_| keep(), &mut state.random);
@@ -136,6 +150,11 @@ impl SimDisk {
         let mut state = self.state.lock();
         state.faults = Faults::default();
         state.locked = false;
+    }
+
+    /// The folder was moved or removed while it is locked.
+    pub fn set_whereabouts(&self, whereabouts: Whereabouts) {
+        self.state.lock().whereabouts = whereabouts;
     }
 
     /// A file's bytes as a reader sees them.
@@ -185,7 +204,13 @@ impl SimDisk {
 
 impl State {
     /// Counts the operation, and fails it when the power is out.
-    fn begin(&mut self, verb: &'static str, path: &str, offset: u64, length: usize) -> io::Result<()> {
+    pub(super) fn begin(
+        &mut self,
+        verb: &'static str,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> io::Result<()> {
         if let Some(trace) = &mut self.trace {
             trace.push(Op { verb, path: path.to_owned(), offset, length: length as u64 });
         }
@@ -197,7 +222,7 @@ impl State {
         }
     }
 
-    fn inode(&mut self, id: InodeId) -> io::Result<&mut Inode> {
+    pub(super) fn inode(&mut self, id: InodeId) -> io::Result<&mut Inode> {
         self.inodes.get_mut(id).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -222,16 +247,16 @@ impl State {
         Ok(())
     }
 
-    fn is_readable(&self, path: &str, bytes: &Range<u64>) -> bool {
+    pub(super) fn is_readable(&self, path: &str, bytes: &Range<u64>) -> bool {
         let overlaps = |range: &Range<u64>| range.start < bytes.end && bytes.start < range.end;
         !self.unreadable.iter().any(|(unreadable, range)| unreadable == path && overlaps(range))
     }
 
-    fn fails(&mut self, per_mille: u32) -> bool {
+    pub(super) fn fails(&mut self, per_mille: u32) -> bool {
         per_mille > 0 && self.random.chance(per_mille)
     }
 
-    fn used_bytes(&self) -> u64 {
+    pub(super) fn used_bytes(&self) -> u64 {
         self.names.values().filter_map(|id| self.inodes.get(*id)).map(|inode| inode.cached.len() as u64).sum()
     }
 }
@@ -239,7 +264,7 @@ impl State {
 /// The number of the error "too many open files".
 const EMFILE: i32 = 24;
 
-fn eio() -> io::Error {
+pub(super) fn eio() -> io::Error {
     io::Error::from_raw_os_error(5)
 }
 
@@ -250,7 +275,12 @@ fn folder(path: &str) -> &str {
 
 impl Disk for SimDisk {
     fn create_dir(&self, dir: &str) -> io::Result<()> {
-        self.state.lock().begin("create_dir", dir, 0, 0)
+        let mut state = self.state.lock();
+        state.begin("create_dir", dir, 0, 0)?;
+        if dir.is_empty() && !state.is_root_there {
+            (state.is_root_there, state.is_root_pending) = (true, true);
+        }
+        Ok(())
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
@@ -278,6 +308,17 @@ impl Disk for SimDisk {
                 None => state.durable_names.remove(&change.path),
             };
         }
+        Ok(())
+    }
+
+    fn sync_parent(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.begin("sync_parent", "", 0, 0)?;
+        let rate = state.faults.sync_error;
+        if state.fails(rate) {
+            return Err(eio());
+        }
+        state.is_root_pending = false;
         Ok(())
     }
 
@@ -356,117 +397,13 @@ impl Disk for SimDisk {
         state.locked = true;
         Ok(Box::new(SimLock { disk: self.clone() }))
     }
-}
 
-struct SimLock {
-    disk: SimDisk,
-}
-
-impl DiskLock for SimLock {}
-
-impl Drop for SimLock {
-    fn drop(&mut self) {
-        self.disk.state.lock().locked = false;
-    }
-}
-
-/// The bytes as they were when they were mapped; zeros, if some of them could not be read.
-struct SimMapping {
-    bytes: Vec<u8>,
-    has_faulted: bool,
-}
-
-impl Mapping for SimMapping {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn has_faulted(&self) -> bool {
-        self.has_faulted
-    }
-
-    fn will_need(&self, _: usize, _: usize) {}
-}
-
-struct SimFile {
-    disk: SimDisk,
-    id: InodeId,
-    path: String,
-}
-
-impl Drop for SimFile {
-    fn drop(&mut self) {
-        self.disk.state.lock().open_files -= 1;
-    }
-}
-
-impl DiskFile for SimFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
-        state.begin("read", &self.path, offset, buffer.len())?;
-        let (error_rate, flip_rate) = (state.faults.read_error, state.faults.read_flip);
-        let is_readable = state.is_readable(&self.path, &(offset..offset + buffer.len() as u64));
-        if !is_readable || state.fails(error_rate) {
-            return Err(eio());
+    fn lock_shared(&self, path: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let mut state = self.state.lock();
+        state.begin("lock_shared", path, 0, 0)?;
+        match state.locked {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(Some(Box::new(SimSharedLock))),
         }
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let length = buffer.len();
-        let bytes = state.inode(self.id)?.cached.get(start..start.saturating_add(length));
-        buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        if state.fails(flip_rate) {
-            let bit = usize::try_from(state.random.below(length as u64 * 8)).unwrap_or(0);
-            if let Some(byte) = buffer.get_mut(bit / 8) {
-                *byte ^= 1 << (bit % 8);
-            }
-        }
-        Ok(())
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
-        let outage = state.begin("write", &self.path, offset, bytes.len());
-        let Faults { write_error, misdirected_write, lost_write, room, .. } = state.faults;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let grown = (offset + bytes.len() as u64).saturating_sub(state.inode(self.id)?.cached.len() as u64);
-        if grown > 0 && room.is_some_and(|room| state.used_bytes() + grown > room) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        if outage.is_err() || state.fails(write_error) {
-            // The part that got through is in the cache; a crash then decides sector by sector.
-            let part = usize::try_from(state.random.below(bytes.len() as u64 + 1)).unwrap_or(0);
-            state.inode(self.id)?.write(bytes.get(..part).unwrap_or(&[]), start);
-            return Err(outage.err().unwrap_or_else(eio));
-        }
-        if state.fails(lost_write) {
-            return Ok(());
-        }
-        let start = if state.fails(misdirected_write) { start.saturating_sub(4096) } else { start };
-        state.inode(self.id)?.write(bytes, start);
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
-        state.begin("sync", &self.path, 0, 0)?;
-        let rate = state.faults.sync_error;
-        if state.fails(rate) {
-            state.inode(self.id)?.forget_dirty();
-            return Err(eio());
-        }
-        state.inode(self.id)?.sync();
-        Ok(())
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        let mut state = self.disk.state.lock();
-        state.begin("length", &self.path, 0, 0)?;
-        Ok(state.inode(self.id)?.cached.len() as u64)
-    }
-
-    fn truncate(&self, length: u64) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
-        state.begin("truncate", &self.path, length, 0)?;
-        state.inode(self.id)?.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        Ok(())
     }
 }

@@ -40,6 +40,9 @@ pub struct Faults {
     pub read_error: u32,
     /// A write answers EIO; part of it may have been written.
     pub write_error: u32,
+    /// A write answers ENOSPC although the file has the room: file systems that copy on write need new room even to
+    /// overwrite. Part of it may have been written.
+    pub full_write: u32,
     /// A sync answers EIO. The cache goes on showing the new bytes; a crash brings the old ones back.
     pub sync_error: u32,
     /// One read shows a flipped bit; the next one does not.
