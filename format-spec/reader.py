@@ -27,18 +27,21 @@ def newest_manifest(folder):
     return main
 
 
-def files_of(folder, generation, partitions):
-    """The segments of a generation that are there, and the path of its index."""
-    name = f"{generation['first_position']:020}-{generation['last_position']:020}"
-    paths = [folder / "segments" / f"p{partition:03}" / f"{name}.seg" for partition in range(partitions)]
-    segments = {}
-    for partition, path in enumerate(paths):
-        if path.exists():
-            segments[partition] = found = segment.Segment(path.read_bytes())
-            said = [found.header[field] for field in ("partition", "first_position", "last_position")]
-            expected = [partition, generation["first_position"], generation["last_position"]]
-            require(said == expected, "store", f"{path} is not the file of its name")
-    return list(segments.values()), folder / "segments" / f"{name}.idx"
+def files_of(folder, generation):
+    """The segments of a generation, and the path of its index, as the manifest names them."""
+    segments = []
+    for file in generation["files"]:
+        path = folder / file["name"]
+        if file["role"] == "index":
+            continue
+        require(path.exists(), "store", f"{path} is missing")
+        data = path.read_bytes()
+        found = segment.Segment(data)
+        said = [len(data), found.header_crc, found.header["first_position"], found.header["last_position"]]
+        expected = [file["bytes"], file["checksum"], generation["first_position"], generation["last_position"]]
+        require(said == expected, "store", f"{path} is not the file that the manifest names")
+        segments.append(found)
+    return segments, folder / generation["files"][-1]["name"]
 
 
 # Sections 10 and 11.
@@ -46,14 +49,13 @@ def sealed_events(folder, main):
     """Every sealed event, in order."""
     sequences, hashes = [0] * main["partitions"], {}
     for generation in main["generations"]:
-        segments, _ = files_of(folder, generation, main["partitions"])
-        require(len(segments) == generation["segments"], "store", "a segment is missing")
+        segments, _ = files_of(folder, generation)
         crc = sealed.source_crc((found.partition, found.header_crc) for found in segments)
-        require(crc == generation["segments_crc"], "store", "other segments than the manifest names")
-        said = [sum(len(found.data) for found in segments), sum(found.header["events"] for found in segments)]
+        require(crc == generation["source_crc"], "store", "other segments than the manifest names")
+        said = [sum(found.header["events"] for found in segments)]
         said += [min(found.header["min_timestamp"] for found in segments)]
         said += [max(found.header["max_timestamp"] for found in segments)]
-        fields = ("bytes", "events", "min_timestamp", "max_timestamp")
+        fields = ("events", "min_timestamp", "max_timestamp")
         require(said == [generation[field] for field in fields], "store", "a generation is another than it says")
         for found in segments:
             require(found.header["store"] == main["store"], "store", "a foreign segment")
@@ -139,8 +141,13 @@ def usable_snapshots(folder, main, end):
             require(is_named, "store", "it is not named as a file of snapshots")
             found = snapshot.read(path.read_bytes())
             require(found["header"]["store"] == main["store"], "store", "it is of another store")
-            require(found["header"]["last_position"] <= end, "store", f"the log ends at position {end}")
-            states += [(path, state) for state in found["states"] if state["fold"] == snapshot.FOLD_MERGE]
+            for state in found["states"]:
+                is_known = state["fold"] == snapshot.FOLD_MERGE and state["position"] <= end
+                writer = manifest.writer_of(main["lineage"], state["position"])
+                if is_known and writer == state["incarnation"]:
+                    states.append((path, state))
+                else:
+                    notes.append(f"a state in {path} is of another history, or folded in another way")
         except Refused as problem:
             notes.append(f"{path} is of no use: {problem}")
     return states, notes
@@ -166,7 +173,7 @@ def check_states(folder, states):
 def verify(folder):
     main, count, indexes = newest_manifest(folder), sum(1 for _ in store(folder)), 0
     for generation in main["generations"]:
-        segments, path = files_of(folder, generation, main["partitions"])
+        segments, path = files_of(folder, generation)
         if path.exists():
             index.check(path.read_bytes(), segments, main["partitions"])
             indexes += 1
@@ -203,7 +210,7 @@ def read_vector(path, meaning):
         return snapshot.read(data)
     if kind == "index":
         made_of = meaning["made_of"]
-        beside = [path.parent.parent / "v1" / f"{name}.bin" for name in made_of["segments"]]
+        beside = [path.parent.parent / "v2" / f"{name}.bin" for name in made_of["segments"]]
         segments = [segment.Segment(other.read_bytes()) for other in beside]
         return {"made_of": made_of, **index.read(data, segments, made_of["partitions"])}
     header, frames, end, problem = journal.walk(data)
@@ -216,7 +223,7 @@ def read_vector(path, meaning):
 
 def check(folder):
     wrong = []
-    for path in sorted([*folder.glob("v1/*.json"), *folder.glob("bad/*.json")]):
+    for path in sorted([*folder.glob("v2/*.json"), *folder.glob("bad/*.json")]):
         meaning = json.loads(path.read_text())
         try:
             said = read_vector(path, meaning)

@@ -12,6 +12,7 @@ use crate::drive::{ByHand, SequencerStep, Shared, Tallies};
 use crate::error::OpenError;
 use crate::generation::{Access, Damages, Generation};
 use crate::journal::Spare;
+use crate::lineage::Lineage;
 use crate::manifest::Catalog;
 use crate::open::{Opened, open};
 use crate::options::Options;
@@ -55,10 +56,12 @@ pub(crate) fn compose(
         damages,
     };
     let generations = manifest.generations.iter();
-    let generations = generations.map(|entry| Arc::new(Generation::new(*entry, access.clone()))).collect();
+    let generations =
+        generations.map(|entry| Arc::new(Generation::new(entry.clone(), access.clone()))).collect();
     let sequences = tail.sequences_through(last);
     let store = Arc::new(Store::new(generations, tail));
     let epoch = cursor.header.epoch;
+    let lineage = Arc::new(Lineage::of(&manifest.lineage));
     let catalog = Arc::new(Catalog::new(manifest, journals));
     let committer = Committer {
         disk: Arc::clone(&disk),
@@ -75,7 +78,7 @@ pub(crate) fn compose(
         progress: Arc::clone(&progress),
         unsynced: None,
     };
-    let upkeep = upkeep(&committer, access, epoch, entropy, &options)?;
+    let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage)?;
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
     let queue = Queue::bounded(options.queue_bytes);
     let (tallies, handoff) = (Tallies::default(), Handoff::default());
@@ -83,6 +86,7 @@ pub(crate) fn compose(
         disk,
         clock,
         options,
+        lineage,
         partitions,
         journal_file_bytes,
         catalog,
@@ -105,10 +109,12 @@ fn upkeep(
     epoch: u64,
     entropy: &Arc<dyn Entropy>,
     options: &Options,
+    lineage: &Arc<Lineage>,
 ) -> Result<Upkeep, OpenError> {
     let store_id = committer.catalog.manifest().store;
-    let place = Place { disk: Arc::clone(&access.disk), mode: options.read_mode, store: store_id, epoch };
-    let snapshots = Snapshots::open(place, committer.watermark.position());
+    let (disk, lineage) = (Arc::clone(&access.disk), Arc::clone(lineage));
+    let place = Place { disk, mode: options.read_mode, store: store_id, epoch, lineage };
+    let snapshots = Snapshots::open(place);
     Ok(Upkeep {
         snapshots: snapshots.map_err(|error| OpenError::io("look for snapshots", error))?,
         access,

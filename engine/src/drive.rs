@@ -9,6 +9,7 @@ use crate::append::{Answer, Queue, Request};
 use crate::committer::{Committer, Handoff, Progress, Taken};
 use crate::error::{AppendError, OpenError, SealError};
 use crate::journal::{Reserved, Spare, round_bytes, round_bytes_max};
+use crate::lineage::Lineage;
 use crate::manifest::Catalog;
 use crate::options::{Durability, Options};
 use crate::planted::{self, Bug};
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
+    pub(crate) lineage: Arc<Lineage>,
     pub(crate) partitions: u32,
     pub(crate) journal_file_bytes: u64,
     pub(crate) catalog: Arc<Catalog>,

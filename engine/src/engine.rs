@@ -17,6 +17,7 @@ use crate::error::{OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use crate::fold::{AsOf, state_of};
 use crate::journal::body_bytes_max;
+use crate::lineage::{Cursor, CursorError, Incarnation};
 use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskLock, Entropy, LocalDisk, SystemClock, SystemEntropy};
 use crate::position::{Position, Version};
@@ -212,9 +213,36 @@ impl Engine {
     }
 
     /// Follows the log from a moment on: first what is stored, then what becomes durable.
-    pub fn subscribe(&self, start: Start, filter: Filter) -> Subscription {
-        let shared = &self.shared;
-        Subscription::new(Arc::clone(&shared.store), Arc::clone(&shared.watermark), start, filter)
+    ///
+    /// # Errors
+    /// When the start lies beyond the end of the log, or in another history.
+    pub fn subscribe(&self, start: Start, filter: Filter) -> Result<Subscription, CursorError> {
+        let Shared { store, watermark, lineage, .. } = &*self.shared;
+        Subscription::new(Arc::clone(store), Arc::clone(watermark), Arc::clone(lineage), start, filter)
+    }
+
+    /// The cursor of a reader that has seen everything up to a position, and nothing if that is `None`.
+    pub fn cursor(&self, position: Option<Position>) -> Cursor {
+        self.shared.lineage.cursor(position.map_or(0, Position::value))
+    }
+
+    /// Takes a cursor: the position it has seen, `None` if that is before the first.
+    ///
+    /// # Errors
+    /// When it lies beyond the end of the log, or in another history.
+    pub fn check_cursor(&self, cursor: Cursor) -> Result<Option<Position>, CursorError> {
+        self.shared.lineage.check(cursor, self.shared.watermark.position())
+    }
+
+    /// Who wrote which part of the log: each incarnation with the first position it wrote, oldest first. The last one
+    /// is that of this opening.
+    pub fn lineage(&self) -> Vec<(Incarnation, Position)> {
+        self.shared.lineage.spans()
+    }
+
+    /// The incarnation that this opening of the store began.
+    pub fn incarnation(&self) -> Incarnation {
+        self.shared.lineage.current()
     }
 
     /// The highest durable position; `None`: the store is empty.

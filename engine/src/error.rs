@@ -190,6 +190,14 @@ pub enum OpenError {
         /// Which version is needed.
         problem: FormatError,
     },
+    /// Written by a build that this release no longer reads, or with a part that this build cannot read.
+    #[error("{file}: {problem}")]
+    Unsupported {
+        /// The file, relative to the store's folder.
+        file: String,
+        /// What cannot be read.
+        problem: FormatError,
+    },
     /// The folder holds something that is not a store.
     #[error("{} is not an AllSource store: {problem}", path.display())]
     NotAStore {

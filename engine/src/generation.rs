@@ -117,7 +117,7 @@ pub(crate) struct Generation {
 impl Generation {
     /// The generation of an entry of the manifest. Nothing is read yet.
     pub(crate) fn new(entry: Entry, access: Access) -> Self {
-        let files = Arc::new(Files::of(entry, access.clone()));
+        let files = Arc::new(Files::of(entry.clone(), access.clone()));
         Self::over(entry, access, files)
     }
 
@@ -129,7 +129,7 @@ impl Generation {
 
     /// The same generation, of which nothing is open: what is read from now on is read from files written anew.
     pub(crate) fn reopened(&self) -> Self {
-        Self::over(self.entry, self.access.clone(), Arc::clone(&self.files))
+        Self::over(self.entry.clone(), self.access.clone(), Arc::clone(&self.files))
     }
 
     /// What the manifest says of it.
@@ -188,7 +188,7 @@ impl Generation {
         opened(&self.index, || {
             let path = index_path(&self.entry);
             let file = SealedFile::open(&self.access.disk, &path, Kind::Index, self.access.mode)?;
-            let is_right = file.header().source_crc == self.entry.segments_crc && self.is_of_this(&file);
+            let is_right = file.header().source_crc == self.entry.source_crc && self.is_of_this(&file);
             match is_right || planted::is(Bug::TrustAnyIndex) {
                 true => Ok(file),
                 false => Err(file.damaged(0, "the index is not that of these segments")),
@@ -203,7 +203,8 @@ impl Generation {
 
     /// Whether a partition has a segment here.
     pub(crate) fn has_segment(&self, partition: u32) -> bool {
-        rebuild::has_segment(self, partition)
+        let path = segment_path(&self.entry, partition);
+        self.entry.segments().any(|file| file.name == path)
     }
 
     /// The segment of a partition.

@@ -97,7 +97,7 @@ pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
     let access = access(disk, ReadMode::Map, &manifest);
     let mut rebuilt = Rebuilt::default();
     for entry in &manifest.generations {
-        match Generation::new(*entry, access.clone()).write_index() {
+        match Generation::new(entry.clone(), access.clone()).write_index() {
             Ok(()) => rebuilt.generations += 1,
             Err(WriteError::Read(ReadError::Damaged(damage))) => rebuilt.damage.push(damage),
             Err(WriteError::Read(ReadError::Unavailable(unavailable))) => return Err(unavailable.into()),
@@ -155,7 +155,7 @@ fn read_generations(
     let access = access(Arc::clone(disk), ReadMode::Read, manifest);
     let mut generations = Vec::new();
     for entry in &manifest.generations {
-        let generation = Arc::new(Generation::new(*entry, access.clone()));
+        let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
         let (files, bytes, errors) = generation.verify();
         report.files += files;
         report.bytes += bytes;

@@ -16,7 +16,7 @@
 //! }
 //! let state = engine.fold(&user, AsOf::Now)?.ok_or("no such user")?;
 //! assert_eq!(state.to_json(), r#"{"name":"Ada"}"#);
-//! let mut live = engine.subscribe(Start::Beginning, Default::default());
+//! let mut live = engine.subscribe(Start::Beginning, Default::default())?;
 //! assert!(live.try_next().is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -25,6 +25,7 @@
 
 pub mod planted;
 pub mod position;
+mod lineage;
 pub mod event;
 pub mod batch;
 pub mod query;
@@ -65,6 +66,7 @@ pub use drive::Step;
 pub use engine::Engine;
 pub use error::{AppendError, Damage, OpenError, ReadError, SealError, Unavailable};
 pub use fold::AsOf;
+pub use lineage::{Cursor, CursorError, Incarnation, InvalidCursor};
 pub use options::{Durability, Options, ReadMode};
 pub use position::{Position, Sequence, Version};
 pub use query::{Order, Query};

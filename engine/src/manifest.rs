@@ -6,7 +6,8 @@ use std::io;
 use std::sync::Arc;
 
 use allsource_format::FormatError;
-use allsource_format::manifest::{BYTES_MAX, ENTRY_BYTES, Manifest};
+use allsource_format::limits::{GENERATIONS_MAX, LINEAGE_MAX};
+use allsource_format::manifest::{ENTRY_BYTES_MAX, Generation, INCARNATION_BYTES, Manifest};
 
 use crate::error::{Damage, OpenError};
 use crate::platform::{Disk, DiskFile};
@@ -19,8 +20,12 @@ pub(crate) const DIR: &str = "manifest";
 const NEXT_JOURNAL: &str = "manifest/new.tmp";
 const NEXT_SEALED: &str = "manifest/sealed.tmp";
 
-/// So many generations more than there are fit into the room that is reserved for the next manifest.
+/// The room reserved for the next manifest takes this many entries more than there are.
 const SPARE_ENTRIES: usize = 64;
+/// An entry is reckoned with at least this many bytes.
+const SPARE_ENTRY_BYTES: usize = 256;
+/// No manifest is longer.
+const BYTES_MAX: usize = (64 << 10) + LINEAGE_MAX * INCARNATION_BYTES + GENERATIONS_MAX * ENTRY_BYTES_MAX;
 
 fn path_of(number: u64) -> String {
     format!("{DIR}/{number:020}")
@@ -43,6 +48,9 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
         Ok(manifest) if manifest.number == number => Ok(Some(manifest)),
         Ok(_) => Err(Damage::new(path, 0, "the number inside is not the one in its name").into()),
         Err(problem @ FormatError::Newer { .. }) => Err(OpenError::Newer { file: path, problem }),
+        Err(problem @ (FormatError::Older { .. } | FormatError::Kind { .. })) => {
+            Err(OpenError::Unsupported { file: path, problem })
+        }
         Err(problem) => Err(Damage::new(path, 0, problem).into()),
     }
 }
@@ -72,7 +80,9 @@ fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
 /// Takes the room of the next manifest while there is some, so that a full disk cannot come between a journal file
 /// and its manifest.
 pub(crate) fn reserve(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dyn DiskFile>> {
-    let room = create(disk, NEXT_JOURNAL, (manifest.encoded_bytes() + SPARE_ENTRIES * ENTRY_BYTES) as u64)?;
+    let longest = manifest.generations.iter().map(Generation::encoded_bytes).max().unwrap_or(0);
+    let spare = SPARE_ENTRIES * longest.max(SPARE_ENTRY_BYTES) + INCARNATION_BYTES;
+    let room = create(disk, NEXT_JOURNAL, (manifest.encoded_bytes() + spare) as u64)?;
     room.sync()?;
     Ok(room)
 }
@@ -114,6 +124,20 @@ pub(crate) fn note_journal(
     if manifest.last_journal >= last_journal {
         return Ok(());
     }
+    manifest.number += 1;
+    manifest.last_journal = last_journal;
+    publish(disk, manifest, room)?;
+    remove_old(disk, manifest.number)
+}
+
+/// Records the opening in a new manifest: its incarnation, and that the journal reaches to the file of this number.
+pub(crate) fn note_opening(
+    disk: &dyn Disk,
+    manifest: &mut Manifest,
+    last_journal: u64,
+    room: &dyn DiskFile,
+) -> io::Result<()> {
+    assert!(last_journal >= manifest.last_journal, "an opening removes no journal file that counts");
     manifest.number += 1;
     manifest.last_journal = last_journal;
     publish(disk, manifest, room)?;

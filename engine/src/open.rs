@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use allsource_format::manifest::Manifest;
+use allsource_format::manifest::{Incarnation, Lineage, Manifest};
 
 use crate::error::{Damage, OpenError};
 use crate::generation;
@@ -70,8 +70,10 @@ pub(crate) fn open(
     if journals.last().is_none_or(|(number, _)| *number < cursor.header.number) {
         journals.push((cursor.header.number, cursor.header.first_position));
     }
+    let incarnation = Incarnation { id: entropy.uuid().into_bytes(), first_position: cursor.next_position };
+    manifest.lineage.push(incarnation);
     manifest::reserve(disk, &manifest)
-        .and_then(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room))
+        .and_then(|room| manifest::note_opening(disk, &mut manifest, cursor.header.number, &*room))
         .map_err(|error| OpenError::io("write a manifest", error))?;
     Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
 }
@@ -143,6 +145,7 @@ fn create(
         last_journal: 0,
         journal_file_bytes: options.journal_file_bytes,
         partitions: options.partitions,
+        lineage: Lineage::default(),
         generations: Vec::new(),
         sequences: vec![0; options.partitions as usize],
     };

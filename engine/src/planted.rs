@@ -42,8 +42,8 @@ pub enum Bug {
     TrustAnyIndex,
     /// The version of an entity in the cache is taken for the newest.
     KeepStaleHeads,
-    /// Snapshots of events that a crash took back are kept.
-    KeepSnapshotsAhead,
+    /// Snapshots of a history that is not the store's are believed.
+    TrustAnySnapshot,
 }
 
 #[cfg(feature = "planted")]

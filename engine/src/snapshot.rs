@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::error::ReadError;
 use crate::event::{Entity, EntityKeyBuffer, TenantId, Timestamp};
+use crate::lineage::{Incarnation, Lineage};
 use crate::options::ReadMode;
-use crate::planted::{self, Bug};
 use crate::platform::Disk;
-use crate::position::Version;
+use crate::position::{Position, Version};
 use crate::state::State;
 
 use file::File;
@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub created_at: Timestamp,
     /// Why it was taken.
     pub cause: Cause,
+    /// Who wrote the last event in the state.
+    pub incarnation: Incarnation,
     /// The state.
     pub state: State,
 }
@@ -78,6 +80,8 @@ pub(crate) struct Place {
     pub(crate) mode: ReadMode,
     pub(crate) store: StoreId,
     pub(crate) epoch: u64,
+    /// A state counts only if this says the same of its last event.
+    pub(crate) lineage: Arc<Lineage>,
 }
 
 #[derive(Default)]
@@ -98,14 +102,14 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Finds the snapshots of a store whose log reaches to `last`. What is ahead of that, or does not read, is removed
-    /// for good: the log may go on differently, and grow past it.
-    pub(crate) fn open(place: Place, last: u64) -> io::Result<Self> {
+    /// Finds the snapshots of a store. A file that does not read is removed. States of another history stay in their
+    /// files until those are merged: each state names the incarnation that wrote its last event.
+    pub(crate) fn open(place: Place) -> io::Result<Self> {
         let names = match place.disk.list(DIR) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             names => names?,
         };
-        let (mut files, mut next_number, mut is_removed) = (Vec::new(), 1, false);
+        let (mut files, mut next_number) = (Vec::new(), 1);
         for name in names {
             // What the store does not know belongs to somebody else; a file half written is its own.
             let number = match file::number_of(&name) {
@@ -115,18 +119,12 @@ impl Snapshots {
             };
             next_number = next_number.max(number.saturating_add(1));
             match File::open(&place, number) {
-                Ok(file) if file.last_position() <= last || planted::is(Bug::KeepSnapshotsAhead) => {
-                    files.push(Arc::new(file));
-                }
-                // One that cannot be read now goes, too: it may be ahead of the log, and would be believed later.
-                _ => {
+                Ok(file) => files.push(Arc::new(file)),
+                // One that cannot be read now is no loss either: it is a cache.
+                Err(_) => {
                     place.disk.remove(&format!("{DIR}/{name}"))?;
-                    is_removed = true;
                 }
             }
-        }
-        if is_removed {
-            place.disk.sync_dir(DIR)?;
         }
         Ok(Self {
             place,
@@ -175,8 +173,14 @@ impl Snapshots {
         damaged.replace();
     }
 
+    /// Who wrote a position of the log.
+    pub(crate) fn writer_of(&self, position: Position) -> Incarnation {
+        self.place.lineage.writer_of(position.value())
+    }
+
     /// Adds a snapshot.
     pub(crate) fn add(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        assert_eq!(snapshot.incarnation, self.writer_of(snapshot.state.position), "it is of this history");
         let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.write();
         if recent.bytes > RECENT_BYTES_MAX {

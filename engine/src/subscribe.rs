@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::ReadError;
 use crate::event::{EventRef, Filter};
+use crate::lineage::{Cursor, CursorError, Lineage};
 use crate::position::Position;
 use crate::query::Query;
 use crate::read::Events;
@@ -24,8 +25,11 @@ const FETCH: usize = 256;
 pub enum Start {
     /// At the first event of the store.
     Beginning,
-    /// After this position: what a subscriber passes that has seen it.
+    /// After this position, which must not be beyond the end of the log. Whether the subscriber has seen the very
+    /// event that the log holds there, only a cursor can tell.
     After(Position),
+    /// After this cursor, if this log goes on where it stands.
+    Cursor(Cursor),
     /// After what is durable now.
     Now,
 }
@@ -45,6 +49,7 @@ pub enum Message {
 pub struct Subscription {
     store: Arc<Store>,
     watermark: Arc<Watermark>,
+    lineage: Arc<Lineage>,
     filter: Filter,
     /// Everything up to here has been looked at.
     seen: u64,
@@ -59,29 +64,35 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(store: Arc<Store>, watermark: Arc<Watermark>, start: Start, filter: Filter) -> Self {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        watermark: Arc<Watermark>,
+        lineage: Arc<Lineage>,
+        start: Start,
+        filter: Filter,
+    ) -> Result<Self, CursorError> {
+        let end = watermark.position();
+        let check = |cursor| lineage.check(cursor, end).map(|position| position.map_or(0, Position::value));
         let seen = match start {
             Start::Beginning => 0,
-            Start::After(position) => position.value(),
-            Start::Now => watermark.position(),
+            Start::After(position) => check(Cursor { position: position.value(), incarnation: None })?,
+            Start::Cursor(cursor) => check(cursor)?,
+            Start::Now => end,
         };
         let ready = VecDeque::new();
-        Self {
-            store,
-            watermark,
-            filter,
-            seen,
-            delivered: seen,
-            ready,
-            is_caught_up: false,
-            said: seen,
-            is_barren: false,
-        }
+        let (delivered, said, is_caught_up, is_barren) = (seen, seen, false, false);
+        Ok(Self { store, watermark, lineage, filter, seen, delivered, ready, is_caught_up, said, is_barren })
     }
 
-    /// The cursor: a subscription from [`Start::After`] it continues where this one is.
+    /// Up to where everything has been delivered.
     pub fn position(&self) -> Option<Position> {
         Position::new(self.delivered)
+    }
+
+    /// Where it stands: a subscription from [`Start::Cursor`] with it goes on there, also after a restart, and is
+    /// refused by a store that holds another history.
+    pub fn cursor(&self) -> Cursor {
+        self.lineage.cursor(self.delivered)
     }
 
     /// The next message if there is one already.

@@ -4,7 +4,7 @@ import struct
 import zlib
 
 BLOCK = 4096
-READ_VERSION = 1
+READ_VERSION, OLDEST_VERSION = 2, 2
 TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 
 
@@ -28,5 +28,6 @@ def begins(data, magic, size, end, what):
     require(len(data) >= size, "short", what)
     crc, write, read = struct.unpack_from("<IHH", data, 8)
     require(crc == zlib.crc32(data[12:end]), "checksum", what)
+    require(read >= OLDEST_VERSION, "older", f"{what} of a build before the first release")
     require(read <= READ_VERSION, "newer", f"{what} written by version {write}, needs {read}")
     return crc

@@ -9,7 +9,7 @@ from .index import fanout
 from .xxh3 import xxh3_64
 
 STATES, DIRECTORY, FANOUT = 1, 2, 3
-HEADER, PLACE = 88, 32
+HEADER, PLACE = 104, 32
 FOLD_MERGE = 1
 FIELDS = ("created_at", "version", "position", "events", "last_updated", "max_timestamp", "cause", "fold")
 # Values are only passed over: a number may have more digits than fit into one.
@@ -22,7 +22,7 @@ def state(data):
     require(len(data) >= HEADER, "short", "state")
     found = dict(zip(FIELDS, struct.unpack_from("<qQQQqqII", data, 16)))
     key_size, count, text_size = struct.unpack_from("<III", data, 72)
-    require(not any(data[84:HEADER]), "reserved", "state")
+    require(not any(data[84:88]), "reserved", "state")
     at = HEADER + 8 * count
     end = at + key_size + text_size
     require(end <= len(data), "short", "state")
@@ -48,7 +48,7 @@ def state(data):
     require(1 <= found["version"] == found["events"] <= found["position"], "range", "version, events or position")
     members = [[text(name), text(value)] for name, value in sizes]
     return {
-        "id": data[:16].hex(), **found, "tenant": tenant, "entity_id": entity_id, "members": members,
+        "id": data[:16].hex(), **found, "incarnation": data[88:HEADER].hex(), "tenant": tenant, "entity_id": entity_id, "members": members,
     }
 
 

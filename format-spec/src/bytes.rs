@@ -1,6 +1,7 @@
 //! Little-endian numbers at fixed offsets, bounds-checked.
 
 use crate::error::FormatError;
+use crate::{OLDEST_VERSION, READ_VERSION};
 
 /// The `N` bytes at `offset`.
 pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], FormatError> {
@@ -40,4 +41,15 @@ pub(crate) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
 /// Errors unless every byte is zero.
 pub(crate) fn all_zero(bytes: &[u8], what: &'static str) -> Result<(), FormatError> {
     if bytes.iter().all(|&b| b == 0) { Ok(()) } else { Err(FormatError::Reserved(what)) }
+}
+
+/// Errors unless a structure that needs readers of version `read` can be read here.
+pub(crate) fn check_version(read: u16, what: &'static str) -> Result<(), FormatError> {
+    if read > READ_VERSION {
+        Err(FormatError::Newer { what, read, known: READ_VERSION })
+    } else if read < OLDEST_VERSION {
+        Err(FormatError::Older { what, read, oldest: OLDEST_VERSION })
+    } else {
+        Ok(())
+    }
 }

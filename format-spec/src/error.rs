@@ -27,6 +27,26 @@ pub enum FormatError {
         /// The newest version this crate knows.
         known: u16,
     },
+    /// Written by a build that this release no longer reads.
+    #[error(
+        "this {what} has format version {read}, of a build before the first release; the oldest readable is {oldest}"
+    )]
+    Older {
+        /// The structure.
+        what: &'static str,
+        /// The version it says.
+        read: u16,
+        /// The oldest version this crate reads.
+        oldest: u16,
+    },
+    /// A part of a kind that this build does not know.
+    #[error("{what} is of kind {kind}, which this build cannot read")]
+    Kind {
+        /// The structure.
+        what: &'static str,
+        /// Its kind.
+        kind: u16,
+    },
     /// A length, count or number is outside its limits.
     #[error("{0} is out of range")]
     Range(&'static str),

@@ -1,6 +1,6 @@
 //! The header of a journal file: 4 KiB, written once, then never touched.
 
-use crate::bytes::{all_zero, array, put, u16_at, u32_at, u64_at};
+use crate::bytes::{all_zero, array, check_version, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::{READ_VERSION, StoreId, WRITE_VERSION};
 
@@ -76,10 +76,7 @@ impl Header {
         if u32_at(whole, CRC)? != crc32fast::hash(whole.get(CRC + 4..).unwrap_or(&[])) {
             return Err(FormatError::Checksum("journal header"));
         }
-        let read = u16_at(whole, READ)?;
-        if read > READ_VERSION {
-            return Err(FormatError::Newer { what: "journal file", read, known: READ_VERSION });
-        }
+        check_version(u16_at(whole, READ)?, "journal file")?;
         all_zero(whole.get(RESERVED..).unwrap_or(&[1]), "reserved bytes of a journal header")?;
         let header = Self {
             store: array(whole, STORE)?,
@@ -145,7 +142,7 @@ mod tests {
         let crc = crc32fast::hash(&bytes[CRC + 4..]);
         put(&mut bytes, CRC, &crc.to_le_bytes());
         let error = Header::decode(&bytes).unwrap_err();
-        assert_eq!(error, FormatError::Newer { what: "journal file", read: 9, known: 1 });
+        assert_eq!(error, FormatError::Newer { what: "journal file", read: 9, known: READ_VERSION });
     }
 
     #[test]

@@ -20,10 +20,13 @@ pub mod manifest;
 pub use error::FormatError;
 
 /// The format version this crate writes.
-pub const WRITE_VERSION: u16 = 1;
+pub const WRITE_VERSION: u16 = 2;
 
 /// The oldest reader that understands what this crate writes.
-pub const READ_VERSION: u16 = 1;
+pub const READ_VERSION: u16 = 2;
+
+/// The oldest read version this crate still reads: version 1 was never released.
+pub const OLDEST_VERSION: u16 = 2;
 
 /// The identity of a store: 16 random bytes drawn when it is created, present in every file.
 pub type StoreId = [u8; 16];

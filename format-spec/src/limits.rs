@@ -32,6 +32,10 @@ pub const RUN_BYTES_MAX: u64 = 16 << 20;
 pub const SEALED_FILE_BYTES_MAX: u64 = 1 << 48;
 /// Most generations of a store.
 pub const GENERATIONS_MAX: usize = 65_536;
+/// Most incarnations that a store remembers.
+pub const LINEAGE_MAX: usize = 1024;
+/// Longest name of a file in a manifest, in bytes.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// Most partitions of a store.
 pub const PARTITIONS_MAX: u32 = 1024;
 /// Earliest timestamp: 0001-01-01T00:00:00Z, in microseconds since 1970-01-01T00:00:00Z.

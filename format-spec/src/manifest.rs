@@ -1,17 +1,19 @@
 //! The manifest: which store this is, how it is divided, and which files are part of it. Manifests are
 //! numbered and never rewritten; the one with the highest number is the truth.
 
-use crate::bytes::{all_zero, array, i64_at, put, u16_at, u32_at, u64_at};
+mod lineage;
+mod entry;
+
+use crate::bytes::{all_zero, array, check_version, i64_at, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
-use crate::limits::{GENERATIONS_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN, PARTITIONS_MAX};
+use crate::limits::{GENERATIONS_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN, LINEAGE_MAX};
 use crate::{READ_VERSION, StoreId, WRITE_VERSION, partition};
 
-/// Size of what comes before the generations.
+pub use entry::{ENTRY_BYTES, ENTRY_BYTES_MAX, File, Generation, Role};
+pub use lineage::{INCARNATION_BYTES, Incarnation, Lineage};
+
+/// Size of what comes before the lineage.
 pub const HEADER_BYTES: usize = 128;
-/// Size of the entry of a generation.
-pub const ENTRY_BYTES: usize = 64;
-/// Size of the largest manifest.
-pub const BYTES_MAX: usize = HEADER_BYTES + GENERATIONS_MAX * ENTRY_BYTES + PARTITIONS_MAX as usize * 8;
 
 const MAGIC: [u8; 8] = *b"ALLSMAN\x01";
 const CRC: usize = 8;
@@ -26,30 +28,8 @@ const JOURNAL_FILE_BYTES: usize = 64;
 const PARTITIONS: usize = 72;
 const GENERATIONS: usize = 76;
 const LAST_JOURNAL: usize = 80;
-const RESERVED: usize = 88;
-
-/// The sealed events of consecutive positions: a segment for each partition that has any, and one index over all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generation {
-    /// Position of its first event.
-    pub first_position: u64,
-    /// Position of its last event.
-    pub last_position: u64,
-    /// How many events it holds.
-    pub events: u64,
-    /// Bytes of its segments.
-    pub bytes: u64,
-    /// Earliest timestamp of an event, microseconds since 1970-01-01T00:00:00Z.
-    pub min_timestamp: i64,
-    /// Latest timestamp of an event.
-    pub max_timestamp: i64,
-    /// When its last event was committed, in the same unit.
-    pub last_recorded_at: i64,
-    /// How many segments it has.
-    pub segments: u32,
-    /// [`crate::sealed::source_crc`] of its segments.
-    pub segments_crc: u32,
-}
+const INCARNATIONS: usize = 88;
+const RESERVED: usize = 92;
 
 /// What a manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +49,8 @@ pub struct Manifest {
     pub journal_file_bytes: u64,
     /// Number of partitions: a power of two in 1..=1024, fixed for ever.
     pub partitions: u32,
+    /// Who wrote which part of the log.
+    pub lineage: Lineage,
     /// What is sealed, oldest first, without a gap from position 1 on.
     pub generations: Vec<Generation>,
     /// How many sealed events each partition has: the sequence of its last one.
@@ -83,7 +65,9 @@ impl Manifest {
 
     /// How many bytes [`Manifest::encode`] gives.
     pub fn encoded_bytes(&self) -> usize {
-        HEADER_BYTES + self.generations.len() * ENTRY_BYTES + self.sequences.len() * 8
+        let entries: usize = self.generations.iter().map(Generation::encoded_bytes).sum();
+        let lineage = self.lineage.incarnations().len() * INCARNATION_BYTES;
+        HEADER_BYTES + lineage + entries + self.sequences.len() * 8
     }
 
     /// The manifest's bytes.
@@ -100,14 +84,19 @@ impl Manifest {
         put(&mut out, LAST_JOURNAL, &self.last_journal.to_le_bytes());
         put(&mut out, JOURNAL_FILE_BYTES, &self.journal_file_bytes.to_le_bytes());
         put(&mut out, PARTITIONS, &self.partitions.to_le_bytes());
-        let count = u32::try_from(self.generations.len()).unwrap_or(u32::MAX);
-        put(&mut out, GENERATIONS, &count.to_le_bytes());
-        for generation in &self.generations {
-            out.extend_from_slice(&generation.encode());
-        }
+        #[expect(
+            clippy::expect_used,
+            reason = "a manifest has at most 65,536 entries and 1,024 incarnations"
+        )]
+        let count = |length: usize| u32::try_from(length).expect("a manifest has few entries").to_le_bytes();
+        put(&mut out, GENERATIONS, &count(self.generations.len()));
+        put(&mut out, INCARNATIONS, &count(self.lineage.incarnations().len()));
+        self.lineage.encode(&mut out);
+        self.generations.iter().for_each(|generation| generation.encode(&mut out));
         self.sequences.iter().for_each(|sequence| out.extend_from_slice(&sequence.to_le_bytes()));
         let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
         put(&mut out, CRC, &crc.to_le_bytes());
+        assert_eq!(out.len(), self.encoded_bytes(), "a manifest has the length it was said to have");
         out
     }
 
@@ -125,10 +114,7 @@ impl Manifest {
         if u32_at(bytes, CRC)? != crc32fast::hash(bytes.get(CRC + 4..).unwrap_or(&[])) {
             return Err(FormatError::Checksum("manifest"));
         }
-        let read = u16_at(bytes, READ)?;
-        if read > READ_VERSION {
-            return Err(FormatError::Newer { what: "manifest", read, known: READ_VERSION });
-        }
+        check_version(u16_at(bytes, READ)?, "manifest")?;
         all_zero(bytes.get(RESERVED..HEADER_BYTES).unwrap_or(&[1]), "reserved bytes of a manifest")?;
         let (count, partitions) = (u32_at(bytes, GENERATIONS)? as usize, u32_at(bytes, PARTITIONS)?);
         if count > GENERATIONS_MAX {
@@ -137,10 +123,20 @@ impl Manifest {
         if !partition::is_valid_count(partitions) {
             return Err(FormatError::Range("partition count"));
         }
-        let (list, rest) = bytes
+        let incarnations = u32_at(bytes, INCARNATIONS)? as usize;
+        if incarnations > LINEAGE_MAX {
+            return Err(FormatError::Range("number of incarnations"));
+        }
+        let (lineage, mut rest) = bytes
             .get(HEADER_BYTES..)
-            .and_then(|rest| rest.split_at_checked(count * ENTRY_BYTES))
-            .ok_or(FormatError::Range("list of generations"))?;
+            .and_then(|rest| rest.split_at_checked(incarnations * INCARNATION_BYTES))
+            .ok_or(FormatError::Range("length of the lineage"))?;
+        let mut generations = Vec::new();
+        for _ in 0..count {
+            let (generation, after) = Generation::decode(rest)?;
+            generations.push(generation);
+            rest = after;
+        }
         let (sequences, after) = rest.as_chunks::<8>();
         if sequences.len() != partitions as usize || !after.is_empty() {
             return Err(FormatError::Range("list of sequences"));
@@ -153,7 +149,8 @@ impl Manifest {
             last_journal: u64_at(bytes, LAST_JOURNAL)?,
             journal_file_bytes: u64_at(bytes, JOURNAL_FILE_BYTES)?,
             partitions,
-            generations: list.chunks_exact(ENTRY_BYTES).map(Generation::decode).collect::<Result<_, _>>()?,
+            lineage: Lineage::decode(lineage)?,
+            generations,
             sequences: sequences.iter().map(|sequence| u64::from_le_bytes(*sequence)).collect(),
         };
         if u64_at(bytes, SEALED_POSITION)? != manifest.sealed_position() {
@@ -184,69 +181,29 @@ impl Manifest {
     }
 }
 
-impl Generation {
-    fn encode(&self) -> [u8; ENTRY_BYTES] {
-        let mut out = [0; ENTRY_BYTES];
-        put(&mut out, 0, &self.first_position.to_le_bytes());
-        put(&mut out, 8, &self.last_position.to_le_bytes());
-        put(&mut out, 16, &self.events.to_le_bytes());
-        put(&mut out, 24, &self.bytes.to_le_bytes());
-        put(&mut out, 32, &self.min_timestamp.to_le_bytes());
-        put(&mut out, 40, &self.max_timestamp.to_le_bytes());
-        put(&mut out, 48, &self.last_recorded_at.to_le_bytes());
-        put(&mut out, 56, &self.segments.to_le_bytes());
-        put(&mut out, 60, &self.segments_crc.to_le_bytes());
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        Ok(Self {
-            first_position: u64_at(bytes, 0)?,
-            last_position: u64_at(bytes, 8)?,
-            events: u64_at(bytes, 16)?,
-            bytes: u64_at(bytes, 24)?,
-            min_timestamp: i64_at(bytes, 32)?,
-            max_timestamp: i64_at(bytes, 40)?,
-            last_recorded_at: i64_at(bytes, 48)?,
-            segments: u32_at(bytes, 56)?,
-            segments_crc: u32_at(bytes, 60)?,
-        })
-    }
-
-    fn check(&self, partitions: u32) -> Result<(), FormatError> {
-        let is_counted = self.last_position >= self.first_position
-            && self.events == self.last_position - self.first_position + 1
-            && self.events <= u64::from(u32::MAX);
-        if !is_counted {
-            return Err(FormatError::Range("number of events of a generation"));
-        }
-        if self.segments == 0 || self.segments > partitions {
-            return Err(FormatError::Range("number of segments"));
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn generation(first_position: u64, last_position: u64) -> Generation {
+        let file = |role, name: &str| File { role, name: name.to_owned(), bytes: 4096, checksum: 5 };
         Generation {
             first_position,
             last_position,
             events: last_position + 1 - first_position,
-            bytes: 4096,
             min_timestamp: -7,
             max_timestamp: 9,
             last_recorded_at: 8,
-            segments: 1,
-            segments_crc: 5,
+            source_crc: 5,
+            files: vec![file(Role::Segment, "segments/p000/1.seg"), file(Role::Index, "segments/1.idx")],
         }
     }
 
     #[test]
     fn a_manifest_comes_back_and_no_flipped_bit_or_cut_is_accepted() {
+        let mut lineage = Lineage::default();
+        lineage.push(Incarnation { id: [1; 16], first_position: 1 });
+        lineage.push(Incarnation { id: [2; 16], first_position: 8 });
         let manifest = Manifest {
             store: [3; 16],
             number: 42,
@@ -255,6 +212,7 @@ mod tests {
             last_journal: 3,
             journal_file_bytes: 64 << 20,
             partitions: 32,
+            lineage,
             generations: vec![generation(1, 9), generation(10, 10)],
             sequences: [vec![4, 6], vec![0; 30]].concat(),
         };

@@ -5,7 +5,7 @@
 
 mod check;
 
-use crate::bytes::{all_zero, array, i64_at, put, u16_at, u32_at, u64_at};
+use crate::bytes::{all_zero, array, check_version, i64_at, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::limits::SEALED_FILE_BYTES_MAX;
 use crate::{READ_VERSION, StoreId, WRITE_VERSION};
@@ -177,10 +177,7 @@ impl Header {
         if u32_at(whole, CRC)? != crc32fast::hash(whole.get(CRC + 4..).unwrap_or(&[])) {
             return Err(FormatError::Checksum("header of a sealed file"));
         }
-        let read = u16_at(whole, READ)?;
-        if read > READ_VERSION {
-            return Err(FormatError::Newer { what: kind.name(), read, known: READ_VERSION });
-        }
+        check_version(u16_at(whole, READ)?, kind.name())?;
         let count = u32_at(whole, SECTIONS)? as usize;
         if count > SECTIONS_MAX {
             return Err(FormatError::Range("number of sections"));

@@ -18,14 +18,15 @@ pub const FANOUT: u32 = 3;
 /// Size of a [`Place`].
 pub const PLACE_BYTES: usize = 32;
 /// Size of what comes before the members, key and text of a state.
-pub const HEADER_BYTES: usize = 88;
+pub const HEADER_BYTES: usize = 104;
 /// Size of an entry of the table of members.
 pub const MEMBER_BYTES: usize = 8;
 /// The fold that merges top-level members of JSON objects in the order of versions.
 pub const FOLD_MERGE: u32 = 1;
 
-/// Where the reserved bytes at the end of the header begin.
+/// Reserved bytes in the header, and the incarnation after them.
 const RESERVED: usize = 84;
+const INCARNATION: usize = 88;
 
 /// Where the state of an entity lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,9 @@ pub struct Snapshot<'a> {
     pub cause: u32,
     /// How events were folded: [`FOLD_MERGE`]. A state of another fold is laid out in the same way, and ignored.
     pub fold: u32,
+    /// Who wrote the last event in it: an incarnation of [`crate::manifest::Lineage`], or zeros if that no longer
+    /// reaches back so far.
+    pub incarnation: [u8; 16],
     /// The entity's tenant, a zero byte, its id.
     pub key: &'a str,
     /// Lengths of name and value of each member, two u32 each.
@@ -112,7 +116,8 @@ impl<'a> Snapshot<'a> {
         out.extend_from_slice(&count(self.key.len()));
         out.extend_from_slice(&count(self.members.len() / MEMBER_BYTES));
         out.extend_from_slice(&count(self.text.len()));
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&[0; INCARNATION - RESERVED]);
+        out.extend_from_slice(&self.incarnation);
         assert_eq!(out.len() - start, HEADER_BYTES, "the fields fill the header");
         out.extend_from_slice(self.members);
         out.extend_from_slice(self.key.as_bytes());
@@ -133,7 +138,7 @@ impl<'a> Snapshot<'a> {
         let (members, rest) = rest.split_at_checked(count.saturating_mul(MEMBER_BYTES)).ok_or(short)?;
         let (key, rest) = rest.split_at_checked(key_bytes).ok_or(short)?;
         let (text, filling) = rest.split_at_checked(text_bytes).ok_or(short)?;
-        all_zero(bytes.get(RESERVED..HEADER_BYTES).unwrap_or(&[1]), "reserved bytes of a snapshot")?;
+        all_zero(bytes.get(RESERVED..INCARNATION).unwrap_or(&[1]), "reserved bytes of a snapshot")?;
         all_zero(filling, "filling of a snapshot")?;
         let text_of =
             |bytes| std::str::from_utf8(bytes).map_err(|_| FormatError::Field("text of a snapshot"));
@@ -147,6 +152,7 @@ impl<'a> Snapshot<'a> {
             max_timestamp: i64_at(bytes, 56)?,
             cause: u32_at(bytes, 64)?,
             fold: u32_at(bytes, 68)?,
+            incarnation: array(bytes, INCARNATION)?,
             key: text_of(key)?,
             members,
             text: text_of(text)?,

@@ -21,7 +21,7 @@ fn aligned(data: &[u8]) -> AlignedVec<16> {
 pub fn vectors(kind: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../format-spec/vectors");
     let mut found = Vec::new();
-    for part in ["v1", "bad"] {
+    for part in ["v2", "bad"] {
         let entries = std::fs::read_dir(folder.join(part)).expect("the vectors are beside this package");
         let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
         paths.sort();

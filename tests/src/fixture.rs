@@ -1,11 +1,10 @@
-//! A small store with something of everything, as each release leaves it behind: kept under `fixtures/`, so that later
-//! releases prove that they open it.
+//! A small store with something of everything, as this release leaves it behind.
 
 use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EntityId, Filter, NewEvent, Payload, Tag, TenantId, Timestamp};
 use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
-use allsource_engine::{AsOf, Batch, Engine, Options, Query, Step};
+use allsource_engine::{AsOf, Batch, Engine, OpenError, Options, Query, Step};
 use uuid::Uuid;
 
 use crate::oracle::Broken;
@@ -15,10 +14,18 @@ use crate::oracle::Broken;
 /// # Errors
 /// Why it does not open.
 pub fn open(disk: &SimDisk) -> Result<Engine, Broken> {
+    try_open(disk).map_err(|error| error.to_string())
+}
+
+/// As [`open`], with the error as it is.
+///
+/// # Errors
+/// Why it does not open.
+pub fn try_open(disk: &SimDisk) -> Result<Engine, OpenError> {
     let options = Options { partitions: 2, journal_file_bytes: 64 << 10, ..Options::default() };
     let clock = Arc::new(SimClock::at(1_800_000_000_000_000));
     let entropy = Arc::new(SimEntropy::seeded(1));
-    Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options).map_err(|error| error.to_string())
+    Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options)
 }
 
 /// Makes what waits durable.

@@ -6,17 +6,13 @@ use allsource_format::sealed::{Header, Kind, source_crc};
 
 use super::scan::{Records, runs};
 use super::write::{WriteError, header, name, write_index};
-use super::{Generation, index_path, segment_path};
+use super::{Generation, index_path};
 use crate::error::ReadError;
 use crate::sealed::{SealedFile, Target};
 
-/// The partitions that have a segment in a generation: those whose file is there.
+/// The partitions that have a segment in a generation.
 pub(super) fn partitions_of(generation: &Generation) -> Vec<u32> {
-    (0..generation.access.partitions).filter(|partition| has_segment(generation, *partition)).collect()
-}
-
-pub(super) fn has_segment(generation: &Generation, partition: u32) -> bool {
-    generation.access.disk.open_read_only(&segment_path(&generation.entry, partition)).is_ok()
+    (0..generation.access.partitions).filter(|partition| generation.has_segment(*partition)).collect()
 }
 
 /// The index of a generation, in memory.
@@ -35,14 +31,14 @@ pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError
         add(segment, partition, &mut builder).inspect_err(|damage| generation.note(damage))?;
     }
     let found = segments.iter().map(|segment| (segment.partition, segment.header_crc));
-    if source_crc(found) != entry.segments_crc {
+    if source_crc(found) != entry.source_crc {
         let problem = "the index is damaged, and the segments are not those that the manifest names";
         return Err(ReadError::damaged(path, 0, problem));
     }
-    let header = Header { source_crc: entry.segments_crc, ..header(Kind::Index, store, epoch, entry) };
+    let header = Header { source_crc: entry.source_crc, ..header(Kind::Index, store, epoch, entry) };
     match write_index(Target::Memory(Vec::new()), header, builder, &segments) {
-        Ok(Target::Memory(bytes)) => SealedFile::in_memory(&path, Kind::Index, bytes),
-        Ok(Target::File(_)) => Err(ReadError::damaged(path, 0, "the index is not in memory")),
+        Ok((_, _, Target::Memory(bytes))) => SealedFile::in_memory(&path, Kind::Index, bytes),
+        Ok((_, _, Target::File(_))) => Err(ReadError::damaged(path, 0, "the index is not in memory")),
         Err(error) => Err(ReadError::of_system("rebuild in memory", &path, 0, &error)),
     }
 }
@@ -68,7 +64,7 @@ impl Generation {
         let found = partitions_of(self).into_iter();
         let found =
             found.map(|partition| Ok::<_, ReadError>((partition, self.segment(partition)?.header_crc())));
-        match source_crc(found.collect::<Result<Vec<_>, _>>()?) == self.entry.segments_crc {
+        match source_crc(found.collect::<Result<Vec<_>, _>>()?) == self.entry.source_crc {
             true => Ok(()),
             false => {
                 let problem = "the segments are not those that the manifest names";

@@ -6,7 +6,7 @@ use std::io;
 use allsource_format::StoreId;
 use allsource_format::index::{self, SegmentEntry};
 use allsource_format::limits::RUN_BYTES_MAX;
-use allsource_format::manifest::Generation as Entry;
+use allsource_format::manifest::{File, Generation as Entry, Role};
 use allsource_format::record::Record;
 use allsource_format::sealed::{Header, Kind, source_crc};
 use allsource_format::segment::{RECORDS, RUNS, Run};
@@ -51,12 +51,11 @@ pub(super) fn empty_entry(first_position: u64, last_position: u64) -> Entry {
         first_position,
         last_position,
         events: 0,
-        bytes: 0,
         min_timestamp: i64::MAX,
         max_timestamp: i64::MIN,
         last_recorded_at: i64::MIN,
-        segments: 0,
-        segments_crc: 0,
+        source_crc: 0,
+        files: Vec::new(),
     }
 }
 
@@ -126,11 +125,11 @@ impl<'a> Builder<'a> {
             ..header(Kind::Segment, self.store, self.epoch, &self.entry)
         };
         let (header, header_crc, target) = writer.finish(header)?;
+        self.named(Role::Segment, &path, &header, header_crc);
         self.files.push((path, target));
         let (events, bytes) = (total.events, header.file_bytes());
         self.segments.push(SegmentEntry { partition, header_crc, first_sequence, events, bytes });
         self.entry.events += events;
-        self.entry.bytes += bytes;
         Ok(())
     }
 
@@ -143,20 +142,25 @@ impl<'a> Builder<'a> {
                 ReadError::damaged(path, 0, format!("the event at position {position} is missing")).into()
             );
         }
-        self.entry.segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
-        self.entry.segments_crc =
+        self.entry.source_crc =
             source_crc(self.segments.iter().map(|segment| (segment.partition, segment.header_crc)));
         let target = Target::create(disk, &format!("{path}.tmp"))?;
         let header = Header {
-            source_crc: self.entry.segments_crc,
+            source_crc: self.entry.source_crc,
             ..header(Kind::Index, self.store, self.epoch, &self.entry)
         };
         let index = std::mem::replace(&mut self.index, index::Builder::new(1, 0, 1));
-        let target = write_index(target, header, index, &self.segments)?;
+        let (header, header_crc, target) = write_index(target, header, index, &self.segments)?;
+        self.named(Role::Index, &path, &header, header_crc);
         self.files.push((path, target));
         name(disk, &self.files)?;
         self.is_finished = true;
-        Ok(self.entry)
+        Ok(self.entry.clone())
+    }
+
+    /// The entry names a file that is written.
+    fn named(&mut self, role: Role, path: &str, header: &Header, checksum: u32) {
+        self.entry.files.push(File { role, name: path.to_owned(), bytes: header.file_bytes(), checksum });
     }
 }
 
@@ -166,7 +170,7 @@ pub(super) fn write_index(
     header: Header,
     index: index::Builder,
     segments: &[SegmentEntry],
-) -> io::Result<Target> {
+) -> io::Result<(Header, u32, Target)> {
     let mut writer = Writer::new(target);
     index.finish(segments, |built| {
         writer.open_section(built.kind)?;
@@ -174,7 +178,7 @@ pub(super) fn write_index(
         writer.close_section(built.count);
         io::Result::Ok(())
     })?;
-    writer.finish(header).map(|(_, _, target)| target)
+    writer.finish(header)
 }
 
 /// Makes files durable that are whole, then gives them their names, in the place of leftovers of those names if need

@@ -21,7 +21,7 @@ const SEGMENT_BYTES_MAX: u64 = 512 << 20;
 
 /// Which of these generations should become one: the newest that are of one size or smaller, if there are enough.
 pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usize>> {
-    let tier = |entry: &Entry| entry.bytes.max(1).ilog2() / FANIN.ilog2();
+    let tier = |entry: &Entry| entry.segment_bytes().max(1).ilog2() / FANIN.ilog2();
     let mut tiers: Vec<u32> = generations.iter().map(tier).collect();
     tiers.sort_unstable();
     tiers.dedup();
@@ -32,7 +32,7 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
         let (mut events, mut bytes) = (0, 0);
         let fitting = generations.iter().rev().take(count).take_while(|entry| {
             events += entry.events;
-            bytes += entry.bytes;
+            bytes += entry.segment_bytes();
             events <= EVENTS_MAX && bytes <= SEGMENT_BYTES_MAX * u64::from(partitions)
         });
         let tiers: Vec<u32> = fitting.map(tier).collect();
@@ -45,7 +45,8 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
 /// Merges generations, if there are enough of about one size. False: there are not.
 pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let layers = upkeep.store.layers();
-    let entries: Vec<Entry> = layers.generations.iter().map(|generation| *generation.entry()).collect();
+    let entries: Vec<Entry> =
+        layers.generations.iter().map(|generation| generation.entry().clone()).collect();
     let Some(range) = choose(&entries, upkeep.access.partitions) else { return Ok(false) };
     upkeep.check_not_fenced()?;
     let sources = layers.generations.get(range.clone()).unwrap_or(&[]);
@@ -69,14 +70,15 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     upkeep.published(
         &entry,
         upkeep.catalog.publish(&*upkeep.access.disk, |generations, _| {
-            generations.splice(merged, [entry]);
+            generations.splice(merged, [entry.clone()]);
         }),
     )?;
     sources.iter().for_each(|source| source.replace());
+    let merged_bytes = entry.segment_bytes();
     let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
     upkeep.store.change(|layers| drop(layers.generations.splice(range, [generation])));
     count(&upkeep.done.merges, 1);
-    count(&upkeep.done.merged_bytes, entry.bytes);
+    count(&upkeep.done.merged_bytes, merged_bytes);
     Ok(true)
 }
 

@@ -28,10 +28,11 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let retired = upkeep.published(
         &entry,
         upkeep.catalog.publish(&*upkeep.access.disk, |generations, sequences| {
-            generations.push(entry);
+            generations.push(entry.clone());
             *sequences = tail.sequences_through(last);
         }),
     )?;
+    let sealed_bytes = entry.segment_bytes();
     let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
     upkeep.store.change(|layers| {
         layers.tails.remove(0);
@@ -39,7 +40,7 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     });
     upkeep.spare.recycle(&*upkeep.access.disk, retired);
     count(&upkeep.done.seals, 1);
-    count(&upkeep.done.sealed_bytes, entry.bytes);
+    count(&upkeep.done.sealed_bytes, sealed_bytes);
     Ok(true)
 }
 

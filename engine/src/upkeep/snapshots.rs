@@ -92,6 +92,7 @@ impl Upkeep {
             entity: entity.clone(),
             created_at: Timestamp::from_micros(self.clock.now_micros()),
             cause,
+            incarnation: self.snapshots.writer_of(state.position()),
             state,
         })
     }

@@ -13,6 +13,7 @@ fn snapshot() -> Snapshot<'static> {
         max_timestamp: 9,
         cause: 2,
         fold: FOLD_MERGE,
+        incarnation: [4; 16],
         key: "default\0user-1",
         members: &[4, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0],
         text: "name\"Ada\"n42",
@@ -34,7 +35,7 @@ fn a_snapshot_comes_back_and_no_cut_is_accepted() {
 fn lengths_that_contradict_each_other_are_refused() {
     let mut bytes = Vec::new();
     snapshot().encode(&mut bytes);
-    for offset in (72..HEADER_BYTES + 16).step_by(4) {
+    for offset in (72..INCARNATION).chain(HEADER_BYTES..HEADER_BYTES + 16).step_by(4) {
         for value in [0_u32, 3, 1 << 20, u32::MAX] {
             let mut bad = bytes.clone();
             bad[offset..offset + 4].copy_from_slice(&value.to_le_bytes());

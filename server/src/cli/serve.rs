@@ -106,6 +106,9 @@ fn cannot_open(config: &Config, error: &OpenError) -> Failure {
              before the first; restore a backup, or import the dump into a new store"
         )),
         OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that one"),
+        OpenError::Unsupported { .. } => failure.advise(
+            "stores of builds before 0.1.0 are not converted: export the events with that build, and import them here",
+        ),
         OpenError::NotAStore { .. } => failure.advise("give --data an empty folder, or one that does not exist yet"),
         _ => failure,
     }

@@ -3,7 +3,7 @@
 use allsource_engine::Unavailable;
 use allsource_engine::error::{AppendError, ReadError, SealError};
 use allsource_engine::event::{InvalidEvent, NameError};
-use allsource_engine::{ExpectedVersion, Version};
+use allsource_engine::{CursorError, ExpectedVersion, Version};
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -72,6 +72,29 @@ impl From<Unavailable> for Problem {
             .with("file", unavailable.file)
             .with("operation", unavailable.operation)
             .with("retry_after", RETRY_AFTER)
+    }
+}
+
+impl From<CursorError> for Problem {
+    fn from(error: CursorError) -> Self {
+        let advice = match error {
+            CursorError::OtherHistory { common: Some(common), .. } => {
+                format!(
+                    "undo what you derived from events after position {common}, and go on from {}",
+                    common + 1
+                )
+            }
+            _ => "the store was replaced, or the cursor is of another one; read it again from the beginning"
+                .to_owned(),
+        };
+        let problem = Self::new(Kind::CURSOR_REFUSED, format!("{error}; {advice}"));
+        match error {
+            CursorError::OtherHistory { position, common } => {
+                problem.with("position", position).with("common_position", common)
+            }
+            CursorError::BeyondEnd { position, end } => problem.with("position", position).with("end", end),
+            _ => problem,
+        }
     }
 }
 

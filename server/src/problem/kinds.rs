@@ -74,6 +74,8 @@ kinds! {
     UPGRADE_REQUIRED = 426 "upgrade-required" "This path is a stream" "Invalid input";
     /// An entity is not at the expected version.
     VERSION_CONFLICT = 409 "version-conflict" "The entity is at another version" "Concurrency error";
+    /// A cursor is not of the history that the store holds.
+    CURSOR_REFUSED = 409 "cursor-refused" "The cursor does not belong to this history" "Invalid query";
     /// An id is taken by an event with other content.
     DUPLICATE_ID = 409 "duplicate-id" "The id is taken by another event" "Concurrency error";
     /// A key was used before with another body.

@@ -164,7 +164,7 @@ fn a_subscription_catches_up_follows_and_says_where_it_is() {
     let a = entity("a");
     engine.append(Batch::to(&a).event(event("wanted", "1")).event(event("other", "2"))).wait().unwrap();
     let filter = Filter::all().of_type(allsource_engine::event::EventType::new("wanted").unwrap());
-    let mut live = engine.subscribe(Start::Beginning, filter);
+    let mut live = engine.subscribe(Start::Beginning, filter).unwrap();
     let mut next = || live.next_timeout(Duration::from_secs(5)).unwrap().unwrap();
     assert!(matches!(next(), Message::Event(event) if event.position().value() == 1));
     assert!(matches!(next(), Message::CaughtUp(Some(position)) if position.value() == 2));

@@ -9,6 +9,7 @@ mod crashes;
 mod damage;
 mod http;
 mod kills;
+mod lineage;
 mod cli;
 mod data_set;
 #[cfg(feature = "planted")]

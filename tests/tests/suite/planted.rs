@@ -27,7 +27,7 @@ const BUGS: [Bug; 20] = [
     Bug::SealWithoutJournalSync,
     Bug::TrustAnyIndex,
     Bug::KeepStaleHeads,
-    Bug::KeepSnapshotsAhead,
+    Bug::TrustAnySnapshot,
 ];
 
 /// How a bug was caught, if it was.

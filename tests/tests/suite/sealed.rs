@@ -297,7 +297,7 @@ fn a_reader_keeps_the_files_it_began_with_and_they_go_with_it() {
     assert_eq!(rest, (2..=store.number).collect::<Vec<_>>());
     drop(reader);
     assert!(indexes(&store) <= before - 7, "the old ones went with their last reader");
-    let mut live = store.engine.subscribe(Start::Beginning, Filter::all());
+    let mut live = store.engine.subscribe(Start::Beginning, Filter::all()).unwrap();
     let mut seen = 0;
     while let Some(Ok(Message::Event(event))) = live.try_next() {
         seen += 1;
@@ -340,7 +340,7 @@ fn memory_says_what_it_knows_and_never_reads_a_file_to_answer() {
     let sealed = store.engine.event_in_memory(&TenantId::default(), uuid::Uuid::from_u128(1));
     assert!(matches!(sealed, Resident::NeedsFiles));
 
-    let mut live = store.engine.subscribe(Start::Beginning, Filter::all());
+    let mut live = store.engine.subscribe(Start::Beginning, Filter::all()).unwrap();
     let (mut seen, mut reads) = (0, 0);
     loop {
         let before = store.disk.ops();

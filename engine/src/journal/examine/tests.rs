@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use allsource_format::manifest::Manifest;
+use allsource_format::manifest::{Lineage, Manifest};
 use allsource_format::record::{self, Draft};
 
 use super::super::file::{adopt, create_unnamed};
@@ -41,6 +41,7 @@ fn manifest() -> Manifest {
         last_journal: 0,
         journal_file_bytes: FILE_BYTES,
         partitions: 1,
+        lineage: Lineage::default(),
         generations: Vec::new(),
         sequences: vec![0],
     }

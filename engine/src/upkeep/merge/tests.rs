@@ -1,5 +1,7 @@
 //! Which generations are merged.
 
+use allsource_format::manifest::{File, Role};
+
 use super::*;
 
 fn entries(sizes: &[u64]) -> Vec<Entry> {
@@ -11,12 +13,11 @@ fn entries(sizes: &[u64]) -> Vec<Entry> {
             first_position,
             last_position: position - 1,
             events: bytes / 100,
-            bytes: *bytes,
             min_timestamp: 0,
             max_timestamp: 0,
             last_recorded_at: 0,
-            segments: 1,
-            segments_crc: 0,
+            source_crc: 0,
+            files: vec![File { role: Role::Segment, name: "s".to_owned(), bytes: *bytes, checksum: 0 }],
         }
     };
     sizes.iter().map(entry).collect()

@@ -184,24 +184,40 @@ fn make() -> Generation {
         index.max_timestamp = index.max_timestamp.max(header.max_timestamp);
     }
     index.source_crc = source_crc(entries.iter().map(|entry| (entry.partition, entry.header_crc)));
-    let entry = manifest::Generation {
-        first_position: FIRST_POSITION,
-        last_position,
-        events: index.events,
-        bytes: segments.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
-        min_timestamp: index.min_timestamp,
-        max_timestamp: index.max_timestamp,
-        last_recorded_at,
-        segments: 2,
-        segments_crc: index.source_crc,
-    };
     let mut sections = Vec::new();
     let take = |built: allsource_format::index::Built| {
         sections.push((built.kind, built.count, built.bytes));
         Ok::<(), ()>(())
     };
     builder.finish(&entries, take).expect("nothing can fail");
-    Generation { segments, index: file(index, &sections), entry, sequences }
+    let (min_timestamp, max_timestamp, source_crc) =
+        (index.min_timestamp, index.max_timestamp, index.source_crc);
+    let index = file(index, &sections);
+    let name = format!("{FIRST_POSITION:020}-{last_position:020}");
+    let named = |role, name, bytes: &[u8]| manifest::File {
+        role,
+        name,
+        bytes: bytes.len() as u64,
+        checksum: Header::crc(bytes),
+    };
+    let mut files: Vec<manifest::File> = segments
+        .iter()
+        .map(|(partition, bytes)| {
+            named(manifest::Role::Segment, format!("segments/p{partition:03}/{name}.seg"), bytes)
+        })
+        .collect();
+    files.push(named(manifest::Role::Index, format!("segments/{name}.idx"), &index));
+    let entry = manifest::Generation {
+        first_position: FIRST_POSITION,
+        last_position,
+        events: events.len() as u64,
+        min_timestamp,
+        max_timestamp,
+        last_recorded_at,
+        source_crc,
+        files,
+    };
+    Generation { segments, index, entry, sequences }
 }
 
 /// Bytes at an address at which records can be read.

@@ -4,7 +4,7 @@ use allsource_format::index::{
     ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANKS, SEGMENTS, SegmentEntry, Stretch, TAG_KEYS,
     TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES,
 };
-use allsource_format::manifest::{Generation, Manifest};
+use allsource_format::manifest::{File, Generation, Incarnation, Manifest, Role};
 use allsource_format::sealed::{Header, Kind};
 use allsource_format::segment::partition_and_offset;
 use serde_json::{Value, json};
@@ -12,21 +12,27 @@ use serde_json::{Value, json};
 use super::hex;
 
 pub(crate) fn manifest(manifest: &Manifest) -> Value {
-    let generation = |generation: &Generation| {
-        json!({
-            "first_position": generation.first_position, "last_position": generation.last_position,
-            "events": generation.events, "bytes": generation.bytes,
-            "min_timestamp": generation.min_timestamp, "max_timestamp": generation.max_timestamp,
-            "last_recorded_at": generation.last_recorded_at, "segments": generation.segments,
-            "segments_crc": generation.segments_crc,
-        })
-    };
+    let incarnation = |incarnation: &Incarnation| json!({"id": hex(&incarnation.id), "first_position": incarnation.first_position});
     json!({
         "store": hex(&manifest.store), "number": manifest.number, "created_at": manifest.created_at,
         "sealed_position": manifest.sealed_position(), "first_journal": manifest.first_journal,
         "last_journal": manifest.last_journal, "journal_file_bytes": manifest.journal_file_bytes,
         "partitions": manifest.partitions, "sequences": manifest.sequences,
+        "lineage": manifest.lineage.incarnations().iter().map(incarnation).collect::<Vec<_>>(),
         "generations": manifest.generations.iter().map(generation).collect::<Vec<_>>(),
+    })
+}
+
+fn generation(generation: &Generation) -> Value {
+    let file = |file: &File| {
+        let role = if file.role == Role::Segment { "segment" } else { "index" };
+        json!({"role": role, "name": file.name, "bytes": file.bytes, "checksum": file.checksum})
+    };
+    json!({
+        "first_position": generation.first_position, "last_position": generation.last_position,
+        "events": generation.events, "min_timestamp": generation.min_timestamp,
+        "max_timestamp": generation.max_timestamp, "last_recorded_at": generation.last_recorded_at,
+        "source_crc": generation.source_crc, "files": generation.files.iter().map(file).collect::<Vec<_>>(),
     })
 }
 

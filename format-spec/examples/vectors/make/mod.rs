@@ -9,7 +9,7 @@ mod meaning;
 pub(crate) mod snapshots;
 mod spoil;
 
-use allsource_format::manifest::{Generation, Manifest};
+use allsource_format::manifest::{File, Generation, Incarnation, Lineage, Manifest};
 use allsource_format::partition::{entity_key, key_hash, of_key};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ impl Vector {
 pub(crate) const STORE: [u8; 16] = *b"allsource-vector";
 
 fn good(name: &str, meaning: Value, bytes: Vec<u8>) -> Vector {
-    Vector { path: format!("v1/{name}"), meaning, bytes }
+    Vector { path: format!("v2/{name}"), meaning, bytes }
 }
 
 /// Every vector.
@@ -85,23 +85,44 @@ pub(crate) fn manifest() -> Manifest {
         last_journal: 3,
         journal_file_bytes: 64 << 20,
         partitions: 32,
+        lineage: lineage(),
         generations: Vec::new(),
         sequences: vec![0; 32],
     }
 }
 
+/// Three openings: the second one wrote positions that the third one took back.
+fn lineage() -> Lineage {
+    let mut lineage = Lineage::default();
+    for (id, first_position) in
+        [(b"first-of-vectors", 1), (b"other-of-vectors", 40), (b"third-of-vectors", 30)]
+    {
+        lineage.push(Incarnation { id: *id, first_position });
+    }
+    lineage
+}
+
+/// How the files of the generation before that of the vectors are named.
+const EARLIER: &str = "00000000000000000001-00000000000000000008";
+
 /// A manifest with the generation of the vectors, and the one before it.
 pub(crate) fn manifest_of_two_generations() -> Manifest {
     let generation = generation();
-    let entry = generation.entry;
+    let entry = generation.entry.clone();
+    let renamed = |file: &File| File {
+        name: file
+            .name
+            .replace(&format!("{:020}-{:020}", entry.first_position, entry.last_position), EARLIER),
+        ..file.clone()
+    };
     let earlier = Generation {
         first_position: 1,
         last_position: 8,
         events: 8,
-        bytes: 16_488,
         max_timestamp: entry.max_timestamp - 83,
         last_recorded_at: entry.last_recorded_at - 83,
-        segments_crc: 0x1234_5678,
+        source_crc: 0x1234_5678,
+        files: entry.files.iter().map(renamed).collect(),
         ..entry
     };
     Manifest {
@@ -117,6 +138,7 @@ fn manifests() -> [Vector; 3] {
     let fresh = Manifest {
         number: 1,
         last_journal: 0,
+        lineage: Lineage::default(),
         partitions: 1,
         sequences: vec![0],
         journal_file_bytes: 64 << 10,

@@ -27,6 +27,7 @@ pub(crate) fn states() -> [Snapshot<'static>; 3] {
         max_timestamp: CREATED_AT - 2_000_000,
         cause: 2,
         fold: FOLD_MERGE,
+        incarnation: *b"third-of-vectors",
         key: "default\0user-1",
         members: &MEMBERS,
         text: "name\"Ada\"n1.50größe{\"cm\": [170, 171]}",
@@ -138,6 +139,6 @@ fn state_meaning(state: &Snapshot<'_>) -> Value {
     json!({
         "id": hex(&state.id), "created_at": state.created_at, "version": state.version, "position": state.position,
         "events": state.events, "last_updated": state.last_updated, "max_timestamp": state.max_timestamp,
-        "cause": state.cause, "fold": state.fold, "tenant": tenant, "entity_id": entity_id, "members": members,
+        "cause": state.cause, "fold": state.fold, "incarnation": hex(&state.incarnation), "tenant": tenant, "entity_id": entity_id, "members": members,
     })
 }

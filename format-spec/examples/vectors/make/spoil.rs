@@ -45,43 +45,59 @@ fn manifests() -> Vec<Vector> {
         spoiled("other-magic", "magic", &|bytes| bytes[7] = 2),
         spoiled("cut-short", "short", &|bytes| bytes.truncate(120)),
         spoiled("flipped-bit", "checksum", &|bytes| bytes[50] ^= 4),
-        spoiled("of-a-newer-release", "newer", &|bytes| bytes[14] = 2),
+        spoiled("of-a-newer-release", "newer", &|bytes| bytes[14] = 3),
+        spoiled("of-an-older-build", "older", &|bytes| bytes[14] = 1),
         spoiled("reserved-byte-set", "reserved", &|bytes| bytes[127] = 1),
         spoiled("three-partitions", "range", &|bytes| bytes[72] = 3),
         spoiled("number-zero", "range", &|bytes| put(bytes, 32, &[0; 8])),
-        spoiled("without-its-last-sequence", "range", &|bytes| bytes.truncate(376)),
+        spoiled("of-1025-incarnations", "range", &|bytes| put(bytes, 88, &[1, 4])),
+        spoiled("of-an-incarnation-before-position-1", "range", &|bytes| put(bytes, 128 + 16, &[0; 8])),
+        spoiled("without-its-last-sequence", "range", &|bytes| bytes.truncate(448)),
         spoiled("with-a-byte-too-many", "range", &|bytes| bytes.push(0)),
     ]
 }
 
-/// Spoils the list of two generations, whose entries begin at 128 and 192, or the four sequences at 256.
+/// Where the entries of the manifest of two generations begin, and its four sequences.
+const FIRST: usize = 200;
+const SECOND: usize = FIRST + 296;
+const SEQUENCES: usize = SECOND + 296;
+
+/// Spoils the list of two generations, or the sequences behind it.
 fn generations() -> Vec<Vector> {
     let spoiled = |name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)| {
         spoiled_manifest(manifest_of_two_generations().encode(), name, reason, spoil)
     };
     let positions = |bytes: &mut [u8], entry: usize, first: u8, last: u8| {
-        put(bytes, entry, &[first]);
-        put(bytes, entry + 8, &[last]);
-        put(bytes, entry + 16, &[last + 1 - first]);
+        put(bytes, entry + 8, &[first]);
+        put(bytes, entry + 16, &[last]);
+        put(bytes, entry + 24, &[last + 1 - first]);
     };
     vec![
-        spoiled("with-a-flipped-bit-in-a-generation", "checksum", &|bytes| bytes[200] ^= 1),
-        spoiled("of-generations-with-a-gap", "range", &|bytes| positions(bytes, 192, 10, 91)),
-        spoiled("of-generations-that-overlap", "range", &|bytes| positions(bytes, 192, 8, 91)),
-        spoiled("that-begins-at-position-2", "range", &|bytes| positions(bytes, 128, 2, 8)),
+        spoiled("with-a-flipped-bit-in-a-generation", "checksum", &|bytes| bytes[SECOND + 8] ^= 1),
+        spoiled("of-generations-with-a-gap", "range", &|bytes| positions(bytes, SECOND, 10, 91)),
+        spoiled("of-generations-that-overlap", "range", &|bytes| positions(bytes, SECOND, 8, 91)),
+        spoiled("that-begins-at-position-2", "range", &|bytes| positions(bytes, FIRST, 2, 8)),
         spoiled("of-a-generation-of-no-events", "range", &|bytes| {
-            positions(bytes, 128, 1, 0);
-            positions(bytes, 192, 1, 91);
+            positions(bytes, FIRST, 1, 0);
+            positions(bytes, SECOND, 1, 91);
         }),
-        spoiled("of-a-generation-of-more-events", "range", &|bytes| bytes[128 + 16] = 9),
-        spoiled("of-a-generation-without-segments", "range", &|bytes| bytes[128 + 56] = 0),
-        spoiled("of-more-segments-than-partitions", "range", &|bytes| bytes[128 + 56] = 5),
+        spoiled("of-a-generation-of-more-events", "range", &|bytes| bytes[FIRST + 24] = 9),
+        spoiled("of-an-entry-of-another-kind", "kind", &|bytes| bytes[FIRST + 4] = 2),
+        spoiled("of-an-entry-of-another-length", "range", &|bytes| bytes[FIRST] += 8),
+        spoiled("of-an-entry-of-no-length", "range", &|bytes| put(bytes, FIRST, &[0; 4])),
+        spoiled("of-an-entry-with-a-reserved-byte-set", "reserved", &|bytes| bytes[FIRST + 60] = 1),
+        spoiled("of-a-generation-of-fewer-files", "range", &|bytes| bytes[FIRST + 6] = 2),
+        spoiled("of-a-file-of-another-kind", "kind", &|bytes| bytes[FIRST + 64 + 12] = 9),
+        spoiled("of-a-generation-without-an-index", "range", &|bytes| bytes[FIRST + 64 + 160 + 12] = 1),
+        spoiled("of-a-file-outside-the-store", "field", &|bytes| put(bytes, FIRST + 64 + 16, b"../outsi")),
+        spoiled("of-a-file-without-a-name", "range", &|bytes| put(bytes, FIRST + 64 + 14, &[0; 2])),
+        spoiled("of-a-file-with-a-filled-name", "reserved", &|bytes| bytes[FIRST + 64 + 79] = b'x'),
         spoiled("of-another-sealed-position", "range", &|bytes| bytes[48] = 90),
-        spoiled("of-other-sequences", "range", &|bytes| bytes[256] += 1),
+        spoiled("of-other-sequences", "range", &|bytes| bytes[SEQUENCES] += 1),
         spoiled("of-sequences-that-wrap-around", "range", &|bytes| {
-            bytes[256] -= 2;
-            put(bytes, 264, &u64::MAX.to_le_bytes());
-            put(bytes, 280, &[3]);
+            bytes[SEQUENCES] -= 2;
+            put(bytes, SEQUENCES + 8, &u64::MAX.to_le_bytes());
+            put(bytes, SEQUENCES + 24, &[3]);
         }),
         spoiled("of-more-generations-than-there-are", "range", &|bytes| bytes[76] = 3),
         spoiled("of-65537-generations", "range", &|bytes| put(bytes, 76, &[1, 0, 1])),

@@ -20,6 +20,7 @@ fn states() -> [Snapshot<'static>; 3] {
         max_timestamp: 9,
         cause: 2,
         fold: FOLD_MERGE,
+        incarnation: [4; 16],
         key: "default\0user-1",
         members: &[4, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0],
         text: "name\"Ada\"n\u{f6}42",

@@ -12,10 +12,13 @@ use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
 
 /// `GET /health`: in the form of old servers.
-pub(super) async fn health(uri: Uri) -> Reply {
+pub(super) async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    let version = env!("CARGO_PKG_VERSION");
-    Ok(json_value(&json!({"status": "healthy", "service": "allsource-core", "version": version})))
+    let (version, incarnation) = (env!("CARGO_PKG_VERSION"), app.engine().incarnation().to_string());
+    let service = "allsource-core";
+    Ok(json_value(&json!({
+        "status": "healthy", "service": service, "version": version, "incarnation": incarnation,
+    })))
 }
 
 /// `GET /healthz`: the process answers.

@@ -102,7 +102,10 @@ fn page(app: &App, asked: Asked, entity_version: u64) -> Result<Page, ReadError>
     }
     let mut rest = format!("],\"count\":{count},\"has_more\":{}", next.is_some());
     rest.push_str(&match next {
-        Some(cursor) => format!(",\"next_cursor\":\"{}\"", cursor.to_text(asked.question)),
+        Some(cursor) => {
+            let seen = engine.cursor(Position::new(cursor.top));
+            format!(",\"next_cursor\":\"{}\"", cursor.to_text(seen, asked.question))
+        }
         None => ",\"next_cursor\":null".to_owned(),
     });
     if let Some(total) = asked.total(engine)? {

@@ -2,15 +2,25 @@
 
 use std::sync::Arc;
 
-use allsource_engine::Position;
+use allsource_engine::{Engine, Incarnation, Position};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
 use crate::http::tenant;
+
+/// Incarnations that are shown, the newest.
+const INCARNATIONS: usize = 16;
+
+/// Who wrote which part of the log, the newest first.
+fn lineage(engine: &Engine) -> Vec<Value> {
+    let spans = engine.lineage().into_iter().rev().take(INCARNATIONS);
+    let span = |(incarnation, first): (Incarnation, Position)| json!({"incarnation": incarnation.to_string(), "first_position": first.value()});
+    spans.map(span).collect()
+}
 
 /// `GET /api/v1/stats`: of the whole store, or of the tenant that is named.
 pub(super) async fn stats(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
@@ -26,5 +36,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>, uri: Uri, headers: Header
         "total_entities": stats.entities,
         "total_event_types": stats.event_types,
         "total_ingested": total_ingested,
+        "incarnation": app.engine().incarnation().to_string(),
+        "lineage": lineage(app.engine()),
     })))
 }

@@ -32,8 +32,8 @@ pub(super) async fn stream(
         Err(problem) => return problem.into_response(),
     };
     match upgrade {
-        Ok(upgrade) => websocket::serve(upgrade, app, asked),
-        Err(_) if reply::accepts(&headers, "text/event-stream") => sse::serve(app, asked),
+        Ok(upgrade) => websocket::serve(upgrade, app, asked).into_response(),
+        Err(_) if reply::accepts(&headers, "text/event-stream") => sse::serve(app, asked).into_response(),
         Err(rejection) => {
             let detail =
                 "connect with a WebSocket, or ask for server-sent events with `Accept: text/event-stream`";

@@ -50,7 +50,9 @@ fn a_stream_from_the_beginning_catches_up_and_goes_on() {
         assert_eq!((&frame["type"], &frame["position"]), (&json!("event"), &json!(position)));
         assert_eq!(frame["event"]["payload"], position);
     }
-    assert_eq!(frame(&server, &mut socket), json!({"type": "caught_up", "position": 3}));
+    let caught_up = frame(&server, &mut socket);
+    assert_eq!((&caught_up["type"], &caught_up["position"]), (&json!("caught_up"), &json!(3)));
+    assert!(caught_up["cursor"].as_str().unwrap().starts_with("3-"), "{caught_up}");
     append(&server, "e", &json!(4));
     assert_eq!(frame(&server, &mut socket)["event"]["payload"], 4);
 }
@@ -61,7 +63,9 @@ fn a_filter_that_matches_nothing_still_moves_the_cursor() {
     let mut socket = connect(&server, "?from=beginning&entity_id=other");
     assert_eq!(frame(&server, &mut socket)["type"], "caught_up");
     append(&server, "e", &json!(1));
-    assert_eq!(frame(&server, &mut socket), json!({"type": "progress", "position": 1}));
+    let progress = frame(&server, &mut socket);
+    assert_eq!((&progress["type"], &progress["position"]), (&json!("progress"), &json!(1)));
+    assert!(progress["cursor"].as_str().unwrap().starts_with("1-"), "{progress}");
 }
 
 #[test]
@@ -117,11 +121,47 @@ fn server_sent_events_resume_after_the_last_id() {
         append(&server, "e", &json!(n));
     }
     let first = blocks(&server, "?from=beginning", None, 4);
-    assert!(first[0].starts_with("id: 1\ndata: {"), "{first:?}");
-    assert_eq!(first[3], "event: caught_up\nid: 3\ndata: {\"position\":3}");
-    let resumed = blocks(&server, "?from=beginning", Some("2"), 2);
-    assert!(resumed[0].starts_with("id: 3\ndata: {"), "{resumed:?}");
-    assert!(resumed[1].starts_with("event: caught_up"), "{resumed:?}");
+    let id = |block: &str| block.split_once("id: ").unwrap().1.split('\n').next().unwrap().to_owned();
+    assert!(first[0].starts_with("id: 1-") && first[0].contains("\ndata: {"), "{first:?}");
+    let last = id(&first[3]);
+    let data = format!("data: {{\"position\":3,\"cursor\":\"{last}\"}}");
+    assert_eq!(first[3], format!("event: caught_up\nid: {last}\n{data}"));
+    for seen in [id(&first[1]), "2".to_owned()] {
+        let resumed = blocks(&server, "?from=beginning", Some(&seen), 2);
+        assert!(resumed[0].starts_with("id: 3-"), "{resumed:?}");
+        assert!(resumed[1].starts_with("event: caught_up"), "{resumed:?}");
+    }
+    let by_parameter = blocks(&server, &format!("?cursor={}", id(&first[0])), None, 1);
+    assert!(by_parameter[0].starts_with("id: 2-"), "{by_parameter:?}");
+}
+
+/// Such a cursor once went on in silence, past events that the client had never seen.
+#[test]
+fn a_cursor_of_another_history_is_refused_on_every_way_to_read() {
+    let server = Server::start();
+    for n in 1..=3 {
+        append(&server, "e", &json!(n));
+    }
+    let sse = [("accept", "text/event-stream")];
+    let foreign = "2-000102030405060708090a0b0c0d0e0f";
+    let stream = "/api/v1/events/stream";
+    let refused = |path: &str, headers: &[(&str, &str)]| {
+        let answer = server.send("GET", path, headers, "");
+        assert_eq!((answer.status, answer.json()["type"].as_str()), (409, Some("/problems/cursor-refused")));
+        answer.json()
+    };
+    let problem = refused(&format!("{stream}?cursor={foreign}"), &sse);
+    assert_eq!((&problem["position"], &problem["common_position"]), (&json!(2), &json!(null)));
+    refused(stream, &[sse[0], ("last-event-id", foreign)]);
+    assert_eq!(refused(stream, &[sse[0], ("last-event-id", "4")])["end"], 3);
+    let page = server.send("GET", "/api/v1/events/query?limit=2", &[], "").json();
+    let (cursor, other) = (page["next_cursor"].as_str().unwrap(), Server::start());
+    let path = format!("/api/v1/events/query?limit=2&cursor={cursor}");
+    assert_eq!(server.send("GET", &path, &[], "").json()["count"], 1);
+    assert_eq!(other.send("GET", &path, &[], "").status, 409);
+    let stats = server.send("GET", "/api/v1/stats", &[], "").json();
+    assert_eq!(stats["lineage"][0]["incarnation"], stats["incarnation"]);
+    assert_eq!(server.send("GET", "/health", &[], "").json()["incarnation"], stats["incarnation"]);
 }
 
 #[test]

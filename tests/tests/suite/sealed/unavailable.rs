@@ -75,7 +75,7 @@ fn a_rebuild_that_failed_is_not_tried_again_by_every_request() {
         store.disk.ops() - before
     };
     let (first, second) = (ops_of_a_read(), ops_of_a_read());
-    assert!(first > 5 && second <= 2, "{first}, then {second} operations of the disk");
+    assert!(first > second && second <= 2, "{first}, then {second} operations of the disk");
     store.disk.make_readable(&segment);
     store.clock.advance(120_000_000);
     queries::check(&store.engine, &mut Seeded::new(5), 20).unwrap();

@@ -82,7 +82,7 @@ fn envelopes() -> Vec<Vector> {
             bytes[table] ^= 1;
         }),
         segment("checksums-of-another-file", "checksum", Header, &|bytes| bytes[CHECKSUMS + 8] ^= 1),
-        segment("of-a-newer-release", "newer", Header, &|bytes| bytes[14] = 2),
+        segment("of-a-newer-release", "newer", Header, &|bytes| bytes[14] = 3),
         segment("header-reserved-byte-set", "reserved", Header, &|bytes| bytes[127] = 1),
         segment("section-reserved-byte-set", "reserved", Header, &|bytes| bytes[TABLE + 4] = 1),
         segment("section-behind-the-last", "reserved", Header, &|bytes| bytes[TABLE + 64] = 3),

@@ -36,7 +36,7 @@ fn headers() -> Vec<Vector> {
         spoiled("header-of-an-index", "magic", Nothing, &|bytes| put(bytes, 0, b"ALLSIDX")),
         spoiled("cut-short", "short", Nothing, &|bytes| bytes.truncate(bytes.len() - 1)),
         spoiled("flipped-bit", "checksum", Nothing, &|bytes| bytes[4200] ^= 1),
-        spoiled("of-a-newer-release", "newer", Header, &|bytes| bytes[14] = 2),
+        spoiled("of-a-newer-release", "newer", Header, &|bytes| bytes[14] = 3),
         spoiled("of-a-partition", "reserved", Header, &|bytes| bytes[40] = 1),
         spoiled("with-a-source-checksum", "reserved", Header, &|bytes| bytes[108] = 1),
         spoiled("of-another-number-of-states", "range", Header, &|bytes| add(bytes, 72, 1)),

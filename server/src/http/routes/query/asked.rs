@@ -59,7 +59,13 @@ impl Asked {
         let params = Params::of(uri, KNOWN)?;
         let tenant = tenant::of_read(&params, headers)?;
         let question = question(&params, tenant.as_str());
-        let cursor = Cursor::among(&params, question)?;
+        let cursor = match Cursor::among(&params, question)? {
+            Some((cursor, seen)) => {
+                engine.check_cursor(seen)?;
+                Some(cursor)
+            }
+            None => None,
+        };
         let whole = whole(&params, Filter { tenant: Some(tenant), ..filter(&params)? })?;
         let asked_to = whole.to.map_or(u64::MAX, Position::value);
         let top = cursor.map_or_else(|| top(engine).min(asked_to), |cursor| cursor.top);

@@ -1,7 +1,7 @@
 //! What a stream is asked for.
 
 use allsource_engine::event::{EntityId, EventType, Filter, TenantId};
-use allsource_engine::{Engine, Position, Start};
+use allsource_engine::{Cursor, Engine, Position, Start};
 use axum::http::{HeaderMap, Uri};
 
 use crate::http::params::{Params, invalid};
@@ -9,7 +9,9 @@ use crate::http::routes::append::invalid_header;
 use crate::http::tenant;
 use crate::problem::Problem;
 
-const KNOWN: &[&str] = &["from", "entity_id", "event_type", "event_type_prefix", "tenant_id"];
+const KNOWN: &[&str] = &["cursor", "from", "entity_id", "event_type", "event_type_prefix", "tenant_id"];
+
+const CURSOR_FORM: &str = "a cursor that a stream of this server gave";
 
 /// Where a stream begins and what it carries.
 pub(super) struct Asked {
@@ -30,12 +32,17 @@ impl Asked {
             type_prefixes: params.text("event_type_prefix").map(str::to_owned).into_iter().collect(),
             ..Filter::tenant(tenant.clone())
         };
-        let start = match last_seen(headers)? {
-            Some(position) => {
-                after(position, engine).map_err(|problem| invalid_header("Last-Event-ID", &problem))?
+        let start = match (last_seen(headers)?, params.parsed::<Cursor>("cursor", CURSOR_FORM)?) {
+            // A client that reconnects repeats its first request and says how far it has come since.
+            (Some(cursor), _) | (None, Some(cursor)) => {
+                engine.check_cursor(cursor)?;
+                Start::Cursor(cursor)
             }
-            None => from(&params, engine)?,
+            (None, None) => from(&params, engine)?,
         };
+        if params.text("cursor").is_some() && params.text("from").is_some() {
+            return Err(invalid("from", "and cursor both say where to begin; give one of them"));
+        }
         Ok(Self { tenant, start, filter, is_bare: params.is_empty() })
     }
 }
@@ -53,11 +60,11 @@ fn from(params: &Params, engine: &Engine) -> Result<Start, Problem> {
 }
 
 /// What a client that lost its connection has seen last.
-fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+fn last_seen(headers: &HeaderMap) -> Result<Option<Cursor>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
-    let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let problem = || invalid_header("Last-Event-ID", "must be the id of an event of this stream: a position");
-    position.map(Some).ok_or_else(problem)
+    let cursor = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let problem = || invalid_header("Last-Event-ID", "must be the id of an event of this stream");
+    cursor.map(Some).ok_or_else(problem)
 }
 
 /// A cursor beyond the end was not made by this log; waiting there would pass over events in silence.

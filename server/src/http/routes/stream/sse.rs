@@ -1,11 +1,11 @@
-//! Server-sent events: `id` is the position, so `Last-Event-ID` goes on where a broken connection ended.
+//! Server-sent events: `id` is a cursor, so `Last-Event-ID` goes on where a broken connection ended.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use allsource_engine::error::ReadError;
-use allsource_engine::{Message, Subscription};
+use allsource_engine::{Cursor, Message, Subscription};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -35,9 +35,9 @@ struct Follower {
     _open: InFlight,
 }
 
-pub(super) fn serve(app: Arc<App>, asked: Asked) -> Response {
+pub(super) fn serve(app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
     let follower = Follower {
-        subscription: app.engine().subscribe(asked.start, asked.filter),
+        subscription: app.engine().subscribe(asked.start, asked.filter)?,
         stopping: app.stopping(),
         is_over: false,
         _open: app.metrics().stream("sse"),
@@ -51,7 +51,7 @@ pub(super) fn serve(app: Arc<App>, asked: Asked) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
 impl Follower {
@@ -80,15 +80,17 @@ impl Follower {
     fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, ReadError>) {
         match message {
             Ok(Message::Event(event)) => {
-                out.extend_from_slice(format!("id: {}\ndata: ", event.position()).as_bytes());
+                let cursor = self.app.engine().cursor(Some(event.position()));
+                out.extend_from_slice(format!("id: {cursor}\ndata: ").as_bytes());
                 write_event_line(out, &event, self.app.engine().partitions());
                 self.app.metrics().streamed(1);
             }
             Ok(Message::CaughtUp(position)) => {
-                let position = position.map_or(0, |position| position.value());
-                write_mark(out, "caught_up", position);
+                write_mark(out, "caught_up", self.app.engine().cursor(position));
             }
-            Ok(Message::Progress(position)) => write_mark(out, "progress", position.value()),
+            Ok(Message::Progress(position)) => {
+                write_mark(out, "progress", self.app.engine().cursor(Some(position)));
+            }
             Err(error) => {
                 let problem = Problem::from(error).to_value();
                 out.extend_from_slice(format!("event: error\ndata: {problem}").as_bytes());
@@ -99,7 +101,9 @@ impl Follower {
     }
 }
 
-fn write_mark(out: &mut Vec<u8>, kind: &str, position: u64) {
-    let text = format!("event: {kind}\nid: {position}\ndata: {{\"position\":{position}}}");
+fn write_mark(out: &mut Vec<u8>, kind: &str, cursor: Cursor) {
+    let position = cursor.position;
+    let data = format!("{{\"position\":{position},\"cursor\":\"{cursor}\"}}");
+    let text = format!("event: {kind}\nid: {cursor}\ndata: {data}");
     out.extend_from_slice(text.as_bytes());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use allsource_engine::error::ReadError;
 use allsource_engine::event::{EntityId, EventType, Filter};
-use allsource_engine::{Message, Start, Subscription};
+use allsource_engine::{Message, Position, Start, Subscription};
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use serde::Deserialize;
@@ -42,10 +42,10 @@ enum End {
     Close(u16, String),
 }
 
-pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Response {
-    let subscription = app.engine().subscribe(asked.start, asked.filter.clone());
+pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
+    let subscription = app.engine().subscribe(asked.start, asked.filter.clone())?;
     let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
-    upgrade.on_upgrade(|socket| Connection { app, asked, subscription, socket, is_answering: true }.run())
+    Ok(upgrade.on_upgrade(|socket| Connection { app, asked, subscription, socket, is_answering: true }.run()))
 }
 
 struct Connection {
@@ -105,7 +105,11 @@ impl Connection {
             Ok(Message::Event(event)) => {
                 let mut out = Vec::with_capacity(512);
                 if !self.asked.is_bare {
-                    let head = format!("{{\"type\":\"event\",\"position\":{},\"event\":", event.position());
+                    let position = event.position();
+                    let cursor = self.app.engine().cursor(Some(position));
+                    let head = format!(
+                        "{{\"type\":\"event\",\"position\":{position},\"cursor\":\"{cursor}\",\"event\":"
+                    );
                     out.extend_from_slice(head.as_bytes());
                 }
                 write_event(&mut out, &event, self.app.engine().partitions());
@@ -116,10 +120,8 @@ impl Connection {
                 self.send_text(out).await
             }
             Ok(_) if self.asked.is_bare => Ok(()),
-            Ok(Message::CaughtUp(position)) => {
-                self.mark("caught_up", position.map_or(0, |position| position.value())).await
-            }
-            Ok(Message::Progress(position)) => self.mark("progress", position.value()).await,
+            Ok(Message::CaughtUp(position)) => self.mark("caught_up", position).await,
+            Ok(Message::Progress(position)) => self.mark("progress", Some(position)).await,
             Err(error) => {
                 self.complain(error.into()).await?;
                 Err(End::Close(close_code::ERROR, "stored data is damaged".to_owned()))
@@ -132,8 +134,11 @@ impl Connection {
         match frame {
             Frame::Text(text) => match self.filter(&text) {
                 Ok(filter) => {
-                    let seen = self.subscription.position().map_or(Start::Beginning, Start::After);
-                    self.subscription = self.app.engine().subscribe(seen, filter);
+                    let seen = Start::Cursor(self.subscription.cursor());
+                    match self.app.engine().subscribe(seen, filter) {
+                        Ok(subscription) => self.subscription = subscription,
+                        Err(error) => return self.complain(error.into()).await,
+                    }
                     Ok(())
                 }
                 Err(problem) => self.complain(problem).await,
@@ -157,8 +162,11 @@ impl Connection {
         })
     }
 
-    async fn mark(&mut self, kind: &str, position: u64) -> Result<(), End> {
-        self.send_text(format!("{{\"type\":\"{kind}\",\"position\":{position}}}").into_bytes()).await
+    async fn mark(&mut self, kind: &str, position: Option<Position>) -> Result<(), End> {
+        let cursor = self.app.engine().cursor(position);
+        let (kind, position) = (format!("\"type\":\"{kind}\""), cursor.position);
+        self.send_text(format!("{{{kind},\"position\":{position},\"cursor\":\"{cursor}\"}}").into_bytes())
+            .await
     }
 
     async fn complain(&mut self, problem: Problem) -> Result<(), End> {

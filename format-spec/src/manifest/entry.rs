@@ -1,0 +1,200 @@
+//! An entry of the manifest: sealed events of consecutive positions, and the files that hold them.
+
+use crate::bytes::{all_zero, i64_at, put, u16_at, u32_at, u64_at};
+use crate::error::FormatError;
+use crate::limits::{FILE_NAME_BYTES_MAX, PARTITIONS_MAX};
+
+/// Size of an entry before its files.
+pub const ENTRY_BYTES: usize = 64;
+/// Size of a file in an entry before its name.
+const FILE_BYTES: usize = 16;
+/// Most files of an entry.
+const FILES_MAX: usize = PARTITIONS_MAX as usize + 1;
+/// Size of the largest entry.
+pub const ENTRY_BYTES_MAX: usize = ENTRY_BYTES + FILES_MAX * (FILE_BYTES + FILE_NAME_BYTES_MAX + 1);
+
+/// The kind of an entry whose records lie in segments.
+const SEGMENTS: u16 = 1;
+
+/// What a file of an entry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Records.
+    Segment,
+    /// What finds them.
+    Index,
+}
+
+impl Role {
+    fn number(self) -> u16 {
+        match self {
+            Self::Segment => 1,
+            Self::Index => 2,
+        }
+    }
+}
+
+/// A file that the manifest names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What it holds.
+    pub role: Role,
+    /// Its path from the store's folder, with `/` between names.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// [`crate::sealed::Header::crc`] of its header, which stands for the whole file.
+    pub checksum: u32,
+}
+
+/// The sealed events of consecutive positions: a segment for each partition that has any, and one index over all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Position of its last event.
+    pub last_position: u64,
+    /// How many events it holds.
+    pub events: u64,
+    /// Earliest timestamp of an event, microseconds since 1970-01-01T00:00:00Z.
+    pub min_timestamp: i64,
+    /// Latest timestamp of an event.
+    pub max_timestamp: i64,
+    /// When its last event was committed, in the same unit.
+    pub last_recorded_at: i64,
+    /// [`crate::sealed::source_crc`] of its segments.
+    pub source_crc: u32,
+    /// Its files: segments in the order of partitions, then the index.
+    pub files: Vec<File>,
+}
+
+impl Generation {
+    /// Bytes of its segments.
+    pub fn segment_bytes(&self) -> u64 {
+        self.segments().map(|file| file.bytes).sum()
+    }
+
+    /// Its segments.
+    pub fn segments(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| file.role == Role::Segment)
+    }
+
+    /// How many bytes it takes in a manifest.
+    pub fn encoded_bytes(&self) -> usize {
+        ENTRY_BYTES + self.files.iter().map(File::encoded_bytes).sum::<usize>()
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let length = u32::try_from(self.encoded_bytes());
+        #[expect(clippy::expect_used, reason = "an entry has at most 1,025 files with names of 255 bytes")]
+        let length = length.expect("an entry is far smaller than 4 GiB");
+        #[expect(clippy::expect_used, reason = "an entry has at most 1,025 files")]
+        let files = u16::try_from(self.files.len()).expect("an entry has few files");
+        let mut entry = [0; ENTRY_BYTES];
+        put(&mut entry, 0, &length.to_le_bytes());
+        put(&mut entry, 4, &SEGMENTS.to_le_bytes());
+        put(&mut entry, 6, &files.to_le_bytes());
+        put(&mut entry, 8, &self.first_position.to_le_bytes());
+        put(&mut entry, 16, &self.last_position.to_le_bytes());
+        put(&mut entry, 24, &self.events.to_le_bytes());
+        put(&mut entry, 32, &self.min_timestamp.to_le_bytes());
+        put(&mut entry, 40, &self.max_timestamp.to_le_bytes());
+        put(&mut entry, 48, &self.last_recorded_at.to_le_bytes());
+        put(&mut entry, 56, &self.source_crc.to_le_bytes());
+        out.extend_from_slice(&entry);
+        self.files.iter().for_each(|file| file.encode(out));
+        assert_eq!(out.len() - start, self.encoded_bytes(), "an entry has the length it states");
+    }
+
+    /// Reads the entry at the start of `bytes`; also returns what follows it.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), FormatError> {
+        let length = u32_at(bytes, 0)? as usize;
+        if !(ENTRY_BYTES..=ENTRY_BYTES_MAX).contains(&length) || !length.is_multiple_of(8) {
+            return Err(FormatError::Range("length of an entry"));
+        }
+        let short = FormatError::Range("length of an entry");
+        let (entry, after) = bytes.split_at_checked(length).ok_or(short)?;
+        let kind = u16_at(entry, 4)?;
+        if kind != SEGMENTS {
+            return Err(FormatError::Kind { what: "an entry of the manifest", kind });
+        }
+        all_zero(entry.get(60..ENTRY_BYTES).unwrap_or(&[1]), "reserved bytes of an entry")?;
+        let (mut files, mut rest) = (Vec::new(), entry.get(ENTRY_BYTES..).unwrap_or(&[]));
+        for _ in 0..u16_at(entry, 6)? {
+            let (file, after) = File::decode(rest)?;
+            files.push(file);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            return Err(FormatError::Range("length of an entry"));
+        }
+        let generation = Self {
+            first_position: u64_at(entry, 8)?,
+            last_position: u64_at(entry, 16)?,
+            events: u64_at(entry, 24)?,
+            min_timestamp: i64_at(entry, 32)?,
+            max_timestamp: i64_at(entry, 40)?,
+            last_recorded_at: i64_at(entry, 48)?,
+            source_crc: u32_at(entry, 56)?,
+            files,
+        };
+        Ok((generation, after))
+    }
+
+    pub(super) fn check(&self, partitions: u32) -> Result<(), FormatError> {
+        let is_counted = self.last_position >= self.first_position
+            && self.events == self.last_position - self.first_position + 1
+            && self.events <= u64::from(u32::MAX);
+        if !is_counted {
+            return Err(FormatError::Range("number of events of a generation"));
+        }
+        let segments = self.segments().count();
+        let is_divided = (1..=partitions as usize).contains(&segments) && self.files.len() == segments + 1;
+        let is_last_index = self.files.last().is_some_and(|file| file.role == Role::Index);
+        if is_divided && is_last_index { Ok(()) } else { Err(FormatError::Range("files of a generation")) }
+    }
+}
+
+impl File {
+    fn encoded_bytes(&self) -> usize {
+        FILE_BYTES + self.name.len().next_multiple_of(8)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        assert!((1..=FILE_NAME_BYTES_MAX).contains(&self.name.len()), "a file has a name");
+        #[expect(clippy::expect_used, reason = "it was checked just now")]
+        let length = u16::try_from(self.name.len()).expect("a name has at most 255 bytes");
+        let start = out.len();
+        out.extend_from_slice(&self.bytes.to_le_bytes());
+        out.extend_from_slice(&self.checksum.to_le_bytes());
+        out.extend_from_slice(&self.role.number().to_le_bytes());
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(self.name.as_bytes());
+        out.resize(start + self.encoded_bytes(), 0);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), FormatError> {
+        let role = match u16_at(bytes, 12)? {
+            1 => Role::Segment,
+            2 => Role::Index,
+            kind => return Err(FormatError::Kind { what: "a file of the manifest", kind }),
+        };
+        let length = u16_at(bytes, 14)? as usize;
+        if !(1..=FILE_NAME_BYTES_MAX).contains(&length) {
+            return Err(FormatError::Range("name of a file"));
+        }
+        let end = FILE_BYTES + length.next_multiple_of(8);
+        let (file, after) = bytes.split_at_checked(end).ok_or(FormatError::Range("files of a generation"))?;
+        let (name, filling) = file.get(FILE_BYTES..).unwrap_or(&[]).split_at(length);
+        all_zero(filling, "filling of a name")?;
+        let name = std::str::from_utf8(name).map_err(|_| FormatError::Field("name of a file"))?;
+        // Names are joined to the store's folder: one must not lead out of it.
+        let is_inside = name.split('/').all(|part| !["", ".", ".."].contains(&part));
+        if !is_inside || name.chars().any(char::is_control) {
+            return Err(FormatError::Field("name of a file"));
+        }
+        let (bytes, checksum) = (u64_at(file, 0)?, u32_at(file, 8)?);
+        Ok((Self { role, name: name.to_owned(), bytes, checksum }, after))
+    }
+}
