@@ -13,7 +13,7 @@ use allsource_format::partition::key_hash;
 
 use crate::compose::{Composed, compose};
 use crate::drive::{self, ByHand, Shared, Step};
-use crate::error::{OpenError, ReadError, SealError};
+use crate::error::{FoldError, OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use crate::fold::{AsOf, state_of};
 use crate::journal::body_bytes_max;
@@ -112,7 +112,7 @@ impl Engine {
     fn view(&self) -> View {
         // The watermark first: what it promises is in the layers that are there after it.
         let watermark = self.shared.watermark.position();
-        View { watermark, layers: self.shared.store.layers() }
+        View::new(watermark, self.shared.store.layers())
     }
 
     /// The events a query asks for, lazily, as of now: events appended later are not among them.
@@ -171,11 +171,12 @@ impl Engine {
         read::first_recorded_since(&self.view(), time)
     }
 
-    /// The state of an entity as of a moment; `None`: it had no events then.
+    /// The state of an entity as of a moment; `None`: it had no events then. It takes memory for the state, whatever
+    /// the length of the history.
     ///
     /// # Errors
-    /// When the data is damaged.
-    pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, ReadError> {
+    /// When the data is damaged or cannot be read now, or the events found do not fit their versions.
+    pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, FoldError> {
         let upkeep = &self.shared.upkeep;
         let (state, folded) = state_of(self.view(), &upkeep.snapshots, entity, as_of)?;
         if let Some(state) = state.as_ref().filter(|_| as_of == AsOf::Now) {
@@ -188,7 +189,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the data is damaged.
-    pub fn snapshot(&self, entity: &Entity) -> Result<Option<Snapshot>, ReadError> {
+    pub fn snapshot(&self, entity: &Entity) -> Result<Option<Snapshot>, FoldError> {
         let snapshot = self.shared.upkeep.snapshot(entity, Cause::Manual)?;
         // One that cannot be written is kept in memory, as every cache may be.
         let _ = self.shared.upkeep.snapshots.write(true);

@@ -154,6 +154,31 @@ impl From<ReadError> for AppendError {
     }
 }
 
+/// Why the state of an entity could not be folded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FoldError {
+    /// Its events could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A fold did not meet every event of the entity: the store is wrong about what it holds. Run `verify`.
+    #[error("the events found of {entity} do not fit its version: version {version} is missing")]
+    MissingEvent {
+        /// The entity.
+        entity: Entity,
+        /// Version of the first event that was not found.
+        version: u64,
+    },
+    /// An event cannot be merged into the state of its entity.
+    #[error("the event at position {position} cannot be folded: {problem}")]
+    Unfoldable {
+        /// Position of the event.
+        position: Position,
+        /// Why not.
+        problem: String,
+    },
+}
+
 /// Why what is in memory was not sealed. Nothing is lost, and the store goes on trying.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,22 +1,24 @@
-//! Folding: the state of an entity as of any moment, from its events.
+//! Folding: the state of an entity as of any moment, from its events one by one.
+//!
+//! A fold holds the state and one piece of the history. It follows every version from its snapshot on, those it leaves
+//! out included, so an event that is missing is an error and never a wrong state.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod members;
+mod history;
 
 use allsource_format::partition::key_hash;
-use foldhash::fast::RandomState;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use crate::error::ReadError;
+use crate::error::FoldError;
 use crate::event::{Entity, EventRef, Payload, Timestamp};
 use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::Events;
 use crate::snapshot::Snapshots;
-use crate::state::{Member, State};
+use crate::state::State;
 use crate::view::View;
+
+use history::History;
+use members::Members;
 
 /// The moment a state is asked for; each bound is inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,146 +34,110 @@ pub enum AsOf {
 }
 
 impl AsOf {
-    pub(crate) fn query(self, entity: &Entity) -> Query {
-        let query = Query::entity(entity);
+    /// Whether a state holds no event that is later than this.
+    fn admits(self, state: &State) -> bool {
         match self {
-            Self::Now => query,
-            Self::Version(version) => Query { to_version: Some(version), ..query },
-            Self::Position(position) => Query { to: Some(position), ..query },
-            Self::Time(time) => Query { until: Some(time), ..query },
+            Self::Now => true,
+            Self::Version(version) => state.version <= version,
+            Self::Position(position) => state.position <= position,
+            // Timestamps need not ascend: a state counts only if none of its events is later.
+            Self::Time(time) => state.max_timestamp <= time,
         }
     }
 }
 
 /// Folds an entity as of a moment: the nearest snapshot at or before it, and the events after that. Also says how many
-/// events had to be read.
+/// events were folded onto the snapshot.
 pub(crate) fn state_of(
     view: View,
     snapshots: &Snapshots,
     entity: &Entity,
     as_of: AsOf,
-) -> Result<(Option<State>, u64), ReadError> {
+) -> Result<(Option<State>, u64), FoldError> {
     let key = entity.key();
     let hash = key_hash(&key);
-    let is_before = |state: &State| match as_of {
-        AsOf::Now => state.position.value() <= view.watermark,
-        AsOf::Version(version) => state.version <= version && state.position.value() <= view.watermark,
-        AsOf::Position(position) => state.position <= position && state.position.value() <= view.watermark,
-        // Timestamps need not ascend: a state counts only if none of its events is later.
-        AsOf::Time(time) => state.max_timestamp <= time && state.position.value() <= view.watermark,
-    };
-    let base = snapshots.find(hash, &key, &is_before).map(|snapshot| snapshot.state.clone());
-    let mut query = as_of.query(entity);
-    let Some(base) = base else {
-        let state = fold(None, Events::plan(view, &query))?;
-        let count = state.as_ref().map_or(0, |state| state.event_count);
-        return Ok((state, count));
-    };
-    let head = view.head(hash, &key)?.unwrap_or(0);
-    let left = head.saturating_sub(base.version.value());
-    let is_whole = as_of == AsOf::Version(base.version);
-    if left == 0 || is_whole {
-        return Ok((Some(base), 0));
+    let is_wanted = |state: &State| state.position.value() <= view.watermark && as_of.admits(state);
+    let base = snapshots.find(hash, &key, &is_wanted);
+    let base = base.as_ref().map(|snapshot| &snapshot.state);
+    if let Some(base) = base.filter(|base| as_of == AsOf::Version(base.version)) {
+        return Ok((Some(base.clone()), 0));
     }
-    // Newest first, so that layers with none of the events are not asked.
-    query.from_version = Version::new(base.version.value() + 1);
-    query = query.newest_first().limit(usize::try_from(left).unwrap_or(usize::MAX));
-    let mut events = Events::plan(view, &query).collect::<Result<Vec<_>, _>>()?;
-    events.reverse();
-    let count = events.len() as u64;
-    Ok((fold(Some(base), events.into_iter().map(Ok))?, count))
-}
-
-/// Folds events given in the order of versions onto the state before them; `None`: there is neither.
-pub(crate) fn fold(
-    base: Option<State>,
-    events: impl Iterator<Item = Result<EventRef, ReadError>>,
-) -> Result<Option<State>, ReadError> {
-    let events: Vec<EventRef> = events.collect::<Result<_, _>>()?;
-    let Some(last) = events.last() else { return Ok(base) };
-    let mut members = Members::default();
-    for (name, value) in base.iter().flat_map(State::members) {
-        members.set(Cow::Borrowed(name), value);
-    }
-    for event in &events {
-        if let Payload::Json(text) = event.payload() {
-            // What is no object has no members; that it is JSON was checked when it was accepted.
-            let _ = members.deserialize(&mut serde_json::Deserializer::from_str(text));
-        }
-    }
-    let (text, members) = members.finish();
-    let before = base.as_ref();
-    let newest = events.iter().map(EventRef::timestamp).max();
-    Ok(Some(State {
-        text,
-        members,
-        version: last.version(),
-        position: last.position(),
-        event_count: events.len() as u64 + before.map_or(0, |state| state.event_count),
-        last_updated: last.timestamp(),
-        max_timestamp: before.map(|state| state.max_timestamp).max(newest).unwrap_or(last.timestamp()),
-    }))
-}
-
-/// Top-level members of objects in the order in which they first appeared.
-#[derive(Default)]
-struct Members<'e> {
-    list: Vec<(Cow<'e, str>, &'e str)>,
-    places: HashMap<Cow<'e, str>, usize, RandomState>,
-}
-
-impl<'e> Members<'e> {
-    fn set(&mut self, name: Cow<'e, str>, value: &'e str) {
-        match self.places.get(&name).and_then(|place| self.list.get_mut(*place)) {
-            Some(member) => member.1 = value,
-            None => {
-                self.places.insert(name.clone(), self.list.len());
-                self.list.push((name, value));
+    let mut history = History::after(entity, base.map(|base| base.version));
+    let mut fold = Fold::onto(base);
+    for event in Events::plan(view.clone(), &query_after(base, entity, as_of)) {
+        let event = event?;
+        history.follow(event.version())?;
+        match as_of {
+            AsOf::Position(position) if event.position() > position => {
+                history.is_left_early();
+                break;
             }
+            AsOf::Time(time) if event.timestamp() > time => {}
+            _ => fold.add(&event)?,
         }
     }
-
-    /// Names and values in one text, and where each lies.
-    fn finish(self) -> (Box<str>, Box<[Member]>) {
-        let bytes = self.list.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let mut text = String::with_capacity(bytes);
-        // A state of 4 GiB would take as many payloads of 8 MiB as there are names in memory.
-        let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let mut members = Vec::with_capacity(self.list.len());
-        for (name, value) in &self.list {
-            let (start, name_bytes, value_bytes) = (length(&text), length(name), length(value));
-            members.push(Member { start, name_bytes, value_bytes });
-            text.push_str(name);
-            text.push_str(value);
-        }
-        (text.into_boxed_str(), members.into_boxed_slice())
-    }
+    let most = if let AsOf::Version(version) = as_of { version.value() } else { u64::MAX };
+    history.check_end(most, || view.head(hash, &key))?;
+    let folded = fold.events;
+    Ok((fold.finish(), folded))
 }
 
-/// A name as it stands in the text, unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
-
-/// Reads one object into the members.
-impl<'e> DeserializeSeed<'e> for &mut Members<'e> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'e>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
+/// The events after a state that have to be looked at. Bounds of time are left out: an event that a bound hides looks
+/// like one that is missing.
+fn query_after(base: Option<&State>, entity: &Entity, as_of: AsOf) -> Query {
+    let after_base = |base: &State| (Position::new(base.position.value() + 1), next(base.version));
+    let (from, from_version) = base.map_or((None, None), after_base);
+    let to_version = if let AsOf::Version(version) = as_of { Some(version) } else { None };
+    Query { from, from_version, to_version, ..Query::entity(entity) }
 }
 
-impl<'e> Visitor<'e> for &mut Members<'e> {
-    type Value = ();
+fn next(version: Version) -> Option<Version> {
+    Version::new(version.value() + 1)
+}
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
+/// A state that grows by one event after the other.
+struct Fold<'b> {
+    base: Option<&'b State>,
+    members: Members<'b>,
+    /// How many events were added to the base.
+    events: u64,
+    /// Version, position and timestamp of the last of them.
+    last: Option<(Version, Position, Timestamp)>,
+    max_timestamp: Timestamp,
+}
+
+impl<'b> Fold<'b> {
+    fn onto(base: Option<&'b State>) -> Self {
+        let max_timestamp = base.map_or(Timestamp::MIN, |base| base.max_timestamp);
+        Self { base, members: Members::of(base), events: 0, last: None, max_timestamp }
     }
 
-    fn visit_map<A: MapAccess<'e>>(self, mut object: A) -> Result<(), A::Error> {
-        while let Some((Name(name), value)) = object.next_entry::<_, &RawValue>()? {
-            self.set(name, value.get());
+    fn add(&mut self, event: &EventRef) -> Result<(), FoldError> {
+        let (version, position, timestamp) = (event.version(), event.position(), event.timestamp());
+        if let Payload::Json(text) = event.payload() {
+            self.members.merge(text).map_err(|problem| FoldError::Unfoldable { position, problem })?;
         }
+        self.events += 1;
+        self.last = Some((version, position, timestamp));
+        self.max_timestamp = self.max_timestamp.max(timestamp);
         Ok(())
     }
+
+    /// The state; `None`: no event is in it.
+    fn finish(self) -> Option<State> {
+        let Some((version, position, last_updated)) = self.last else { return self.base.cloned() };
+        let (text, members) = self.members.finish();
+        Some(State {
+            text,
+            members,
+            version,
+            position,
+            event_count: self.events + self.base.map_or(0, |base| base.event_count),
+            last_updated,
+            max_timestamp: self.max_timestamp,
+        })
+    }
 }
+
+#[cfg(test)]
+mod tests;

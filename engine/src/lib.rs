@@ -26,6 +26,7 @@
 pub mod planted;
 pub mod position;
 mod lineage;
+pub mod json;
 pub mod event;
 pub mod batch;
 pub mod query;
@@ -64,7 +65,7 @@ pub use append::{Append, AppendFuture, LookUp, Prepared, Ready};
 pub use batch::{Acknowledged, Batch, Commit, Committed, ExpectedVersion};
 pub use drive::Step;
 pub use engine::Engine;
-pub use error::{AppendError, Damage, OpenError, ReadError, SealError, Unavailable};
+pub use error::{AppendError, Damage, FoldError, OpenError, ReadError, SealError, Unavailable};
 pub use fold::AsOf;
 pub use lineage::{Cursor, CursorError, Incarnation, InvalidCursor};
 pub use options::{Durability, Options, ReadMode};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::append::Append;
 use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::error::{AppendError, ReadError};
+use crate::error::{AppendError, FoldError, ReadError};
 use crate::event::{Entity, NewEvent};
 use crate::fold::AsOf;
 use crate::platform::{Clock, Disk, DiskFile, SystemClock, cpu_time};
@@ -29,6 +29,9 @@ pub enum MeasureError {
     /// The engine, reading.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The engine, folding.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
     /// An event or a name of the measurement.
     #[error("cannot make an event: {0}")]
     Event(String),

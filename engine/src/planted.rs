@@ -44,6 +44,10 @@ pub enum Bug {
     KeepStaleHeads,
     /// Snapshots of a history that is not the store's are believed.
     TrustAnySnapshot,
+    /// A fold takes a snapshot or a history whose count of events does not fit the versions.
+    AcceptWrongCount,
+    /// The stretches of an entity are searched as if no other entity had its hash.
+    TrustEntityHash,
 }
 
 #[cfg(feature = "planted")]

@@ -1,15 +1,18 @@
 //! The state of an entity: top-level members of JSON object payloads, later ones replacing earlier ones.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::event::Timestamp;
+use crate::json::decoded_name;
 use crate::position::{Position, Version};
 
 /// What an entity is, from its events: top-level members of JSON object payloads, later ones replacing earlier
 /// ones, in the order of versions. Payloads that are no object change nothing.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Names and values, one after the other.
+    /// Names and values, one after the other. A name is spelled as between the quotes of JSON text, with as few escapes
+    /// as there can be, so that one with half a surrogate pair has a spelling, too.
     pub(crate) text: Box<str>,
     pub(crate) members: Box<[Member]>,
     pub(crate) version: Version,
@@ -61,15 +64,26 @@ impl State {
     }
 
     /// Every member in the order in which they first appeared: its name, and the JSON text of its value as its event
-    /// had it.
-    pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
-        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
+    /// had it. A name with half a surrogate pair, which is no text, comes with that half escaped.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        self.spelled_members().map(|(name, value)| (decoded_name(name), value))
+    }
+
+    /// Every member with its name as it is spelled in JSON text.
+    pub(crate) fn spelled_members(&self) -> impl Iterator<Item = (&str, &str)> {
+        let part = |range: Range<usize>| {
+            #[expect(
+                clippy::expect_used,
+                reason = "a state is made with its lengths, or checked when it is read"
+            )]
+            self.text.get(range).expect("a member lies within the text of its state")
+        };
         self.members.iter().map(move |member| (part(member.name()), part(member.value())))
     }
 
     /// The JSON text of a top-level member, as its event had it.
     pub fn member(&self, name: &str) -> Option<&str> {
-        self.members().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.members().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// The state as the text of one JSON object; members are byte for byte as their events had them, in the
@@ -77,12 +91,13 @@ impl State {
     pub fn to_json(&self) -> String {
         let mut text = String::with_capacity(self.text.len() + 4 * self.members.len() + 2);
         text.push('{');
-        for (name, value) in self.members() {
+        for (name, value) in self.spelled_members() {
             if text.len() > 1 {
                 text.push(',');
             }
-            text.push_str(&serde_json::Value::from(name).to_string());
-            text.push(':');
+            text.push('"');
+            text.push_str(name);
+            text.push_str("\":");
             text.push_str(value);
         }
         text.push('}');

@@ -210,6 +210,12 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// A view of layers that were looked up after the watermark. What was sealed in between is visible, too, so that a
+    /// head in sealed events never lies above the watermark.
+    pub(crate) fn new(watermark: u64, layers: Arc<Layers>) -> Self {
+        Self { watermark: watermark.max(layers.sealed_position()), layers }
+    }
+
     /// The version of an entity's last visible event.
     pub(crate) fn head(&self, hash: u64, key: &[u8]) -> Result<Option<u64>, ReadError> {
         let in_tails = self.layers.tails.iter().rev().find_map(|tail| tail.head_below(key, self.watermark));

@@ -10,7 +10,7 @@ from .xxh3 import xxh3_64
 
 STATES, DIRECTORY, FANOUT = 1, 2, 3
 HEADER, PLACE = 104, 32
-FOLD_MERGE = 1
+FOLD_MERGE = 2
 FIELDS = ("created_at", "version", "position", "events", "last_updated", "max_timestamp", "cause", "fold")
 # Values are only passed over: a number may have more digits than fit into one.
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -93,6 +93,12 @@ def read(data):
     }
 
 
+def spelled(name):
+    """A name between the quotes of JSON text, with as few escapes as there can be; half a surrogate pair is one."""
+    plain = json.dumps(name, ensure_ascii=False)[1:-1]
+    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in plain)
+
+
 def members_of(text):
     """Name and text of the value of each member of an object; nothing if the text is that of something else."""
 
@@ -107,13 +113,9 @@ def members_of(text):
     at = skip(at + 1)
     while text[at] != "}":
         name, at = DECODER.raw_decode(text, at)
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            return
         start = skip(skip(at) + 1)
         _, at = DECODER.raw_decode(text, start)
-        yield name, text[start:at]
+        yield spelled(name), text[start:at]
         at = skip(at)
         if text[at] == ",":
             at = skip(at + 1)

@@ -21,8 +21,8 @@ pub const PLACE_BYTES: usize = 32;
 pub const HEADER_BYTES: usize = 104;
 /// Size of an entry of the table of members.
 pub const MEMBER_BYTES: usize = 8;
-/// The fold that merges top-level members of JSON objects in the order of versions.
-pub const FOLD_MERGE: u32 = 1;
+/// The fold that merges top-level members of JSON objects in the order of versions, and checks that it met them all.
+pub const FOLD_MERGE: u32 = 2;
 
 /// Reserved bytes in the header, and the incarnation after them.
 const RESERVED: usize = 84;

@@ -11,7 +11,7 @@ use super::event::Event;
 use super::projection::Projection;
 use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::error::{AppendError, OpenError, ReadError};
+use crate::error::{AppendError, FoldError, OpenError, ReadError};
 use crate::event::{Entity, EntityId, EventType, Filter, InvalidEvent, NameError, NewEvent, TenantId};
 use crate::fold::AsOf;
 use crate::options::Options;
@@ -35,6 +35,9 @@ pub enum Error {
     /// It could not be read.
     #[error("Storage error: {0}")]
     Read(#[from] ReadError),
+    /// The state could not be folded.
+    #[error("Storage error: {0}")]
+    Fold(#[from] FoldError),
     /// The store could not be opened.
     #[error("Storage error: {0}")]
     Open(#[from] OpenError),

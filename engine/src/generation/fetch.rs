@@ -18,6 +18,7 @@ use super::find::{stretch_at, stretches_of};
 use super::scan::runs;
 use crate::error::ReadError;
 use crate::event::{Block, EntityKeyBuffer, EventRef};
+use crate::planted::{self, Bug};
 use crate::query::Order;
 use crate::sealed::SealedFile;
 
@@ -71,6 +72,11 @@ fn is_of(record: &Record<'_>, key: &[u8]) -> bool {
     key.split_at_checked(tenant.len() + 1).is_some_and(|(owner, id)| {
         id == record.entity_bytes() && owner.strip_suffix(&[KEY_SEPARATOR]) == Some(tenant)
     })
+}
+
+/// The version after the last one in a stretch.
+fn end_version(stretch: &Stretch) -> u64 {
+    stretch.first_version.saturating_add(u64::from(stretch.count))
 }
 
 impl Generation {
@@ -234,7 +240,8 @@ impl Generation {
         Ok(())
     }
 
-    /// The stretches of an entity whose versions lie within a range.
+    /// The stretches of an entity whose versions lie within a range. In between there may be some of other entities that
+    /// have its hash, so only the first versions ascend over all of them: the search relies on nothing else.
     pub(crate) fn stretches(
         &self,
         hash: u64,
@@ -246,18 +253,38 @@ impl Generation {
             if versions == (0..u64::MAX) {
                 return Ok(range);
             }
-            let ends_before = |stretch: &Stretch| {
-                stretch.first_version.saturating_add(u64::from(stretch.count)) <= versions.start
-            };
             let column = index.column(ENTITIES, 32);
-            let start =
-                column.partition_point(range.clone(), |at| Ok(ends_before(&stretch_at(index, at)?)))?;
-            let end = column.partition_point(start..range.end, |at| {
-                Ok(stretch_at(index, at)?.first_version < versions.end)
-            })?;
-            Ok(start..end)
+            if planted::is(Bug::TrustEntityHash) {
+                let start = column.partition_point(range.clone(), |at| {
+                    Ok(end_version(&stretch_at(index, at)?) <= versions.start)
+                })?;
+                return Ok(start..range.end);
+            }
+            let begins_below = |bound: u64| {
+                column.partition_point(range.clone(), |at| Ok(stretch_at(index, at)?.first_version < bound))
+            };
+            let (above, end) = (begins_below(versions.start.saturating_add(1))?, begins_below(versions.end)?);
+            Ok(self.holding(index, range.start..above, versions.start, key)?..end.max(above))
         })?;
         Ok(Stretches { key: EntityKeyBuffer::from_slice(key), left })
+    }
+
+    /// Of stretches that begin at or below a version, the number of the one of this entity that reaches it; if none does,
+    /// the end of the range.
+    fn holding(
+        &self,
+        index: &SealedFile,
+        range: Range<u64>,
+        version: u64,
+        key: &[u8],
+    ) -> Result<u64, ReadError> {
+        for at in range.clone().rev() {
+            let stretch = stretch_at(index, at)?;
+            if self.is_about(&stretch, key)? {
+                return Ok(if end_version(&stretch) > version { at } else { range.end });
+            }
+        }
+        Ok(range.end)
     }
 }
 

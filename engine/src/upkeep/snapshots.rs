@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use allsource_format::partition::key_hash;
 
 use super::Upkeep;
-use crate::error::ReadError;
+use crate::error::FoldError;
 use crate::event::{Entity, EntityId, EventRef, TenantId, Timestamp};
 use crate::fold::{AsOf, state_of};
+use crate::planted::{self, Bug};
 use crate::position::Position;
 use crate::query::Query;
 use crate::read::Events;
@@ -28,8 +29,7 @@ const AGE_MICROS: i64 = 3_600_000_000;
 
 impl Upkeep {
     fn view(&self) -> View {
-        let watermark = self.watermark.position();
-        View { watermark, layers: self.store.layers() }
+        View::new(self.watermark.position(), self.store.layers())
     }
 
     /// Looks at the next events and takes the snapshots that are due. False: there are none.
@@ -87,6 +87,8 @@ impl Upkeep {
     }
 
     fn keep(&self, entity: &Entity, cause: Cause, state: State) -> Arc<Snapshot> {
+        let is_whole = state.event_count == state.version.value() || planted::is(Bug::AcceptWrongCount);
+        assert!(is_whole, "a state that is kept holds every event up to its version");
         self.snapshots.add(Snapshot {
             id: self.entropy.uuid(),
             entity: entity.clone(),
@@ -98,7 +100,7 @@ impl Upkeep {
     }
 
     /// Takes a snapshot of an entity as it is; `None`: it has no events.
-    pub(crate) fn snapshot(&self, entity: &Entity, cause: Cause) -> Result<Option<Snapshot>, ReadError> {
+    pub(crate) fn snapshot(&self, entity: &Entity, cause: Cause) -> Result<Option<Snapshot>, FoldError> {
         let (state, _) = state_of(self.view(), &self.snapshots, entity, AsOf::Now)?;
         Ok(state.map(|state| Snapshot::clone(&self.keep(entity, cause, state))))
     }

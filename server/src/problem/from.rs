@@ -1,7 +1,7 @@
 //! From the errors of the layers below to problems.
 
 use allsource_engine::Unavailable;
-use allsource_engine::error::{AppendError, ReadError, SealError};
+use allsource_engine::error::{AppendError, FoldError, ReadError, SealError};
 use allsource_engine::event::{InvalidEvent, NameError};
 use allsource_engine::{CursorError, ExpectedVersion, Version};
 use serde_json::Value;
@@ -58,6 +58,22 @@ impl From<ReadError> for Problem {
                 Self::new(Kind::DAMAGED, detail).with("file", damage.file).with("offset", damage.offset)
             }
             ReadError::Unavailable(unavailable) => unavailable.into(),
+            _ => Self::new(Kind::INTERNAL, detail),
+        }
+    }
+}
+
+impl From<FoldError> for Problem {
+    fn from(error: FoldError) -> Self {
+        let detail = error.to_string();
+        match error {
+            FoldError::Read(error) => error.into(),
+            FoldError::MissingEvent { entity, version } => Self::new(Kind::DAMAGED, detail)
+                .with("entity_id", entity.id().as_str())
+                .with("version", version),
+            FoldError::Unfoldable { position, .. } => {
+                Self::new(Kind::DAMAGED, detail).with("position", position.value())
+            }
             _ => Self::new(Kind::INTERNAL, detail),
         }
     }

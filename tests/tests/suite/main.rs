@@ -2,6 +2,7 @@
 
 mod engine;
 mod sealed;
+mod folds;
 mod fixtures;
 mod folders;
 mod mapped;

@@ -7,7 +7,7 @@ use allsource_engine::planted::{Bug, plant};
 use allsource_tests::crash_points::{Effort, explore};
 use allsource_tests::{corruption, simulation, workloads};
 
-const BUGS: [Bug; 20] = [
+const BUGS: &[Bug] = &[
     Bug::AckBeforeSync,
     Bug::SkipDirectorySync,
     Bug::SkipParentSync,
@@ -28,6 +28,8 @@ const BUGS: [Bug; 20] = [
     Bug::TrustAnyIndex,
     Bug::KeepStaleHeads,
     Bug::TrustAnySnapshot,
+    Bug::AcceptWrongCount,
+    Bug::TrustEntityHash,
 ];
 
 /// How a bug was caught, if it was.
@@ -72,16 +74,25 @@ fn hunt(bug: Bug) -> Option<String> {
             catch_unwind(crate::sealed::a_snapshot_of_events_that_a_crash_took_back_is_not_believed);
         outcome.is_err().then(|| "a snapshot of events that a crash took back is believed".to_owned())
     });
+    let found = found.or_else(|| {
+        let outcome =
+            catch_unwind(crate::folds::a_snapshot_whose_count_does_not_fit_its_version_is_not_believed);
+        outcome.is_err().then(|| "a snapshot with a wrong count is believed".to_owned())
+    });
+    let found = found.or_else(|| {
+        let outcome = catch_unwind(crate::folds::states_of_entities_that_share_a_hash_are_complete);
+        outcome.is_err().then(|| "a state lacks events of an entity that shares its hash".to_owned())
+    });
     plant(None);
     found
 }
 
 #[test]
 fn every_planted_bug_is_caught() {
-    let missed: Vec<Bug> = BUGS
-        .into_iter()
+    let missed: Vec<&Bug> = BUGS
+        .iter()
         .filter(|bug| {
-            let found = hunt(*bug);
+            let found = hunt(**bug);
             println!("{bug:?}: {}", found.as_deref().unwrap_or("MISSED"));
             found.is_none()
         })

@@ -1,0 +1,120 @@
+//! What is found, what is the same, and what a name is called.
+
+use super::*;
+
+fn flaw(text: &str) -> Option<(String, &'static str)> {
+    Flaws::of(text).first.map(|flaw| (flaw.pointer, flaw.problem))
+}
+
+#[test]
+fn half_pairs_are_found_in_names_and_values_with_their_place() {
+    let half = "has text with half of a surrogate pair";
+    let check = |text: &str, pointer: &str, problem: &str| {
+        let found = flaw(text).unwrap();
+        assert_eq!((found.0.as_str(), found.1), (pointer, problem), "{text}");
+    };
+    check(r#"{"a":[1,{"b/c":"\ud83d"}]}"#, "/a/1/b~1c", half);
+    check(r#""\udc00""#, "", half);
+    check(r#"["\ud83dx"]"#, "/0", half);
+    check(r#"["\ud83d\ud83d\ude00"]"#, "/0", half);
+    check(r#"[[],"\ud83d\\ude00"]"#, "/1", half);
+    check(r#"{"x":{"\ud83d":1}}"#, r"/x/\ud83d", "has a name with half of a surrogate pair");
+    for whole in [r#"{"\ud83d\ude00":"\uD83D\uDE00"}"#, r#""\\ud83d""#, r#""\u0000""#, "{}", "[]"] {
+        assert_eq!(flaw(whole), None, "{whole}");
+    }
+}
+
+#[test]
+fn numbers_that_no_double_holds_are_found_and_small_ones_pass() {
+    let problem = "has a number too large for a double";
+    for number in ["1e400", "-1E309", "1.8e308", &"9".repeat(400), "1e99999999999999999999"] {
+        assert_eq!(flaw(&format!("{{\"a\":[0,{number}]}}")), Some(("/a/1".to_owned(), problem)), "{number}");
+    }
+    for number in ["1e-400", "1.7e308", "0e999", &"9".repeat(299), "123456789012345678901234567890"] {
+        assert_eq!(flaw(&format!("[{number}]")), None, "{number}");
+    }
+}
+
+#[test]
+fn depth_is_of_values_and_not_of_brackets_in_strings() {
+    assert_eq!(Flaws::of(r#"{"a":["[[[","\"["]}"#).depth, 2);
+    assert_eq!(Flaws::of("1").depth, 0);
+}
+
+#[test]
+fn values_are_the_same_whatever_their_spelling() {
+    for (one, other) in [
+        ("1", "1.0"),
+        ("1", "10e-1"),
+        ("-0", "0"),
+        ("0.0e7", "-0e-9"),
+        ("100", "1E+2"),
+        ("123456789012345678901234567890", "1.2345678901234567890123456789e29"),
+        (r#"{"a":1,"b":{"d":[],"c":{}}}"#, r#" { "b" : {"c":{ },"d":[ ]}, "\u0061" : 1 } "#),
+        (r#""größe""#, r#""gr\u00f6\u00dfe""#),
+        (r#""\/\u0009""#, r#""/\t""#),
+        (r#""\uD83D""#, r#""\ud83d""#),
+    ] {
+        assert!(is_same_value(one, other), "{one} {other}");
+    }
+    for (one, other) in [
+        ("1", "\"1\""),
+        ("1", "-1"),
+        ("0.1", "0.10000000000000000000000000001"),
+        ("9007199254740993", "9007199254740992"),
+        ("[1,2]", "[2,1]"),
+        ("[[1],2]", "[[1,2]]"),
+        ("null", "false"),
+        (r#"{"a":1}"#, r#"{"a":1,"b":1}"#),
+        (r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#),
+        (r#"{"a":1,"a":2}"#, r#"{"a":1, "a":2}"#),
+        (r#"{"a":2}"#, r#"{"a":1,"a":2}"#),
+        (r#"{"\\ud83d":1}"#, r#"{"\ud83d":1}"#),
+        ("1e99999999999999999999", "1"),
+    ] {
+        assert!(!is_same_value(one, other), "{one} {other}");
+    }
+    let nested = |space: &str| format!("{}{space}1{}", "[".repeat(90), "]".repeat(90));
+    assert!(is_same_value(&nested(""), &nested(" ")));
+}
+
+#[test]
+fn an_exponent_is_never_expanded() {
+    assert!(is_same_value("1e-1000000000000", "10e-1000000000001"));
+    assert!(!is_same_value("1e-1000000000000", "1e-1000000000001"));
+    assert!(canonical("1e-1000000000000").len() < 32);
+}
+
+#[test]
+fn a_member_is_found_beside_names_and_values_that_are_no_text() {
+    let object = r#"{"\ud83d":"y","n":1e999,"a\u002fb":{"c": [1, "}"]},"n":2}"#;
+    assert_eq!(member(object, "n"), Some("2"));
+    assert_eq!(member(object, "a/b"), Some(r#"{"c": [1, "}"]}"#));
+    assert_eq!(member(object, r"\ud83d"), None);
+    assert_eq!(member("[1]", "n"), None);
+    assert_eq!(member(r#"{"s":"x\"y"}"#, "s"), Some(r#""x\"y""#));
+}
+
+#[test]
+fn two_names_never_share_a_canonical_spelling() {
+    assert_eq!(canonical_name(r"a\u0062"), "ab");
+    assert_eq!(canonical_name(r"\uD83D"), r"\ud83d");
+    assert_eq!(canonical_name(r"\\ud83d"), r"\\ud83d");
+    assert_eq!(decoded_name(r"\\ud83d"), r"\ud83d");
+    assert_eq!(decoded_name(r"\ud83d"), r"\ud83d");
+    for name in ["\u{1}\u{7f}\"\\\n\r\t\u{8}\u{c}/é", "plain"] {
+        let quoted = serde_json::Value::from(name).to_string();
+        let canonical = canonical_name(quoted.trim_matches('"')).into_owned();
+        assert_eq!(quoted, format!("\"{canonical}\""));
+        assert_eq!(decoded_name(&canonical), name);
+    }
+}
+
+/// Tokens are asked for on any bytes that call themselves JSON: they may mean nothing, but they end.
+#[test]
+fn text_that_is_no_json_does_not_break_anything() {
+    for text in ["", "{", "[[", "\"", "\"\\", "{\"a", "{\"a\":", "}]", "\\u", "\"\\u12", "\"\\ué\"", "{1:2}"]
+    {
+        let _: (Flaws, Vec<u8>, Option<&str>) = (Flaws::of(text), canonical(text), member(text, "a"));
+    }
+}

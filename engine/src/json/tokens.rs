@@ -1,0 +1,114 @@
+//! The tokens of JSON text whose syntax was checked before. On any other text they mean nothing, but end.
+
+/// What holds other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Object,
+    Array,
+}
+
+/// A token; names and strings come without their quotes, and with their escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    Open(Shape),
+    Close,
+    /// The name of a member.
+    Name(&'a str),
+    String(&'a str),
+    Number(&'a str),
+    /// `true`, `false` or `null`.
+    Word(&'a str),
+}
+
+/// The tokens of a text, in order.
+pub(super) struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+    open: Vec<Shape>,
+    /// The next string is the name of a member.
+    is_name: bool,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, at: 0, open: Vec::new(), is_name: false }
+    }
+
+    /// Offset of the byte after the last token.
+    pub(super) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// The text of the value that begins with this token, read to its end.
+    pub(super) fn value(&mut self, first: Token<'a>) -> &'a str {
+        let text = self.text;
+        match first {
+            Token::Open(_) => {
+                let (start, depth) = (self.at - 1, self.open.len());
+                while self.open.len() >= depth && self.next().is_some() {}
+                text.get(start..self.at).unwrap_or_default()
+            }
+            // With the quotes around it.
+            Token::String(content) => {
+                text.get(self.at.saturating_sub(content.len() + 2)..self.at).unwrap_or_default()
+            }
+            Token::Number(content) | Token::Word(content) => content,
+            Token::Name(_) | Token::Close => "",
+        }
+    }
+
+    /// What follows the opening quote, up to the closing one, which is passed.
+    fn string(&mut self) -> &'a str {
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        let content = self.text.get(start..self.at.min(bytes.len())).unwrap_or_default();
+        self.at = (self.at + 1).min(bytes.len());
+        content
+    }
+
+    /// The rest of a number or word that begins one byte before.
+    fn bare(&mut self) -> &'a str {
+        let start = self.at - 1;
+        let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| is_inside(byte)).count();
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        loop {
+            let byte = *self.text.as_bytes().get(self.at)?;
+            self.at += 1;
+            match byte {
+                b'{' | b'[' => {
+                    let shape = if byte == b'{' { Shape::Object } else { Shape::Array };
+                    self.open.push(shape);
+                    self.is_name = shape == Shape::Object;
+                    return Some(Token::Open(shape));
+                }
+                b'}' | b']' => {
+                    self.open.pop();
+                    self.is_name = false;
+                    return Some(Token::Close);
+                }
+                b',' => self.is_name = self.open.last() == Some(&Shape::Object),
+                b'"' if std::mem::take(&mut self.is_name) => return Some(Token::Name(self.string())),
+                b'"' => return Some(Token::String(self.string())),
+                b'-' | b'0'..=b'9' => return Some(Token::Number(self.bare())),
+                b't' | b'f' | b'n' => return Some(Token::Word(self.bare())),
+                _ => {}
+            }
+        }
+    }
+}
