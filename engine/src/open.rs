@@ -71,7 +71,9 @@ pub(crate) fn open(
         journals.push((cursor.header.number, cursor.header.first_position));
     }
     let incarnation = Incarnation { id: entropy.uuid().into_bytes(), first_position: cursor.next_position };
-    manifest.lineage.push(incarnation);
+    if !planted::is(Bug::ForgetIncarnation) || manifest.lineage.incarnations().is_empty() {
+        manifest.lineage.push(incarnation);
+    }
     manifest::reserve(disk, &manifest)
         .and_then(|room| manifest::note_opening(disk, &mut manifest, cursor.header.number, &*room))
         .map_err(|error| OpenError::io("write a manifest", error))?;

@@ -42,6 +42,8 @@ pub enum Bug {
     TrustAnyIndex,
     /// The version of an entity in the cache is taken for the newest.
     KeepStaleHeads,
+    /// An opening adds no incarnation to the lineage.
+    ForgetIncarnation,
     /// Snapshots of a history that is not the store's are believed.
     TrustAnySnapshot,
     /// A fold takes a snapshot or a history whose count of events does not fit the versions.

@@ -1,9 +1,9 @@
 //! The oracle: a plain list of what was promised, and the check that a store keeps it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use allsource_engine::event::{Entity, EventRef, Payload};
-use allsource_engine::{Acknowledged, AppendError, Batch, Commit, Engine, Query};
+use allsource_engine::{Acknowledged, AppendError, Batch, Commit, Cursor, Engine, Query};
 
 /// Why a promise is broken, in words.
 pub type Broken = String;
@@ -43,7 +43,12 @@ pub struct Oracle {
     is_weak: bool,
     /// Versions that refusals have named.
     named_heads: HashMap<Entity, u64>,
+    /// Cursors of readers, each with the numbers of the events that it has seen, in order.
+    cursors: VecDeque<(Cursor, Vec<u64>)>,
 }
+
+/// The newest cursors are kept.
+const CURSORS_MAX: usize = 16;
 
 impl Oracle {
     /// Notes a batch that was sent; the result names it later.
@@ -96,6 +101,25 @@ impl Oracle {
         counts.sum()
     }
 
+    /// A cursor is taken exactly if the store shows what it has seen; then a reader keeps the one it is given now.
+    fn check_cursors(&mut self, engine: &Engine, shown: &BTreeMap<u64, u64>) -> Result<(), Broken> {
+        for (cursor, seen) in &self.cursors {
+            let is_same = shown.values().take(seen.len()).eq(seen);
+            let answer = engine.check_cursor(*cursor);
+            if answer.is_ok() != is_same {
+                let same = if is_same { "what" } else { "other events than" };
+                return Err(format!("the store shows {same} {cursor} has seen, and answers {answer:?}"));
+            }
+        }
+        let cursor = engine.cursor(engine.watermark());
+        let is_new = self.cursors.back().is_none_or(|(last, _)| *last != cursor);
+        if is_new && cursor.position > 0 {
+            self.cursors.push_back((cursor, shown.values().copied().collect()));
+            self.cursors.drain(..self.cursors.len().saturating_sub(CURSORS_MAX));
+        }
+        Ok(())
+    }
+
     /// Checks everything a store shows against everything that was promised, and remembers what it showed.
     pub fn check(&mut self, engine: &Engine) -> Result<(), Broken> {
         let events: Vec<EventRef> =
@@ -114,7 +138,8 @@ impl Oracle {
             }
         }
         self.check_attempts(&shown)?;
-        for (entity, named) in &self.named_heads {
+        self.check_cursors(engine, &shown)?;
+        for (entity, named) in self.named_heads.iter().filter(|_| !self.is_weak) {
             let head = engine.head(entity).map_err(|error| error.to_string())?.map_or(0, |v| v.value());
             if head < *named {
                 return Err(format!("{entity} was said to be at version {named} and is at {head}"));

@@ -8,6 +8,7 @@ use allsource_tests::crash_points::{Effort, explore};
 use allsource_tests::{corruption, simulation, workloads};
 
 const BUGS: &[Bug] = &[
+const BUGS: [Bug; 23] = [
     Bug::AckBeforeSync,
     Bug::SkipDirectorySync,
     Bug::SkipParentSync,
@@ -27,6 +28,7 @@ const BUGS: &[Bug] = &[
     Bug::SealWithoutJournalSync,
     Bug::TrustAnyIndex,
     Bug::KeepStaleHeads,
+    Bug::ForgetIncarnation,
     Bug::TrustAnySnapshot,
     Bug::AcceptWrongCount,
     Bug::TrustEntityHash,
