@@ -8,7 +8,6 @@ use allsource_tests::crash_points::{Effort, explore};
 use allsource_tests::{corruption, simulation, workloads};
 
 const BUGS: &[Bug] = &[
-const BUGS: [Bug; 23] = [
     Bug::AckBeforeSync,
     Bug::SkipDirectorySync,
     Bug::SkipParentSync,
