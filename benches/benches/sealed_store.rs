@@ -149,7 +149,7 @@ fn queries(engine: &Engine, count: u64) -> Result<(), Box<dyn Error>> {
     });
     let (since, until) = (event_at(count / 4).timestamp(), event_at(count / 2).timestamp());
     measure("count of a type between two times", 50, |number| {
-        let between = Query { since: Some(since), until: Some(until), ..of_type(number) };
+        let between = Query::matching(of_type(number).filter.since(since).until(until));
         assert!(engine.count(&between).expect("readable").expect("known").abs_diff(of_a_type / 4) <= 1000);
     });
     for _ in 0..if std::env::var("ALLSOURCE_BENCH_ONLY").is_ok_and(|only| only != "scan") { 0 } else { 2 } {

@@ -9,7 +9,7 @@ mod history;
 use allsource_format::partition::key_hash;
 
 use crate::error::FoldError;
-use crate::event::{Entity, EventRef, Payload, Timestamp};
+use crate::event::{Entity, EventRef, Filter, Payload, Timestamp};
 use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::Events;
@@ -88,7 +88,8 @@ fn query_after(base: Option<&State>, entity: &Entity, as_of: AsOf) -> Query {
     let after_base = |base: &State| (Position::new(base.position.value() + 1), next(base.version));
     let (from, from_version) = base.map_or((None, None), after_base);
     let to_version = if let AsOf::Version(version) = as_of { Some(version) } else { None };
-    Query { from, from_version, to_version, ..Query::entity(entity) }
+    let filter = Filter { from_version, to_version, ..Filter::entity(entity) };
+    Query { from, ..Query::matching(filter) }
 }
 
 fn next(version: Version) -> Option<Version> {

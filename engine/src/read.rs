@@ -52,7 +52,7 @@ impl Events {
     /// Plans a query over a view.
     pub(crate) fn plan(view: View, query: &Query) -> Self {
         Self {
-            plan: Plan::of(query),
+            plan: Plan::of(&query.filter),
             is_plain: false,
             top: query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark),
             bottom: query.from.map_or(1, |from| from.value()),
@@ -92,7 +92,7 @@ impl Events {
             let Some(walk) = &mut self.walk else { continue };
             match walk.next(hint, looks)? {
                 Next::Event(event) => {
-                    if self.is_plain || self.query.admits(&event, self.plan.rest(walk.rest())) {
+                    if self.is_plain || self.plan.rest(walk.rest()).matches(&event) {
                         return Ok(Found::Event(event));
                     }
                 }
@@ -122,7 +122,7 @@ impl Events {
                 },
             };
             let walk = Walk::over(layer, &self.plan, self.bottom..=self.top, &self.query, self.left)?;
-            self.is_plain = self.query.has_no_other_bounds() && self.plan.leaves_nothing(walk.rest());
+            self.is_plain = self.plan.leaves_nothing(walk.rest());
             self.walk = Some(walk);
             return Ok(true);
         }
@@ -133,8 +133,9 @@ impl Events {
     fn is_outside(&self, entry: &allsource_format::manifest::Generation) -> bool {
         entry.first_position > self.top
             || entry.last_position < self.bottom
-            || self.query.since.is_some_and(|since| entry.max_timestamp < since.micros())
-            || self.query.until.is_some_and(|until| entry.min_timestamp > until.micros())
+            || self.query.filter.times().is_some_and(|times| {
+                entry.max_timestamp < *times.start() || entry.min_timestamp > *times.end()
+            })
     }
 }
 

@@ -4,6 +4,7 @@ mod reply;
 mod params;
 mod path;
 mod tenant;
+mod filter;
 mod body;
 mod chunks;
 mod blocking;

@@ -137,10 +137,10 @@ fn expected(all: &[EventRef], query: &Query) -> Vec<EventRef> {
     let admits = |event: &&EventRef| {
         query.from.is_none_or(|from| event.position() >= from)
             && query.to.is_none_or(|to| event.position() <= to)
-            && query.from_version.is_none_or(|from| event.version() >= from)
-            && query.to_version.is_none_or(|to| event.version() <= to)
-            && query.since.is_none_or(|since| event.timestamp() >= since)
-            && query.until.is_none_or(|until| event.timestamp() <= until)
+            && query.filter.from_version.is_none_or(|from| event.version() >= from)
+            && query.filter.to_version.is_none_or(|to| event.version() <= to)
+            && query.filter.since.is_none_or(|since| event.timestamp() >= since)
+            && query.filter.until.is_none_or(|until| event.timestamp() <= until)
             && query.filter.matches(event)
     };
     let mut found: Vec<EventRef> = all.iter().filter(admits).cloned().collect();
@@ -180,10 +180,10 @@ fn draw(all: &[EventRef], random: &mut Seeded) -> Query {
     let (low, high) = (other.position().min(third.position()), other.position().max(third.position()));
     query.from = random.chance(300).then_some(low);
     query.to = random.chance(300).then_some(high);
-    query.from_version = random.chance(200).then(|| other.version());
-    query.to_version = random.chance(200).then(|| third.version());
-    query.since = random.chance(150).then(|| other.timestamp());
-    query.until = random.chance(150).then(|| third.timestamp());
+    query.filter.from_version = random.chance(200).then(|| other.version());
+    query.filter.to_version = random.chance(200).then(|| third.version());
+    query.filter.since = random.chance(150).then(|| other.timestamp());
+    query.filter.until = random.chance(150).then(|| third.timestamp());
     query.order = if random.chance(500) { Order::Ascending } else { Order::Descending };
     query.limit = random.chance(400).then(|| random.below(12) as usize);
     query

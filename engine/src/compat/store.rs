@@ -125,14 +125,11 @@ impl EventStore {
             tenant: Some(request.tenant_id.map_or_else(|| Ok(TenantId::default()), TenantId::new)?),
             entity_id: request.entity_id.map(EntityId::new).transpose()?,
             types: request.event_type.map(EventType::new).transpose()?.into_iter().collect(),
-            ..Filter::all()
-        };
-        let query = Query {
             since: request.since.map(Into::into),
             until: request.until.into_iter().chain(request.as_of).min().map(Into::into),
-            limit: request.limit,
-            ..Query::matching(filter)
+            ..Filter::all()
         };
+        let query = Query { limit: request.limit, ..Query::matching(filter) };
         self.engine.read(&query)?.map(|event| Ok(Event::from(&event?))).collect()
     }
 

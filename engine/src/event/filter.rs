@@ -1,14 +1,18 @@
 //! Which events: conditions that must all hold.
 
+use std::ops::RangeInclusive;
+
 use allsource_format::record::Record;
 use uuid::Uuid;
 
 use super::entity::Entity;
 use super::name::{EntityId, EventType, Tag, TenantId};
 use super::stored::EventRef;
+use super::time::Timestamp;
 use crate::planted::{self, Bug};
+use crate::position::Version;
 
-/// Conditions on events; all that are given must hold. Empty: every event of every tenant.
+/// Conditions on events; all that are given must hold, and bounds are inclusive. Empty: every event of every tenant.
 ///
 /// ```
 /// use allsource_engine::event::{EventType, Filter, Tag, TenantId};
@@ -37,6 +41,14 @@ pub struct Filter {
     pub tags: Vec<Tag>,
     /// Only the event of this id.
     pub id: Option<Uuid>,
+    /// Lowest version within the entity, inclusive.
+    pub from_version: Option<Version>,
+    /// Highest version within the entity, inclusive.
+    pub to_version: Option<Version>,
+    /// Earliest timestamp, inclusive.
+    pub since: Option<Timestamp>,
+    /// Latest timestamp, inclusive.
+    pub until: Option<Timestamp>,
 }
 
 impl Filter {
@@ -90,6 +102,30 @@ impl Filter {
         Self { entity_prefix: Some(prefix.into()), ..self }
     }
 
+    /// Only events of this version of their entity, and higher ones.
+    #[must_use]
+    pub fn since_version(self, version: Version) -> Self {
+        Self { from_version: Some(version), ..self }
+    }
+
+    /// Only events of this version of their entity, and lower ones.
+    #[must_use]
+    pub fn until_version(self, version: Version) -> Self {
+        Self { to_version: Some(version), ..self }
+    }
+
+    /// Only events with this timestamp or a later one.
+    #[must_use]
+    pub fn since(self, time: Timestamp) -> Self {
+        Self { since: Some(time), ..self }
+    }
+
+    /// Only events with this timestamp or an earlier one.
+    #[must_use]
+    pub fn until(self, time: Timestamp) -> Self {
+        Self { until: Some(time), ..self }
+    }
+
     /// Whether every condition holds for this event.
     pub fn matches(&self, event: &EventRef) -> bool {
         self.matches_record(&event.record())
@@ -104,6 +140,9 @@ impl Filter {
             && (self.has_no_type_conditions() || self.admits_type(record.event_type()))
             && self.tags.iter().all(|wanted| record.tags().any(|tag| tag == wanted.as_str()))
             && self.id.is_none_or(|id| id.into_bytes() == record.id())
+            && self.from_version.is_none_or(|least| record.version() >= least.value())
+            && self.to_version.is_none_or(|most| record.version() <= most.value())
+            && self.times().is_none_or(|times| times.contains(&record.timestamp()))
     }
 
     /// Whether an event may be of this type.
@@ -112,6 +151,18 @@ impl Filter {
         (self.types.is_empty() || self.types.iter().any(|wanted| wanted.as_str() == event_type))
             && (self.type_prefixes.is_empty() || self.type_prefixes.iter().any(begins_so))
             && !self.exclude_type_prefixes.iter().any(begins_so)
+    }
+
+    /// The timestamps that are wanted, in microseconds; `None`: all.
+    pub(crate) fn times(&self) -> Option<RangeInclusive<i64>> {
+        (self.since.is_some() || self.until.is_some()).then(|| {
+            self.since.map_or(i64::MIN, Timestamp::micros)..=self.until.map_or(i64::MAX, Timestamp::micros)
+        })
+    }
+
+    /// Whether events of every version are wanted.
+    pub(crate) fn has_no_version_bounds(&self) -> bool {
+        self.from_version.is_none() && self.to_version.is_none()
     }
 
     /// Whether events of every type are wanted.

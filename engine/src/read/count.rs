@@ -35,24 +35,21 @@ impl Bounds {
 
 /// How many events match, when an index knows it without reading them.
 pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
-    let plan = Plan::of(query);
+    let plan = Plan::of(&query.filter);
     if plan.is_of_one_id() {
         let all = Query { limit: None, ..query.clone() };
         let mut found = Events::plan(view.clone(), &all);
         return found.try_fold(0, |count, event| event.map(|_| count + 1)).map(Some);
     }
-    if !query.has_no_version_bounds() || !plan.is_exact() {
+    if !plan.is_exact() {
         return Ok(None);
     }
     let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
-    let times = (query.since.is_some() || query.until.is_some()).then(|| {
-        query.since.map_or(i64::MIN, |since| since.micros())
-            ..=query.until.map_or(i64::MAX, |until| until.micros())
-    });
+    let times = query.filter.times();
     let bounds = Bounds { positions: query.from.map_or(1, |from| from.value())..=top, times };
     let mut sum = 0;
     for generation in &view.layers.generations {
-        match in_generation(generation, &plan, &bounds, query)? {
+        match in_generation(generation, &plan, &bounds)? {
             Some(count) => sum += count,
             None => return Ok(None),
         }
@@ -75,7 +72,6 @@ fn in_generation(
     generation: &Arc<Generation>,
     plan: &Plan,
     bounds: &Bounds,
-    query: &Query,
 ) -> Result<Option<u64>, ReadError> {
     let entry = generation.entry();
     let ordinals = bounds.ordinals(generation.base(), entry.last_position);
@@ -88,9 +84,9 @@ fn in_generation(
     }
     let times =
         times.filter(|times| *times.start() > entry.min_timestamp || *times.end() < entry.max_timestamp);
-    let (found, rest) = plan.in_generation(generation, query, effort(entry.events))?;
+    let (found, rest) = plan.in_generation(generation, effort(entry.events))?;
     match found {
-        Sealed::Everything if !plan.leaves_nothing(rest) => Ok(None),
+        Sealed::Everything if !plan.leaves_only_times(rest) => Ok(None),
         Sealed::Everything => match times {
             None => Ok(Some(ordinals.len() as u64)),
             Some(times) => generation.count_times(ordinals, &|time| times.contains(&time)).map(Some),
@@ -125,7 +121,7 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>
     };
     let (found, rest) = plan.in_tail(tail, effort(tail.last_position() - tail.base()));
     let lists = match found {
-        InTail::Everything if !plan.leaves_nothing(rest) => return Ok(None),
+        InTail::Everything if !plan.leaves_only_times(rest) => return Ok(None),
         InTail::Everything if bounds.times.is_none() => return Ok(Some(ordinals.len() as u64)),
         InTail::Everything => {
             return Ok(Some(ordinals.filter(|ordinal| is_wanted(*ordinal)).count() as u64));

@@ -9,7 +9,6 @@ use crate::error::ReadError;
 use crate::event::{EventRef, Filter, TenantId, key_of};
 use crate::generation::{Generation, List, Stretches};
 use crate::planted::{self, Bug};
-use crate::query::Query;
 use crate::tail::{Postings, Tail, id_hash};
 
 /// A list of at most this many events is walked without looking for a shorter one.
@@ -64,15 +63,14 @@ impl Effort {
 }
 
 impl Plan {
-    /// The lists that a query can be answered from.
-    pub(super) fn of(query: &Query) -> Self {
-        let filter = &query.filter;
+    /// The lists that hold every match of a filter.
+    pub(super) fn of(filter: &Filter) -> Self {
         let tenant =
             filter.tenant.as_ref().map(TenantId::as_str).filter(|_| !planted::is(Bug::DropTenantFilter));
         let lookup = match (tenant, filter.id) {
             (None, _) => Lookup::Everything,
             (Some(tenant), Some(id)) => Lookup::Id(tenant.into(), id.into_bytes()),
-            (Some(tenant), None) => Lookup::Lists(choices(tenant, query)),
+            (Some(tenant), None) => Lookup::Lists(choices(tenant, filter)),
         };
         Self { lookup, whole: filter.clone() }
     }
@@ -92,18 +90,24 @@ impl Plan {
         matches!(self.lookup, Lookup::Id(..))
     }
 
-    /// Whether there is one list, whose events are exactly those that match the filter.
+    /// Whether there is one list, whose events are exactly those that match the filter but for its times.
     pub(super) fn is_exact(&self) -> bool {
         match &self.lookup {
-            Lookup::Everything => self.leaves_nothing(Rest::Whole),
+            Lookup::Everything => self.leaves_only_times(Rest::Whole),
             Lookup::Id(..) => false,
-            Lookup::Lists(choices) => choices.len() == 1 && self.leaves_nothing(Rest::OfChoice(0)),
+            Lookup::Lists(choices) => choices.len() == 1 && self.leaves_only_times(Rest::OfChoice(0)),
         }
     }
 
     /// Whether every candidate matches the filter.
     pub(super) fn leaves_nothing(&self, rest: Rest) -> bool {
         *self.rest(rest) == Filter::all()
+    }
+
+    /// Whether every candidate whose timestamp is wanted matches the filter.
+    pub(super) fn leaves_only_times(&self, rest: Rest) -> bool {
+        let Filter { since, until, .. } = self.whole;
+        *self.rest(rest) == Filter { since, until, ..Filter::all() }
     }
 
     /// The candidates in a tail, and what is left of the filter.
@@ -134,7 +138,6 @@ impl Plan {
     pub(super) fn in_generation(
         &self,
         generation: &Generation,
-        query: &Query,
         effort: Effort,
     ) -> Result<(Sealed, Rest), ReadError> {
         let choices = match &self.lookup {
@@ -145,13 +148,13 @@ impl Plan {
             }
             Lookup::Lists(choices) => choices,
         };
-        let mut best = None;
+        let (mut best, filter) = (None, &self.whole);
         for (number, choice) in choices.iter().enumerate() {
             let rest = Rest::OfChoice(number);
             let (found, events) = match &choice.source {
                 Source::Entity(key) => {
-                    let from = query.from_version.map_or(0, |version| version.value());
-                    let end = query.to_version.map_or(u64::MAX, |version| version.value().saturating_add(1));
+                    let from = filter.from_version.map_or(0, |version| version.value());
+                    let end = filter.to_version.map_or(u64::MAX, |version| version.value().saturating_add(1));
                     let stretches = generation.stretches(key_hash(key), key, from..end)?;
                     let events = if choices.len() == 1 { 0 } else { stretches.events_at_most(generation)? };
                     ((Sealed::Stretches(stretches), rest), events)
@@ -184,15 +187,14 @@ fn keep_shorter<T>(best: &mut Option<(T, u64)>, found: T, events: u64) -> bool {
 }
 
 /// The lists of a tenant that hold every match; at least one.
-fn choices(tenant: &str, query: &Query) -> Vec<Choice> {
-    let filter = &query.filter;
+fn choices(tenant: &str, filter: &Filter) -> Vec<Choice> {
     let key = |name: &str| key_of(tenant, name.as_bytes());
     let without_tenant = Filter { tenant: None, ..filter.clone() };
     let mut choices = Vec::new();
     if let Some(entity) = &filter.entity_id {
         let rest = Filter { entity_id: None, ..without_tenant.clone() };
         choices.push(Choice { source: Source::Entity(key(entity.as_str())), rest });
-        if !query.has_no_version_bounds() {
+        if !filter.has_no_version_bounds() {
             // They bound the list of the entity, and no other.
             return choices;
         }

@@ -71,10 +71,7 @@ impl Walk {
         query: &Query,
         wanted: usize,
     ) -> Result<Self, ReadError> {
-        let times = (query.since.is_some() || query.until.is_some()).then(|| {
-            query.since.map_or(i64::MIN, |since| since.micros())
-                ..=query.until.map_or(i64::MAX, |until| until.micros())
-        });
+        let times = query.filter.times();
         let (lanes, ready) = (Lanes::Done, VecDeque::new());
         let (base, last) = match &layer {
             Layer::Tail(tail) => (tail.base(), tail.last_position()),
@@ -93,7 +90,7 @@ impl Walk {
             }
             Layer::Sealed(generation) => {
                 let generation = Arc::clone(generation);
-                let (found, rest) = plan.in_generation(&generation, query, effort)?;
+                let (found, rest) = plan.in_generation(&generation, effort)?;
                 (walk.lanes_in_generation(found, &generation)?, rest)
             }
         };
@@ -261,13 +258,14 @@ fn rank(ordinal: u32, order: Order) -> i64 {
 
 /// Versions of an entity have no gaps, so a bound on them is a bound on indexes of its list.
 fn by_version(mut lane: Lane, tail: &Tail, query: &Query) -> Result<Lane, ReadError> {
-    if query.filter.entity_id.is_none() || (query.from_version.is_none() && query.to_version.is_none()) {
+    if query.filter.entity_id.is_none() || query.filter.has_no_version_bounds() {
         return Ok(lane);
     }
     let Some(first) = lane.first()?.and_then(|ordinal| tail.event(ordinal)) else { return Ok(lane) };
     let index_of = |version: u64| version.saturating_sub(first.version().value());
-    let least = query.from_version.map_or(0, |version| index_of(version.value()));
-    let most = query.to_version.map_or(u64::MAX, |version| index_of(version.value().saturating_add(1)));
+    let least = query.filter.from_version.map_or(0, |version| index_of(version.value()));
+    let most =
+        query.filter.to_version.map_or(u64::MAX, |version| index_of(version.value().saturating_add(1)));
     lane.narrow(least..most);
     Ok(lane)
 }

@@ -1,4 +1,4 @@
-//! Query strings: every parameter is known, given once, and of its type, or the request is refused.
+//! Query strings: every parameter is known, given once unless it is a list, and of its type, or the request is refused.
 
 use std::str::FromStr;
 
@@ -15,8 +15,13 @@ use crate::problem::{Kind, Problem, nearest};
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Reads a query string that may have the `known` parameters.
+    /// Reads a query string that may have the `known` parameters, each once.
     pub(super) fn of(uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::with_lists(uri, known, &[])
+    }
+
+    /// Reads a query string that may have the `known` parameters, those of `lists` several times.
+    pub(super) fn with_lists(uri: &Uri, known: &[&'static str], lists: &[&str]) -> Result<Self, Problem> {
         if uri.query().is_none_or(str::is_empty) {
             return Ok(Self(Vec::new()));
         }
@@ -32,7 +37,8 @@ impl Params {
             if !known.contains(&name.as_str()) {
                 return Err(unknown(name, known));
             }
-            if given.iter().take(place).any(|(earlier, _)| earlier == name) {
+            let is_list = lists.contains(&name.as_str());
+            if !is_list && given.iter().take(place).any(|(earlier, _)| earlier == name) {
                 return Err(invalid(name, "is given twice"));
             }
             if value.is_empty() {
@@ -52,6 +58,11 @@ impl Params {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
+    /// The texts of a parameter that may be given several times.
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
     /// A parameter as something that has a text form.
     pub(super) fn parsed<T: FromStr>(&self, name: &str, form: &str) -> Result<Option<T>, Problem> {
         let parse =
@@ -61,8 +72,7 @@ impl Params {
 
     /// A moment.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        let form = "RFC 3339, like 2026-01-31T12:00:00Z (a `+` must be written %2B)";
-        self.parsed(name, form)
+        self.text(name).map(|text| time(name, text)).transpose()
     }
 
     /// A position.
@@ -83,6 +93,12 @@ impl Params {
         kept.sort();
         format!("{kept:?}")
     }
+}
+
+/// The moment that the text of a parameter says.
+pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    let form = "RFC 3339, like 2026-01-31T12:00:00Z (a `+` must be written %2B)";
+    text.parse().map_err(|_| invalid(name, &format!("must be {form}, `{text}` is not")))
 }
 
 /// A parameter has a value it cannot have.

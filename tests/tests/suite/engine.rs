@@ -130,8 +130,8 @@ fn queries_find_by_everything_they_name_in_both_directions() {
     check(Query::matching(own().of_type_prefix("order.")), &["order.placed", "order.paid"]);
     check(Query::matching(own().tagged(Tag::new("x").unwrap())), &["order.placed", "user.seen"]);
     check(Query { from: engine.watermark(), ..Query::all() }, &["order.foreign"]);
-    let second = Query { from_version: allsource_engine::Version::new(2), ..Query::entity(&entity("a")) };
-    check(second, &["user.seen"]);
+    let second = Filter::entity(&entity("a")).since_version(allsource_engine::Version::FIRST.next());
+    check(Query::matching(second), &["user.seen"]);
     assert_eq!(types(&engine, &Query::all().newest_first().limit(1)), ["order.foreign"]);
     assert_eq!(engine.count(&Query::matching(own())), Ok(Some(3)));
     assert_eq!(engine.stats(Some(&acme)).unwrap().entities, 1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, NewEvent, Timestamp};
+use allsource_engine::event::{Entity, Filter, NewEvent, Timestamp};
 use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
 use allsource_engine::{AsOf, Batch, Engine, FoldError, Options, Position, Query, State, Step, Version};
 use allsource_format::partition::key_hash;
@@ -56,11 +56,11 @@ fn check_states(engine: &Engine, entity: &Entity, count: u64) {
         let version = event.version();
         check(AsOf::Version(version), version.value());
         check(AsOf::Position(event.position()), version.value());
-        let after = Query { from_version: Some(version), ..Query::entity(entity) };
+        let after = Query::matching(Filter::entity(entity).since_version(version));
         let found: Vec<u64> =
             engine.read(&after).unwrap().map(|event| event.unwrap().version().value()).collect();
         assert_eq!(found, (version.value()..=count).collect::<Vec<_>>());
-        let until = Query { to_version: Some(version), ..Query::entity(entity) }.newest_first();
+        let until = Query::matching(Filter::entity(entity).until_version(version)).newest_first();
         assert_eq!(engine.read(&until).unwrap().count() as u64, version.value());
     }
     check(AsOf::Version(Version::new(count + 9).unwrap()), count);

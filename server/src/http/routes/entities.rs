@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, EntityId, Timestamp};
+use allsource_engine::event::{Entity, EntityId, Filter, Timestamp};
 use allsource_engine::{AsOf, Query, State as EntityState, Version};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
@@ -59,8 +59,8 @@ impl Asked {
 
     /// Up to where the folded events reach, so that the history is of exactly those.
     fn history(&self, state: &EntityState) -> Query {
-        let query = Query::entity(&self.entity);
-        Query { to_version: Some(state.version()), until: self.time, ..query }
+        let own = Filter::entity(&self.entity).until_version(state.version());
+        Query::matching(Filter { until: self.time, ..own })
     }
 }
 

@@ -55,10 +55,10 @@ pub(super) async fn query(State(app): State<Arc<App>>, uri: Uri, headers: Header
 }
 
 fn stream(app: &App, mut asked: Asked) -> Result<Response, ReadError> {
-    let (payload, exclude) = (asked.payload.take(), asked.exclude.take());
+    let payload = asked.payload.take();
     let mut skip = asked.skip;
     let keep = move |event: &_| {
-        let is_match = asked::keeps(event, payload.as_ref(), exclude.as_deref());
+        let is_match = payload.as_ref().is_none_or(|conditions| conditions.hold(event));
         let is_skipped = is_match && skip > 0;
         skip -= u64::from(is_skipped);
         is_match && !is_skipped

@@ -7,8 +7,10 @@ fn fill(server: &Server) {
     let lines: Vec<String> = (0..300)
         .map(|n| {
             let kind = ["order.placed", "order.paid", "user.created"][n % 3];
+            let tags = [(10, "ten"), (4, "four")].into_iter().filter(|(of, _)| n % of == 0);
+            let tags: Vec<&str> = tags.map(|(_, tag)| tag).collect();
             json!({"event_type": kind, "entity_id": format!("e-{}", n % 7), "payload": {"n": n, "even": n % 2 == 0},
-                "tags": if n % 10 == 0 { vec!["ten"] } else { vec![] },
+                "tags": tags,
                 "timestamp": format!("2026-01-01T00:{:02}:{:02}Z", n / 60, n % 60)})
             .to_string()
         })
@@ -55,6 +57,44 @@ fn every_condition_selects_what_it_says() {
     check("payload_filter=%7B%22even%22:true%7D", &|n| n % 2 == 0);
     check("payload_filter=%7B%22payload.n%22:42%7D", &|n| n == 42);
     check("entity_id=nobody", &|_| false);
+    check("event_type=order.paid&event_type=user.created", &|n| n % 3 > 0);
+    check("event_type_prefix=order.pl&event_type_prefix=user.&event_type_prefix=order.pla", &|n| n % 3 != 1);
+    check("event_type_prefix=order.&exclude_event_type_prefix=order.pa", &|n| n % 3 == 0);
+    check("exclude_event_type_prefix=order.pa&exclude_event_type_prefix=user", &|n| n % 3 == 0);
+    check("tag=ten&tag=four", &|n| n % 20 == 0);
+    check("tag=four&event_type=order.paid&entity_id=e-1", &|n| n % 4 == 0 && n % 3 == 1 && n % 7 == 1);
+    check("entity_id_prefix=e-3", &|n| n % 7 == 3);
+    check("entity_id_prefix=e-&tag=ten&event_type=order.paid", &|n| n % 10 == 0 && n % 3 == 1);
+    check("entity_id=e-3&from_version=2&to_version=4", &|n| n % 7 == 3 && (7..28).contains(&n));
+    check("to_version=1", &|n| n < 7);
+}
+
+/// Such a question had an empty answer, as if nothing had happened.
+#[test]
+fn conditions_that_no_event_can_meet_are_refused_by_name() {
+    let server = Server::start();
+    fill(&server);
+    let check = |query: &str, parameter: &str| {
+        let problem = server.get(&format!("/api/v1/events/query?{query}")).problem(400, "invalid-parameter");
+        assert_eq!(problem["parameter"], parameter, "{query}: {problem}");
+        let stream = server.get(&format!("/api/v1/events/stream?{query}"));
+        if !query.starts_with("from=") {
+            assert_eq!(stream.problem(400, "invalid-parameter")["parameter"], parameter, "stream, {query}");
+        }
+    };
+    check("entity_id=e-1&entity_id_prefix=e-2", "entity_id_prefix");
+    check("event_type=order.paid&event_type_prefix=user.", "event_type");
+    check("event_type=order.paid&exclude_event_type_prefix=order.", "event_type");
+    check("event_type_prefix=order.paid&exclude_event_type_prefix=order.", "event_type_prefix");
+    check("from_version=3&to_version=2", "from_version");
+    check("from_version=0", "from_version");
+    check("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since");
+    check("since=2026-01-02T00:00:00Z&as_of=2026-01-01T00:00:00Z", "since");
+    check("from=9&to=8", "from");
+    check("entity_id_prefix=%20e", "entity_id_prefix");
+    check(&"&tag=t".repeat(65)[1..], "tag");
+    let long = "x".repeat(257);
+    check(&format!("event_type_prefix={long}"), "event_type_prefix");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What a query asks, read from its parameters.
 
 use allsource_engine::error::ReadError;
-use allsource_engine::event::{Entity, EntityId, EventRef, EventType, Filter, Tag, Timestamp};
+use allsource_engine::event::{Entity, EventRef, Filter};
 use allsource_engine::{Engine, Order, Position, Query, Version};
 use axum::http::{HeaderMap, Uri};
 use uuid::Uuid;
 
-use super::payload::Conditions;
+use super::payload::Conditions as PayloadFilter;
 use super::top;
+use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
 use crate::http::routes::page::{Cursor, question};
 use crate::http::tenant;
@@ -15,24 +16,8 @@ use crate::problem::Problem;
 
 /// The default and the largest number of events of a page.
 const PAGE_EVENTS: usize = 10_000;
-const KNOWN: &[&str] = &[
-    "entity_id",
-    "event_type",
-    "event_type_prefix",
-    "exclude_event_type_prefix",
-    "tag",
-    "payload_filter",
-    "tenant_id",
-    "as_of",
-    "since",
-    "until",
-    "from",
-    "to",
-    "order",
-    "limit",
-    "offset",
-    "cursor",
-];
+/// Parameters beside the conditions of the filter.
+const OTHERS: [&str; 8] = ["payload_filter", "tenant_id", "from", "to", "order", "limit", "offset", "cursor"];
 
 /// A question, and where its answer goes on.
 pub(super) struct Asked {
@@ -43,8 +28,7 @@ pub(super) struct Asked {
     pub(super) limit: usize,
     /// Matching events to pass over first.
     pub(super) skip: u64,
-    pub(super) payload: Option<Conditions>,
-    pub(super) exclude: Option<Vec<String>>,
+    pub(super) payload: Option<PayloadFilter>,
     /// The question as first asked, to count what answers it.
     whole: Query,
 }
@@ -56,7 +40,8 @@ impl Asked {
         engine: &Engine,
         is_unlimited: bool,
     ) -> Result<Self, Problem> {
-        let params = Params::of(uri, KNOWN)?;
+        let known = [&filter::NAMES[..], &OTHERS].concat();
+        let params = Params::with_lists(uri, &known, &filter::LISTS)?;
         let tenant = tenant::of_read(&params, headers)?;
         let question = question(&params, tenant.as_str());
         let cursor = match Cursor::among(&params, question)? {
@@ -66,7 +51,7 @@ impl Asked {
             }
             None => None,
         };
-        let whole = whole(&params, Filter { tenant: Some(tenant), ..filter(&params)? })?;
+        let whole = whole(&params, Conditions::among(&params)?.filter(tenant)?)?;
         let asked_to = whole.to.map_or(u64::MAX, Position::value);
         let top = cursor.map_or_else(|| top(engine).min(asked_to), |cursor| cursor.top);
         let whole = up_to(top, whole);
@@ -80,8 +65,8 @@ impl Asked {
             Some(cursor) => cursor.skip,
             None => params.parsed("offset", "a whole number")?.unwrap_or(0),
         };
-        let (payload, exclude) = (Conditions::among(&params)?, excluded(&params));
-        Ok(Self { query, top, question, limit: limit(&params, is_unlimited)?, skip, payload, exclude, whole })
+        let payload = PayloadFilter::among(&params)?;
+        Ok(Self { query, top, question, limit: limit(&params, is_unlimited)?, skip, payload, whole })
     }
 
     /// What the events are looked up by, as it is named in metrics.
@@ -111,13 +96,12 @@ impl Asked {
 
     /// How many events answer the question, pages aside, if that is cheap to know.
     pub(super) fn total(&self, engine: &Engine) -> Result<Option<u64>, ReadError> {
-        let is_exact = self.payload.is_none() && self.exclude.is_none();
-        if is_exact { engine.count(&self.whole) } else { Ok(None) }
+        if self.payload.is_none() { engine.count(&self.whole) } else { Ok(None) }
     }
 
     /// Whether an event that the engine found is part of the answer.
     pub(super) fn keeps(&self, event: &EventRef) -> bool {
-        keeps(event, self.payload.as_ref(), self.exclude.as_deref())
+        self.payload.as_ref().is_none_or(|conditions| conditions.hold(event))
     }
 }
 
@@ -129,37 +113,15 @@ fn up_to(top: u64, query: Query) -> Query {
     }
 }
 
-pub(super) fn keeps(event: &EventRef, payload: Option<&Conditions>, exclude: Option<&[String]>) -> bool {
-    let is_excluded = |prefix: &String| event.event_type().starts_with(prefix.as_str());
-    !exclude.is_some_and(|prefixes| prefixes.iter().any(is_excluded))
-        && payload.is_none_or(|conditions| conditions.hold(event))
-}
-
-fn filter(params: &Params) -> Result<Filter, Problem> {
-    Ok(Filter {
-        entity_id: params.text("entity_id").map(EntityId::new).transpose()?,
-        types: params.text("event_type").map(EventType::new).transpose()?.into_iter().collect(),
-        type_prefixes: params.text("event_type_prefix").map(str::to_owned).into_iter().collect(),
-        tags: params.text("tag").map(Tag::new).transpose()?.into_iter().collect(),
-        ..Filter::all()
-    })
-}
-
 fn whole(params: &Params, filter: Filter) -> Result<Query, Problem> {
-    let until: [Option<Timestamp>; 2] = [params.time("until")?, params.time("as_of")?];
     let order = match params.text("order") {
         None | Some("asc") => Order::Ascending,
         Some("desc") => Order::Descending,
         Some(other) => return Err(invalid("order", &format!("must be asc or desc, `{other}` is neither"))),
     };
-    Ok(Query {
-        from: params.position("from")?,
-        to: params.position("to")?,
-        since: params.time("since")?,
-        until: until.into_iter().flatten().min(),
-        order,
-        ..Query::matching(filter)
-    })
+    let (from, to) = (params.position("from")?, params.position("to")?);
+    filter::ascending("from", from, "to", to)?;
+    Ok(Query { from, to, order, ..Query::matching(filter) })
 }
 
 fn limit(params: &Params, is_unlimited: bool) -> Result<usize, Problem> {
@@ -171,9 +133,4 @@ fn limit(params: &Params, is_unlimited: bool) -> Result<usize, Problem> {
     let more =
         "the next page is behind next_cursor, and `Accept: application/x-ndjson` streams without a limit";
     Err(invalid("limit", &format!("must be from 1 to {PAGE_EVENTS}, {limit} is not; {more}")))
-}
-
-fn excluded(params: &Params) -> Option<Vec<String>> {
-    let text = params.text("exclude_event_type_prefix")?;
-    Some(text.split(',').map(|prefix| prefix.trim().to_owned()).filter(|prefix| !prefix.is_empty()).collect())
 }

@@ -1,15 +1,17 @@
 //! What a stream is asked for.
 
-use allsource_engine::event::{EntityId, EventType, Filter, TenantId};
+use allsource_engine::event::{Filter, TenantId};
 use allsource_engine::{Cursor, Engine, Position, Start};
 use axum::http::{HeaderMap, Uri};
 
+use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
 use crate::http::routes::append::invalid_header;
 use crate::http::tenant;
 use crate::problem::Problem;
 
-const KNOWN: &[&str] = &["cursor", "from", "entity_id", "event_type", "event_type_prefix", "tenant_id"];
+/// Parameters beside the conditions of the filter.
+const OTHERS: [&str; 3] = ["cursor", "from", "tenant_id"];
 
 const CURSOR_FORM: &str = "a cursor that a stream of this server gave";
 
@@ -24,14 +26,10 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(uri: &Uri, headers: &HeaderMap, engine: &Engine) -> Result<Self, Problem> {
-        let params = Params::of(uri, KNOWN)?;
+        let known = [&filter::NAMES[..], &OTHERS].concat();
+        let params = Params::with_lists(uri, &known, &filter::LISTS)?;
         let tenant = tenant::of_read(&params, headers)?;
-        let filter = Filter {
-            entity_id: params.text("entity_id").map(EntityId::new).transpose()?,
-            types: params.text("event_type").map(EventType::new).transpose()?.into_iter().collect(),
-            type_prefixes: params.text("event_type_prefix").map(str::to_owned).into_iter().collect(),
-            ..Filter::tenant(tenant.clone())
-        };
+        let filter = Conditions::among(&params)?.filter(tenant.clone())?;
         let start = match (last_seen(headers)?, params.parsed::<Cursor>("cursor", CURSOR_FORM)?) {
             // A client that reconnects repeats its first request and says how far it has come since.
             (Some(cursor), _) | (None, Some(cursor)) => {

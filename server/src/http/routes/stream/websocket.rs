@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allsource_engine::error::ReadError;
-use allsource_engine::event::{EntityId, EventType, Filter};
+use allsource_engine::event::Filter;
 use allsource_engine::{Message, Position, Start, Subscription};
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::asked::Asked;
 use super::next;
 use crate::app::{App, stopped};
+use crate::http::filter::{self, Conditions};
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_object, write_event};
 
@@ -24,16 +24,6 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest frame of a client: all it sends is a filter.
 const FRAME_BYTES_MAX: usize = 16 << 10;
-const FILTER_FIELDS: &[&str] = &["entity_id", "event_type", "event_type_prefix"];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FilterFrame {
-    entity_id: Option<String>,
-    event_type: Option<String>,
-    event_type_prefix: Option<String>,
-}
-
 /// Why a connection ends.
 enum End {
     /// The client went away, or takes nothing.
@@ -153,13 +143,8 @@ impl Connection {
     }
 
     fn filter(&self, text: &str) -> Result<Filter, Problem> {
-        let frame: FilterFrame = parse_object(text.as_bytes(), FILTER_FIELDS)?;
-        Ok(Filter {
-            entity_id: frame.entity_id.map(EntityId::new).transpose()?,
-            types: frame.event_type.map(EventType::new).transpose()?.into_iter().collect(),
-            type_prefixes: frame.event_type_prefix.into_iter().collect(),
-            ..Filter::tenant(self.asked.tenant.clone())
-        })
+        let conditions: Conditions = parse_object(text.as_bytes(), &filter::NAMES)?;
+        conditions.filter(self.asked.tenant.clone())
     }
 
     async fn mark(&mut self, kind: &str, position: Option<Position>) -> Result<(), End> {
