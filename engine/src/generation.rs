@@ -27,7 +27,7 @@ use crate::sealed::SealedFile;
 use files::Files;
 
 pub(crate) use fetch::{Ahead, Stretches};
-pub(crate) use files::{remove, remove_leftovers};
+pub(crate) use files::{is_any, remove, remove_leftovers};
 pub(crate) use names::{List, Names};
 pub(crate) use scan::{Records, runs};
 pub(crate) use write::{Builder, Segment, WriteError, run_length};

@@ -120,7 +120,7 @@ fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenEr
     let _lock = lock_shared(disk, path)?;
     let manifest = match manifest::read(disk) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) if journal::is_any(disk) => {
+        Ok(None) if journal::is_any(disk)? => {
             report.damage.push(Damage::new(manifest::DIR, 0, "there are journal files but no manifest"));
             return Ok((report, None));
         }

@@ -31,17 +31,29 @@ fn path_of(number: u64) -> String {
     format!("{DIR}/{number:020}")
 }
 
+/// The number in the name of a manifest; `None`: the file is none of ours.
+fn number_of(name: &str) -> Option<u64> {
+    let number = name.parse().ok()?;
+    (path_of(number).strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(number)
+}
+
+/// The numbers of the manifests that are there, in ascending order.
+fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
+    let names = match disk.list(DIR) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names?,
+    };
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 /// The manifest that counts: the one of the highest number; `None`: there is no store here yet.
 ///
 /// A manifest gets its name only after its bytes are durable, so a named one that does not read is damage.
 pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
-    let names = match disk.list(DIR) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(OpenError::io("list manifests", error)),
-    };
-    let numbers = names.iter().filter(|name| name.len() == 20).filter_map(|name| name.parse::<u64>().ok());
-    let Some(number) = numbers.max() else { return Ok(None) };
+    let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
+    let Some(&number) = numbers.last() else { return Ok(None) };
     let path = path_of(number);
     let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
     match Manifest::decode(&bytes) {
@@ -57,16 +69,15 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
 
 /// Checks the manifests that are kept beside the one that counts; returns how many there are in all, and their bytes.
 pub(crate) fn check_all(disk: &dyn Disk) -> Result<(u64, u64), OpenError> {
-    let names = disk.list(DIR).map_err(|error| OpenError::io("list manifests", error))?;
-    let named: Vec<String> = names.into_iter().filter(|name| name.len() == 20).collect();
+    let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
     let mut total = 0;
-    for name in &named {
-        let path = format!("{DIR}/{name}");
+    for number in &numbers {
+        let path = path_of(*number);
         let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
         Manifest::decode(&bytes).map_err(|problem| Damage::new(path, 0, problem))?;
         total += bytes.len() as u64;
     }
-    Ok((named.len() as u64, total))
+    Ok((numbers.len() as u64, total))
 }
 
 fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
@@ -109,45 +120,34 @@ fn name(disk: &dyn Disk, manifest: &Manifest, path: &str) -> io::Result<()> {
 
 /// Writes a manifest into the room reserved for it and gives it its name once it is durable. The room must be of
 /// this opening: after a crash an unnamed file may be another name of a manifest that counts.
-pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest, room: &dyn DiskFile) -> io::Result<()> {
-    write(manifest, room)?;
-    name(disk, manifest, NEXT_JOURNAL)
+pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest, room: &dyn DiskFile) -> Result<(), PublishError> {
+    write(manifest, room).map_err(PublishError::Unwritten)?;
+    name(disk, manifest, NEXT_JOURNAL).map_err(PublishError::Unknown)
 }
 
-/// Notes in a new manifest that the journal reaches to the file of this number, so that its loss is noticed.
+/// Records in a new manifest that the journal reaches to the file of this number, so that its loss is noticed, and
+/// whatever else has changed. The manifest counts once this has succeeded.
 pub(crate) fn note_journal(
     disk: &dyn Disk,
     manifest: &mut Manifest,
     last_journal: u64,
     room: &dyn DiskFile,
-) -> io::Result<()> {
-    if manifest.last_journal >= last_journal {
-        return Ok(());
-    }
-    manifest.number += 1;
-    manifest.last_journal = last_journal;
-    publish(disk, manifest, room)?;
-    remove_old(disk, manifest.number)
+) -> Result<(), PublishError> {
+    assert!(last_journal >= manifest.last_journal, "no journal file that counts is forgotten");
+    let next = Manifest { number: manifest.number + 1, last_journal, ..manifest.clone() };
+    publish(disk, &next, room)?;
+    *manifest = next;
+    remove_old(disk, manifest.number);
+    Ok(())
 }
 
-/// Records the opening in a new manifest: its incarnation, and that the journal reaches to the file of this number.
-pub(crate) fn note_opening(
-    disk: &dyn Disk,
-    manifest: &mut Manifest,
-    last_journal: u64,
-    room: &dyn DiskFile,
-) -> io::Result<()> {
-    assert!(last_journal >= manifest.last_journal, "an opening removes no journal file that counts");
-    manifest.number += 1;
-    manifest.last_journal = last_journal;
-    publish(disk, manifest, room)?;
-    remove_old(disk, manifest.number)
+/// Removes all manifests but the one of this number and the one before it. One that cannot be removed now does no harm,
+/// and is tried again by whoever comes here next.
+pub(crate) fn remove_old(disk: &dyn Disk, number: u64) {
+    let Ok(numbers) = numbers(disk) else { return };
+    let old = numbers.into_iter().filter(|old| old + 1 < number);
+    old.for_each(|old| drop(disk.remove(&path_of(old))));
 }
 
-/// The manifest before the one of this number is kept, older ones are not.
-fn remove_old(disk: &dyn Disk, number: u64) -> io::Result<()> {
-    match disk.remove(&path_of(number.saturating_sub(2))) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::error::{Damage, OpenError};
 use crate::generation;
 use crate::journal::{self, Cursor, Examined};
 use crate::load::Loader;
-use crate::manifest;
+use crate::manifest::{self, PublishError};
 use crate::options::Options;
 use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk, DiskFile, DiskLock, Entropy};
@@ -19,6 +19,30 @@ use std::sync::Arc;
 
 /// The file that keeps a second opener out.
 const LOCK: &str = "LOCK";
+
+/// The folder of the log in which a server keeps what it must know, a store of its own.
+const SYSTEM: &str = "system";
+/// The folder of what is derived from the log.
+const DERIVED: &str = "derived";
+
+/// What file systems, network shares and desktops put into every folder.
+const OF_SYSTEMS: [&str; 14] = [
+    "lost+found",
+    ".DS_Store",
+    ".fseventsd",
+    ".Spotlight-V100",
+    ".Trashes",
+    ".snapshot",
+    ".snapshots",
+    ".zfs",
+    "@eaDir",
+    "#recycle",
+    "#snapshot",
+    "@Recycle",
+    "System Volume Information",
+    "Thumbs.db",
+];
+const OF_SYSTEMS_BEGIN: [&str; 3] = [".Trash-", ".nfs", "._"];
 
 /// A store that is ready to be written.
 pub(crate) struct Opened {
@@ -51,11 +75,8 @@ pub(crate) fn open(
         Some(manifest) => manifest,
         None => create(disk, path, clock, entropy, options)?,
     };
-    // Whoever gave these files their names may have been killed before the names were durable. Until they are, a
-    // crash could keep the name of a file made now and lose one before it.
-    [manifest::DIR, journal::DIR, generation::DIR].into_iter().try_for_each(|dir| {
-        disk.sync_dir(dir).map_err(|error| OpenError::io(format!("sync the folder {dir}"), error))
-    })?;
+    make_folders(disk)?;
+    manifest::remove_old(disk, manifest.number);
     let mut loader = loader(&manifest);
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
     check_reaches(&manifest, &examined)?;
@@ -75,8 +96,9 @@ pub(crate) fn open(
         manifest.lineage.push(incarnation);
     }
     manifest::reserve(disk, &manifest)
-        .and_then(|room| manifest::note_opening(disk, &mut manifest, cursor.header.number, &*room))
-        .map_err(|error| OpenError::io("write a manifest", error))?;
+        .map_err(PublishError::Unwritten)
+        .and_then(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room))
+        .map_err(|error| OpenError::io("write a manifest", error.into()))?;
     Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
 }
 
@@ -133,12 +155,7 @@ fn create(
     options: &Options,
 ) -> Result<Manifest, OpenError> {
     check_vacant(disk, path)?;
-    let failed = |error| OpenError::io("create the store", error);
-    let dirs = [manifest::DIR, journal::DIR, generation::DIR, snapshot::DIR, journal::QUARANTINE];
-    dirs.into_iter()
-        .try_for_each(|dir| disk.create_dir(dir))
-        .and_then(|()| disk.sync_dir(""))
-        .map_err(failed)?;
+    make_folders(disk)?;
     let manifest = Manifest {
         store: entropy.uuid().into_bytes(),
         number: 1,
@@ -152,31 +169,59 @@ fn create(
         sequences: vec![0; options.partitions as usize],
     };
     manifest::reserve(disk, &manifest)
+        .map_err(PublishError::Unwritten)
         .and_then(|room| manifest::publish(disk, &manifest, &*room))
-        .map_err(failed)?;
+        .map_err(|error| OpenError::io("create the store", error.into()))?;
     Ok(manifest)
 }
 
-/// A store is only ever created where nothing else is: not beside other files, and not over a journal whose
-/// manifest is gone.
+/// Makes the folders of a store that are missing, as a tool leaves them out that copies no empty ones, and makes every
+/// name in them durable: whoever gave a file its name may have been killed before it was. Until it is, a crash could
+/// keep the name of a file made now and lose one before it.
+fn make_folders(disk: &dyn Disk) -> Result<(), OpenError> {
+    let dirs = [manifest::DIR, journal::DIR, generation::DIR, snapshot::DIR, journal::QUARANTINE];
+    for dir in dirs {
+        disk.create_dir(dir).map_err(|error| OpenError::io(format!("create the folder {dir}"), error))?;
+    }
+    for dir in ["", manifest::DIR, journal::DIR, generation::DIR] {
+        disk.sync_dir(dir).map_err(|error| OpenError::io(format!("sync the folder {dir:?}"), error))?;
+    }
+    Ok(())
+}
+
+/// A store is only ever created where nothing else is: not beside other files, and not over what is left of a store
+/// whose manifest is gone.
 fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let names = disk.list("").map_err(|error| OpenError::io("list the folder", error))?;
+    if let Some(stranger) = names.iter().find(|name| !is_expected(name)) {
+        let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
+        return Err(OpenError::NotAStore { path: path.to_owned(), problem });
+    }
+    let left = match () {
+        () if journal::is_any(disk)? => "journal files",
+        () if generation::is_any(disk)? => "sealed files",
+        () if names.iter().any(|name| name == SYSTEM) => "a system log",
+        () => return Ok(()),
+    };
+    Err(Damage::new(manifest::DIR, 0, format!("there is {left} but no manifest")).into())
+}
+
+/// Whether a name in the store's folder is the store's own, or one that systems put into every folder.
+fn is_expected(name: &str) -> bool {
     let own = [
         LOCK,
-        "lost+found",
         manifest::DIR,
         journal::DIR,
         generation::DIR,
         snapshot::DIR,
         journal::QUARANTINE,
+        SYSTEM,
+        DERIVED,
     ];
-    if let Some(stranger) = names.iter().find(|name| !own.contains(&name.as_str())) {
-        let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
-        return Err(OpenError::NotAStore { path: path.to_owned(), problem });
-    }
-    if journal::is_any(disk) {
-        let problem = "there are journal files but no manifest";
-        return Err(Damage::new(manifest::DIR, 0, problem).into());
-    }
-    Ok(())
+    own.contains(&name)
+        || OF_SYSTEMS.contains(&name)
+        || OF_SYSTEMS_BEGIN.iter().any(|begin| name.starts_with(begin))
 }
+
+#[cfg(test)]
+mod tests;

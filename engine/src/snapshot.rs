@@ -114,7 +114,7 @@ impl Snapshots {
             // What the store does not know belongs to somebody else; a file half written is its own.
             let number = match file::number_of(&name) {
                 Some(number) => number,
-                None if name.ends_with(".tmp") => 0,
+                None if file::UNNAMED.ends_with(&format!("/{name}")) => 0,
                 None => continue,
             };
             next_number = next_number.max(number.saturating_add(1));

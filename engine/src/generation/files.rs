@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use allsource_format::manifest::{Generation as Entry, Manifest};
 
 use super::{Access, DIR, index_path, partition_dir, segment_path};
+use crate::error::OpenError;
 use crate::platform::Disk;
 
 /// A claim on the files of a generation, shared by everyone who may open one.
@@ -64,7 +65,25 @@ fn remove_unknown(disk: &dyn Disk, dir: &str, is_known: impl Fn(&str) -> bool) -
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         names => names?,
     };
-    let is_ours = |name: &&String| [".seg", ".idx", ".tmp"].iter().any(|end| name.ends_with(end));
-    let unknown = names.iter().filter(is_ours).filter(|name| !is_known(name));
+    let unknown = names.iter().filter(|name| is_ours(name) && !is_known(name));
     unknown.into_iter().try_for_each(|name| disk.remove(&format!("{dir}/{name}")))
+}
+
+/// Whether a name is one that segments and indexes have, or have while they are written: `FIRST-LAST.seg`,
+/// `FIRST-LAST.idx`, and either with `.tmp` behind it.
+fn is_ours(name: &str) -> bool {
+    let stem = name.strip_suffix(".tmp").unwrap_or(name);
+    let Some((range, end)) = stem.split_once('.') else { return false };
+    let is_position = |text: &str| text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_range = range.split_once('-').is_some_and(|(first, last)| is_position(first) && is_position(last));
+    is_range && matches!(end, "seg" | "idx")
+}
+
+/// Whether there are sealed files.
+pub(crate) fn is_any(disk: &dyn Disk) -> Result<bool, OpenError> {
+    let listed = |dir: &str| match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        names => names.map_err(|error| OpenError::io(format!("list {dir}"), error)),
+    };
+    Ok(listed(DIR)?.iter().any(|name| is_ours(name)))
 }

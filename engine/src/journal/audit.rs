@@ -1,6 +1,8 @@
 //! Looking for all damage in a journal, not only for the first: each file is judged by its own header and by that of
 //! the next.
 
+use std::io;
+
 use allsource_format::journal::Header;
 use allsource_format::manifest::Manifest;
 
@@ -38,7 +40,9 @@ pub(crate) fn audit(disk: &dyn Disk, manifest: &Manifest) -> Result<Audit, OpenE
                 audit.damage.push(damage);
                 None
             }
-            Err(OpenError::Io { .. }) if !present.contains(&number) => {
+            Err(OpenError::Io { error, .. })
+                if error.kind() == io::ErrorKind::NotFound && !present.contains(&number) =>
+            {
                 audit.damage.push(Damage::new(path_of(number), 0, "the file is missing"));
                 None
             }

@@ -10,7 +10,7 @@ use allsource_format::manifest::Manifest;
 use rkyv::util::AlignedVec;
 
 use super::cursor::Cursor;
-use super::file::{DIR, path_of};
+use super::file::{self, path_of};
 use super::walk::{find_evidence, used_length, walk};
 use crate::error::{Damage, OpenError};
 use crate::planted::{self, Bug};
@@ -100,17 +100,10 @@ pub(crate) fn examine(
     Ok(examined)
 }
 
-/// The numbers of the journal files that are there, in order.
+/// The numbers of the journal files that belong to the store and are there, in order.
 pub(super) fn numbers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<u64>, OpenError> {
-    let names = match disk.list(DIR) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(OpenError::io("list journal files", error)),
-    };
-    let numbers = names.iter().filter_map(|name| name.strip_suffix(".jnl")?.parse::<u64>().ok());
-    let mut numbers: Vec<u64> = numbers.filter(|number| *number >= manifest.first_journal).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+    let numbers = file::numbers(disk).map_err(|error| OpenError::io("list journal files", error))?;
+    Ok(numbers.into_iter().filter(|number| *number >= manifest.first_journal).collect())
 }
 
 /// The headers of all journal files, in order and without a gap.

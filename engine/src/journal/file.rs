@@ -7,6 +7,7 @@ use std::time::Duration;
 use allsource_format::journal::Header;
 use parking_lot::{Condvar, Mutex};
 
+use crate::error::OpenError;
 use crate::manifest::{self, Catalog};
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
@@ -46,11 +47,25 @@ fn recycle(disk: &dyn Disk, retired: u64, length: u64) -> io::Result<Arc<dyn Dis
     Ok(file)
 }
 
+/// The numbers of the journal files that are there, in ascending order. What has another name is none of ours.
+pub(super) fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
+    let names = match disk.list(DIR) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names?,
+    };
+    let number_of = |name: &String| {
+        let number = name.strip_suffix(".jnl")?.parse().ok()?;
+        (path_of(number).strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(number)
+    };
+    let mut numbers: Vec<u64> = names.iter().filter_map(number_of).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 /// Removes journal files that no longer belong to the store.
 pub(crate) fn remove_before(disk: &dyn Disk, first: u64) -> io::Result<()> {
-    let names = disk.list(DIR)?;
-    let numbers = names.iter().filter_map(|name| name.strip_suffix(".jnl")?.parse::<u64>().ok());
-    numbers.filter(|number| *number < first).try_for_each(|number| disk.remove(&path_of(number)))
+    let mut old = numbers(disk)?.into_iter().filter(|number| *number < first);
+    old.try_for_each(|number| disk.remove(&path_of(number)))
 }
 
 fn remove_unnamed(disk: &dyn Disk) -> io::Result<()> {
@@ -61,8 +76,9 @@ fn remove_unnamed(disk: &dyn Disk) -> io::Result<()> {
 }
 
 /// Whether there are journal files.
-pub(crate) fn is_any(disk: &dyn Disk) -> bool {
-    disk.list(DIR).unwrap_or_default().iter().any(|name| name.ends_with(".jnl"))
+pub(crate) fn is_any(disk: &dyn Disk) -> Result<bool, OpenError> {
+    let numbers = numbers(disk).map_err(|error| OpenError::io("list journal files", error))?;
+    Ok(!numbers.is_empty())
 }
 
 /// Makes the unnamed next file: full length, all zero, durable. One left over from before is discarded, since

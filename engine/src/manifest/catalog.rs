@@ -22,6 +22,14 @@ pub(crate) enum PublishError {
     Unknown(io::Error),
 }
 
+impl From<PublishError> for io::Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Unwritten(error) | PublishError::Unknown(error) => error,
+        }
+    }
+}
+
 struct State {
     manifest: Manifest,
     /// Number and first position of each journal file that belongs to the store, oldest first.
@@ -50,10 +58,11 @@ impl Catalog {
         disk: &dyn Disk,
         header: &Header,
         room: &dyn DiskFile,
-    ) -> io::Result<()> {
+    ) -> Result<(), PublishError> {
         let mut state = self.state.lock();
+        note_journal(disk, &mut state.manifest, header.number, room)?;
         state.journals.push((header.number, header.first_position));
-        note_journal(disk, &mut state.manifest, header.number, room)
+        Ok(())
     }
 
     /// Events were sealed, or sealed ones moved: `change` changes the list of generations and the sequences. Returns
@@ -78,8 +87,7 @@ impl Catalog {
         let room = create(disk, NEXT_SEALED, 0).map_err(PublishError::Unwritten)?;
         write(&manifest, &*room).map_err(PublishError::Unwritten)?;
         name(disk, &manifest, NEXT_SEALED).map_err(PublishError::Unknown)?;
-        // An old manifest that stays does no harm.
-        let _ = remove_old(disk, manifest.number);
+        remove_old(disk, manifest.number);
         let first_journal = manifest.first_journal;
         state.manifest = manifest;
         let (retired, kept) = state.journals.iter().partition(|(number, _)| *number < first_journal);

@@ -42,3 +42,53 @@ fn a_limit_on_the_size_of_files_is_an_error_and_not_the_end() {
     assert!(output.status.code().is_some_and(|code| code != 0), "{:?} {told}", output.status);
     assert!(told.contains("File too large"), "{told}");
 }
+
+/// Tools that copy, sync or index folders leave out what is empty and add what is theirs.
+#[test]
+fn a_copy_opens_without_its_empty_folders_and_with_strangers_in_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open_with(folder.path(), small()).unwrap();
+    append(&engine, "a");
+    engine.close();
+    for dir in ["segments", "snapshots", "quarantine"] {
+        std::fs::remove_dir_all(folder.path().join(dir)).unwrap();
+    }
+    let strangers = [
+        "manifest/lost+found/x",
+        "manifest/notes.txt",
+        "journal/@eaDir/x",
+        "journal/1.jnl",
+        "segments/lost+found/x",
+        "segments/backup.seg",
+        "segments/p000/old.tmp",
+        "snapshots/@eaDir/x",
+        "snapshots/mine.tmp",
+        "snapshots/1.snp",
+        "system/manifest/00000000000000000001",
+        "derived/state",
+        "notes/x",
+    ];
+    let make = |path: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "theirs").unwrap();
+    };
+    strangers.iter().for_each(|path| make(path));
+    assert_eq!(verify(folder.path()).unwrap().damage, []);
+    for count in 2..6 {
+        let engine = Engine::open_with(folder.path(), small()).unwrap();
+        append(&engine, "a");
+        engine.seal().unwrap();
+        let entity = Entity::new("a").unwrap();
+        assert_eq!(engine.head(&entity).unwrap().unwrap().value(), count);
+        engine.snapshot(&entity).unwrap();
+        engine.close();
+        assert_eq!(verify(folder.path()).unwrap().damage, []);
+    }
+    for path in strangers {
+        assert_eq!(std::fs::read_to_string(folder.path().join(path)).unwrap(), "theirs", "{path}");
+    }
+    let named =
+        std::fs::read_dir(folder.path().join("manifest")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(named.filter(|name| name.len() == 20).count(), 2, "the newest manifest and the one before it");
+}
