@@ -20,6 +20,7 @@ use crate::platform::{Clock, Disk, DiskLock, Entropy};
 use crate::sequencer::Sequencer;
 use crate::signal::Signal;
 use crate::snapshot::{Place, Snapshots};
+use crate::subscribers::Subscribers;
 use crate::upkeep::{Done, Upkeep};
 use crate::view::Store;
 use crate::watermark::Watermark;
@@ -94,6 +95,7 @@ pub(crate) fn compose(
         queue,
         spare,
         store,
+        subscribers: Arc::new(Subscribers::new(Arc::clone(&watermark))),
         watermark,
         progress,
         tallies,

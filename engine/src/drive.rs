@@ -1,4 +1,4 @@
-//! What makes the store go: five threads in production, single steps in a simulation.
+//! What makes the store go: six threads in production, single steps in a simulation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,8 @@ use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk};
 use crate::position::Position;
 use crate::sequencer::{Moment, Rotate, Round, Sequencer};
+use crate::subscribe::Source;
+use crate::subscribers::{self, Subscribers};
 use crate::upkeep::Upkeep;
 use crate::view::Store;
 use crate::watermark::Watermark;
@@ -66,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) spare: Arc<Spare>,
     pub(crate) store: Arc<Store>,
     pub(crate) watermark: Arc<Watermark>,
+    pub(crate) subscribers: Arc<Subscribers>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) tallies: Tallies,
     pub(crate) handoff: Handoff<Round>,
@@ -83,6 +86,22 @@ pub(crate) struct Tallies {
 }
 
 impl Shared {
+    /// What subscriptions read from.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            store: Arc::clone(&self.store),
+            subscribers: Arc::clone(&self.subscribers),
+            lineage: Arc::clone(&self.lineage),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// Wakes subscribers, where no thread does it.
+    fn notify(&self) {
+        self.subscribers.advance(|| subscribers::in_memory(self.store.layers()));
+        self.subscribers.remind(self.clock.monotonic());
+    }
+
     /// Whether appends must wait until more is sealed.
     fn is_stalled(&self) -> bool {
         let layers = self.store.layers();
@@ -229,7 +248,9 @@ impl ByHand {
             Step::Mark => self.sequencer.mark().map(|round| shared.handoff.put(round)).is_some(),
             Step::Commit => {
                 let round = self.taken.take().or_else(|| shared.handoff.try_take());
-                round.map(|round| self.committer.commit(round)).is_some()
+                let committed = round.map(|round| self.committer.commit(round)).is_some();
+                shared.notify();
+                committed
             }
             Step::Prepare => shared.spare.make(&*shared.disk, &shared.catalog).is_ok(),
             Step::Freeze => {
@@ -281,6 +302,7 @@ pub(crate) fn start(
         spawn("preparer", Box::new(run_preparer))?,
         spawn("sealer", Box::new(run_sealer))?,
         spawn("upkeep", Box::new(run_upkeep))?,
+        spawn("notifier", Box::new(run_notifier))?,
     ])
 }
 
@@ -352,7 +374,11 @@ fn run_committer(shared: &Shared, mut committer: Committer) {
         }
     }
     committer.settle(Duration::ZERO);
-    shared.watermark.close();
+    shared.subscribers.close();
+}
+
+fn run_notifier(shared: &Shared) {
+    shared.subscribers.run(|| shared.store.layers(), || shared.clock.monotonic());
 }
 
 fn run_preparer(shared: &Shared) {

@@ -218,8 +218,7 @@ impl Engine {
     /// # Errors
     /// When the start lies beyond the end of the log, or in another history.
     pub fn subscribe(&self, start: Start, filter: Filter) -> Result<Subscription, CursorError> {
-        let Shared { store, watermark, lineage, .. } = &*self.shared;
-        Subscription::new(Arc::clone(store), Arc::clone(watermark), Arc::clone(lineage), start, filter)
+        Subscription::new(self.shared.source(), start, filter)
     }
 
     /// The cursor of a reader that has seen everything up to a position, and nothing if that is `None`.
@@ -298,12 +297,13 @@ impl Engine {
             match thread.thread().name() {
                 Some("allsource-preparer") => self.shared.spare.stop(),
                 Some("allsource-sealer") => self.shared.upkeep.stop(),
+                Some("allsource-notifier") => self.shared.subscribers.close(),
                 _ => {}
             }
             // A thread that panicked has said so; there is nothing left to do for it here.
             let _ = thread.join();
         }
-        self.shared.watermark.close();
+        self.shared.subscribers.close();
         *self.lock.lock() = None;
     }
 }

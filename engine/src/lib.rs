@@ -43,6 +43,7 @@ mod tail;
 mod view;
 mod load;
 mod watermark;
+mod subscribers;
 mod append;
 mod sequencer;
 mod committer;

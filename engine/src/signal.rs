@@ -1,5 +1,7 @@
 //! A signal that something has happened, for threads that wait for it.
 
+use std::sync::Arc;
+use std::task::Wake;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -38,5 +40,30 @@ impl Signal {
     pub(crate) fn stop(&self) {
         self.state.lock().is_stopped = true;
         self.raised.notify_all();
+    }
+}
+
+/// A waker for a thread that waits.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    is_rung: Mutex<bool>,
+    rung: Condvar,
+}
+
+impl Alarm {
+    /// Waits at most `timeout` until it is rung. True: it was, since somebody last waited.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let mut is_rung = self.is_rung.lock();
+        if !*is_rung {
+            self.rung.wait_for(&mut is_rung, timeout);
+        }
+        std::mem::take(&mut is_rung)
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        *self.is_rung.lock() = true;
+        self.rung.notify_all();
     }
 }

@@ -3,22 +3,27 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::ReadError;
 use crate::event::{EventRef, Filter};
 use crate::lineage::{Cursor, CursorError, Lineage};
+use crate::platform::Clock;
 use crate::position::Position;
 use crate::query::Query;
 use crate::read::Events;
+use crate::signal::Alarm;
+use crate::subscribers::{Id, REMIND_AFTER, Subscribers};
 use crate::view::{Resident, Store, View};
-use crate::watermark::Watermark;
 
-/// Events are read in stretches of so many positions, so that a filter that matches nothing still moves on.
+/// A fetch covers this many positions at most, so that a filter that matches nothing still moves on.
 const STRETCH: u64 = 65_536;
-/// Events fetched at a time.
-const FETCH: usize = 256;
+/// A fetch ends after this many events, or once they have this many bytes.
+const FETCH_EVENTS: usize = 256;
+const FETCH_BYTES: usize = 64 << 10;
+/// A subscriber for which nothing matches is given its position after this many.
+const PROGRESS_DISTANCE: u64 = 10_000;
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,47 +46,64 @@ pub enum Message {
     Event(EventRef),
     /// All that was durable has been delivered, up to this position; what follows is live. Said once.
     CaughtUp(Option<Position>),
-    /// Nothing more matches up to this position: a cursor may move there.
+    /// Nothing more matches up to this position: a cursor may move there. Said about once a second, or every 10,000
+    /// positions while catching up.
     Progress(Position),
+}
+
+/// What subscriptions read from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) store: Arc<Store>,
+    pub(crate) subscribers: Arc<Subscribers>,
+    pub(crate) lineage: Arc<Lineage>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A live, gapless sequence of events.
 pub struct Subscription {
-    store: Arc<Store>,
-    watermark: Arc<Watermark>,
-    lineage: Arc<Lineage>,
+    source: Source,
     filter: Filter,
+    /// Set once it has waited.
+    id: Option<Id>,
+    is_waiting: bool,
     /// Everything up to here has been looked at.
     seen: u64,
     /// Everything up to here has been handed out.
     delivered: u64,
     ready: VecDeque<EventRef>,
     is_caught_up: bool,
-    /// The position of the last event or progress that was said.
+    /// The position of the last event or progress that was said, and when.
     said: u64,
-    /// The last stretch that was fetched holds nothing that matches.
+    said_at: Duration,
+    /// The last fetch found nothing that matches.
     is_barren: bool,
 }
 
 impl Subscription {
-    pub(crate) fn new(
-        store: Arc<Store>,
-        watermark: Arc<Watermark>,
-        lineage: Arc<Lineage>,
-        start: Start,
-        filter: Filter,
-    ) -> Result<Self, CursorError> {
-        let end = watermark.position();
-        let check = |cursor| lineage.check(cursor, end).map(|position| position.map_or(0, Position::value));
+    pub(crate) fn new(source: Source, start: Start, filter: Filter) -> Result<Self, CursorError> {
+        let end = source.subscribers.watermark();
+        let check =
+            |cursor| source.lineage.check(cursor, end).map(|position| position.map_or(0, Position::value));
         let seen = match start {
             Start::Beginning => 0,
             Start::After(position) => check(Cursor { position: position.value(), incarnation: None })?,
             Start::Cursor(cursor) => check(cursor)?,
             Start::Now => end,
         };
-        let ready = VecDeque::new();
-        let (delivered, said, is_caught_up, is_barren) = (seen, seen, false, false);
-        Ok(Self { store, watermark, lineage, filter, seen, delivered, ready, is_caught_up, said, is_barren })
+        Ok(Self {
+            said_at: source.clock.monotonic(),
+            source,
+            filter,
+            id: None,
+            is_waiting: false,
+            seen,
+            delivered: seen,
+            ready: VecDeque::new(),
+            is_caught_up: false,
+            said: seen,
+            is_barren: false,
+        })
     }
 
     /// Up to where everything has been delivered.
@@ -92,7 +114,20 @@ impl Subscription {
     /// Where it stands: a subscription from [`Start::Cursor`] with it goes on there, also after a restart, and is
     /// refused by a store that holds another history.
     pub fn cursor(&self) -> Cursor {
-        self.lineage.cursor(self.delivered)
+        self.source.lineage.cursor(self.delivered)
+    }
+
+    /// Bytes of the events that were fetched and not handed out yet.
+    pub fn prefetched_bytes(&self) -> usize {
+        self.ready.iter().map(EventRef::record_bytes).sum()
+    }
+
+    /// Lets go of what was fetched and not handed out yet: it is fetched again when it is asked for.
+    pub fn release(&mut self) {
+        if let Some(next) = self.ready.front() {
+            self.seen = next.position().value() - 1;
+            self.ready = VecDeque::new();
+        }
     }
 
     /// The next message if there is one already.
@@ -112,18 +147,19 @@ impl Subscription {
 
     /// As [`Subscription::try_next`], without reading a file.
     pub fn try_next_in_memory(&mut self) -> Resident<Option<Result<Message, ReadError>>> {
+        self.resume();
         loop {
             if let Some(event) = self.ready.pop_front() {
                 self.delivered = event.position().value();
-                self.said = self.delivered;
+                self.say(self.delivered);
                 return Resident::Known(Some(Ok(Message::Event(event))));
             }
             self.delivered = self.seen;
-            let watermark = self.watermark.position();
+            let watermark = self.source.subscribers.watermark();
             if self.seen >= watermark {
                 if !self.is_caught_up {
                     self.is_caught_up = true;
-                    self.said = self.seen;
+                    self.say(self.seen);
                     return Resident::Known(Some(Ok(Message::CaughtUp(self.position()))));
                 }
                 return Resident::Known(self.progress());
@@ -133,7 +169,7 @@ impl Subscription {
             {
                 return Resident::Known(Some(progress));
             }
-            let layers = self.store.layers();
+            let layers = self.source.store.layers();
             if layers.sealed_position() > self.seen {
                 return Resident::NeedsFiles;
             }
@@ -148,45 +184,72 @@ impl Subscription {
     /// # Errors
     /// When the data is damaged.
     pub fn read_ahead(&mut self) -> Result<(), ReadError> {
-        let watermark = self.watermark.position();
+        self.resume();
+        let watermark = self.source.subscribers.watermark();
         if !self.ready.is_empty() || self.seen >= watermark {
             return Ok(());
         }
-        self.fetch(View { layers: self.store.layers(), watermark })
+        self.fetch(View { layers: self.source.store.layers(), watermark })
+    }
+
+    /// Goes on where the notifier has left it, if it waited.
+    fn resume(&mut self) {
+        if let Some(id) = self.id.filter(|_| std::mem::take(&mut self.is_waiting)) {
+            assert!(self.ready.is_empty(), "a subscriber waits once it has handed out all it fetched");
+            self.seen = self.seen.max(self.source.subscribers.resume(id));
+        }
+    }
+
+    fn say(&mut self, position: u64) {
+        self.said = position;
+        self.said_at = self.source.clock.monotonic();
     }
 
     fn progress(&mut self) -> Option<Result<Message, ReadError>> {
-        if self.said >= self.seen {
+        let distance = self.seen.saturating_sub(self.said);
+        let is_due = distance >= PROGRESS_DISTANCE
+            || distance > 0 && self.source.clock.monotonic().saturating_sub(self.said_at) >= REMIND_AFTER;
+        if !is_due {
             return None;
         }
-        self.said = self.seen;
+        self.say(self.seen);
         Position::new(self.seen).map(|position| Ok(Message::Progress(position)))
     }
 
     fn fetch(&mut self, view: View) -> Result<(), ReadError> {
-        assert!(self.ready.is_empty(), "what was fetched is handed out first");
+        let is_more = self.seen < view.watermark;
+        assert!(self.ready.is_empty() && is_more, "only what is there and not fetched yet is fetched");
+        let first = self.seen + 1;
         let top = view.watermark.min(self.seen.saturating_add(STRETCH));
         let query = Query {
-            from: Position::new(self.seen.saturating_add(1)),
+            from: Position::new(first),
             to: Position::new(top),
-            limit: Some(FETCH),
+            limit: Some(FETCH_EVENTS),
             ..Query::matching(self.filter.clone())
         };
+        let mut bytes = 0;
+        let mut looked = top;
         for event in Events::plan(view, &query) {
             match event {
-                Ok(event) => self.ready.push_back(event),
+                Ok(event) => {
+                    bytes += event.record_bytes();
+                    let position = event.position().value();
+                    self.ready.push_back(event.compact());
+                    if bytes >= FETCH_BYTES || self.ready.len() == FETCH_EVENTS {
+                        looked = position;
+                        break;
+                    }
+                }
                 // What comes before damage is delivered first; the next fetch meets the damage again.
                 Err(error) => {
                     let Some(last) = self.ready.back() else { return Err(error) };
-                    self.seen = last.position().value();
-                    return Ok(());
+                    looked = last.position().value();
+                    break;
                 }
             }
         }
-        self.seen = match self.ready.back() {
-            Some(last) if self.ready.len() == FETCH => last.position().value(),
-            _ => top,
-        };
+        assert!(first <= looked && looked <= top, "a fetch moves on, and not past what it has looked at");
+        self.seen = looked;
         self.is_barren = self.ready.is_empty();
         Ok(())
     }
@@ -217,10 +280,10 @@ impl Subscription {
                 Resident::Known(None) => {}
                 next => return Poll::Ready(next),
             }
-            if !self.watermark.poll_above(self.seen, context.waker()) {
+            if self.wait(context.waker()) {
                 return Poll::Pending;
             }
-            if self.watermark.is_closed() && self.watermark.position() <= self.seen {
+            if self.is_over() {
                 return Poll::Ready(Resident::Known(None));
             }
         }
@@ -228,9 +291,38 @@ impl Subscription {
 
     /// The next message, waiting at most `timeout`; `None` when there is none by then, or the store is closed.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<Message, ReadError>> {
-        self.try_next().or_else(|| {
-            self.watermark.wait_above(self.seen, timeout);
-            self.try_next()
-        })
+        let deadline = self.source.clock.monotonic() + timeout;
+        let alarm = Arc::new(Alarm::default());
+        loop {
+            if let Some(message) = self.try_next() {
+                return Some(message);
+            }
+            let left = deadline.saturating_sub(self.source.clock.monotonic());
+            if self.wait(&Waker::from(Arc::clone(&alarm))) && !alarm.wait(left) {
+                return self.try_next();
+            }
+            if self.is_over() {
+                return None;
+            }
+        }
+    }
+
+    /// Has the waker woken when there may be more. False: there may be already.
+    fn wait(&mut self, waker: &Waker) -> bool {
+        let (positions, now) = ((self.seen, self.said), self.source.clock.monotonic());
+        self.is_waiting = self.source.subscribers.wait(&mut self.id, &self.filter, positions, waker, now);
+        self.is_waiting
+    }
+
+    fn is_over(&self) -> bool {
+        self.source.subscribers.is_closed() && self.source.subscribers.watermark() <= self.seen
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.source.subscribers.leave(id);
+        }
     }
 }

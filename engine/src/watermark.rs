@@ -1,11 +1,13 @@
 //! The watermark: the highest position that is durable. Nothing above it is visible to anybody.
 
-use std::task::Waker;
 use std::time::Duration;
 
 use crate::platform::sync::{AtomicU64, Condvar, Mutex, Ordering};
 
-/// The highest visible position, and those who wait for it to rise.
+/// The highest visible position, and a place to wait for it to rise.
+///
+/// The committer publishes and pays for one wake at most: subscribers do not wait here but with
+/// [`Subscribers`](crate::subscribers::Subscribers), whose notifier is the one that sleeps.
 #[derive(Debug, Default)]
 pub(crate) struct Watermark {
     position: AtomicU64,
@@ -15,8 +17,8 @@ pub(crate) struct Watermark {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    wakers: Vec<Waker>,
-    closed: bool,
+    sleepers: usize,
+    is_closed: bool,
 }
 
 impl Watermark {
@@ -25,50 +27,38 @@ impl Watermark {
         self.position.load(Ordering::Acquire)
     }
 
-    /// Makes everything up to `position` visible and wakes those who wait.
+    /// Makes everything up to `position` visible and wakes a thread that sleeps in [`Self::wait_above`].
     pub(crate) fn publish(&self, position: u64) {
         let before = self.position.swap(position, Ordering::AcqRel);
         assert!(before <= position, "the watermark never falls");
         // Taking the lock orders this with a waiter that has looked and is about to sleep.
-        let wakers = std::mem::take(&mut self.waiting.lock().wakers);
-        self.risen.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        let sleepers = self.waiting.lock().sleepers;
+        if sleepers > 0 {
+            self.risen.notify_all();
+        }
     }
 
-    /// Wakes everyone for good: nothing will be published any more.
+    /// Nothing will be published any more: wakes every sleeper for good.
     pub(crate) fn close(&self) {
-        let mut waiting = self.waiting.lock();
-        waiting.closed = true;
-        let wakers = std::mem::take(&mut waiting.wakers);
-        drop(waiting);
+        self.waiting.lock().is_closed = true;
         self.risen.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Whether nothing will be published any more.
     pub(crate) fn is_closed(&self) -> bool {
-        self.waiting.lock().closed
+        self.waiting.lock().is_closed
     }
 
     /// Waits at most `timeout` for the watermark to rise above `seen`. True: it has.
     pub(crate) fn wait_above(&self, seen: u64, timeout: Duration) -> bool {
         let mut waiting = self.waiting.lock();
-        if self.position() <= seen && !waiting.closed {
+        if self.position() <= seen && !waiting.is_closed {
+            waiting.sleepers += 1;
             self.risen.wait_for(&mut waiting, timeout);
+            assert!(waiting.sleepers > 0, "a sleeper is counted until it wakes");
+            waiting.sleepers -= 1;
         }
         self.position() > seen
-    }
-
-    /// True when the watermark is above `seen` or never will be; otherwise `waker` is woken at the next rise.
-    pub(crate) fn poll_above(&self, seen: u64, waker: &Waker) -> bool {
-        let mut waiting = self.waiting.lock();
-        if self.position() > seen || waiting.closed {
-            return true;
-        }
-        if !waiting.wakers.iter().any(|known| known.will_wake(waker)) {
-            waiting.wakers.push(waker.clone());
-        }
-        false
     }
 }
 

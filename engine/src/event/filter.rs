@@ -23,7 +23,7 @@ use crate::position::Version;
 /// assert_eq!(filter.types.len(), 2);
 /// # Ok::<(), allsource_engine::event::NameError>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Only this tenant's events.
     pub tenant: Option<TenantId>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use allsource_format::partition;
 use allsource_format::record::{Record, Tags};
+use rkyv::util::AlignedVec;
 use uuid::Uuid;
 
 use super::block::Block;
@@ -11,6 +12,10 @@ use super::entity::{EntityKeyBuffer, key_of};
 use super::new::Payload;
 use super::time::Timestamp;
 use crate::position::{Position, Version};
+
+/// An event that is kept is copied when what it points into has more than this many times its bytes, and then some.
+const COMPACT_FACTOR: usize = 4;
+const COMPACT_MIN: usize = 4096;
 
 /// An event in the store, read in place: it keeps what it points into alive, and copies nothing.
 #[derive(Clone)]
@@ -27,6 +32,24 @@ impl EventRef {
 
     pub(crate) fn record(&self) -> Record<'_> {
         record_at(&self.block, self.offset)
+    }
+
+    /// How many bytes its record has: about what it takes in memory, and on the wire.
+    pub fn record_bytes(&self) -> usize {
+        self.record().as_bytes().len()
+    }
+
+    /// The same event in memory of its own, when most of what it points into is about others: whoever keeps an event
+    /// keeps all that it points into.
+    #[must_use]
+    pub fn compact(self) -> Self {
+        let bytes = self.record().as_bytes();
+        if self.block.bytes().len() <= COMPACT_FACTOR * bytes.len() + COMPACT_MIN {
+            return self;
+        }
+        let mut own = AlignedVec::with_capacity(bytes.len());
+        own.extend_from_slice(bytes);
+        Self::new(Arc::new(Block::new(own)), 0)
     }
 
     /// Its id.

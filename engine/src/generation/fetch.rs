@@ -88,13 +88,14 @@ impl Generation {
         Ok(EventRef::new(Arc::new(Block::new(bytes)), start))
     }
 
-    /// The events of these ordinals, in their order. `ahead`: they are part of a walk over everything.
+    /// The events of the first of these ordinals, in their order: as many as fit into a block, and at least one.
+    /// Returns how many. `ahead`: they are part of a walk over everything.
     pub(crate) fn fetch(
         &self,
         ordinals: &[u32],
         mut ahead: Option<&mut Ahead>,
         into: &mut VecDeque<EventRef>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<usize, ReadError> {
         let places = self.indexed(|index| {
             let column = index.column(PLACES, 8);
             ordinals
@@ -113,13 +114,14 @@ impl Generation {
         let mut bytes = AlignedVec::with_capacity(lengths.iter().sum::<usize>().min(BLOCK_BYTES));
         let mut offsets = SmallVec::<[u32; 64]>::new();
         for ((ordinal, place), length) in ordinals.iter().zip(places).zip(lengths) {
-            if bytes.len() + length > BLOCK_BYTES {
-                hand_over(std::mem::take(&mut bytes), &mut offsets, into);
+            if bytes.len() + length > BLOCK_BYTES && !offsets.is_empty() {
+                break;
             }
             offsets.push(self.copy_event(*ordinal, place, length, &mut bytes)?);
         }
+        let count = offsets.len();
         hand_over(bytes, &mut offsets, into);
-        Ok(())
+        Ok(count)
     }
 
     /// Has the run read ahead in which a walk over everything goes on: it will read all of it.

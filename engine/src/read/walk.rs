@@ -33,6 +33,8 @@ pub(super) struct Walk {
     ready: VecDeque<EventRef>,
     /// What was read ahead of a walk over everything.
     ahead: Ahead,
+    /// Ordinals that are next, but whose events did not fit into memory together with those before them.
+    left: Vec<u32>,
     /// What is left of the filter, to be compared with each candidate.
     rest: Rest,
     /// Candidates up to this position, in the order of the walk, were left out for their timestamps.
@@ -80,8 +82,8 @@ impl Walk {
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
         let window = (positions.end() + 1).saturating_sub(*positions.start());
         let effort = Effort { events: last - base, window, wanted: wanted as u64 };
-        let (ahead, rest, passed, order) = (Ahead::new(), Rest::Whole, None, query.order);
-        let mut walk = Self { layer, lanes, order, positions, times, ready, ahead, rest, passed };
+        let (ahead, rest, passed, order, left) = (Ahead::new(), Rest::Whole, None, query.order, Vec::new());
+        let mut walk = Self { layer, lanes, order, positions, times, ready, ahead, left, rest, passed };
         (walk.lanes, walk.rest) = match &walk.layer {
             Layer::Tail(tail) => {
                 let tail = Arc::clone(tail);
@@ -200,8 +202,10 @@ impl Walk {
             self.ready.retain(|event| self.positions.contains(&event.position().value()));
             return Ok(is_more && !is_past);
         }
-        let mut ordinals = Vec::with_capacity(count);
-        while ordinals.len() < count
+        let mut ordinals = std::mem::take(&mut self.left);
+        let is_fresh = ordinals.is_empty();
+        while is_fresh
+            && ordinals.len() < count
             && let Some(ordinal) = self.next_ordinal()?
         {
             ordinals.push(ordinal);
@@ -212,7 +216,7 @@ impl Walk {
                 self.ready.extend(ordinals.iter().filter_map(|ordinal| tail.event(*ordinal)))
             }
             Layer::Sealed(generation) => {
-                if let (Some(times), Some(last)) = (&self.times, ordinals.last().copied()) {
+                if is_fresh && let (Some(times), Some(last)) = (&self.times, ordinals.last().copied()) {
                     let found = ordinals.len();
                     generation.retain_times(&mut ordinals, &|time| times.contains(&time))?;
                     if ordinals.is_empty() {
@@ -222,7 +226,10 @@ impl Walk {
                 }
                 let is_scan = matches!(self.lanes, Lanes::Every(_)) && count == STRIDE;
                 if !ordinals.is_empty() {
-                    generation.fetch(&ordinals, is_scan.then_some(&mut self.ahead), &mut self.ready)?;
+                    let ahead = is_scan.then_some(&mut self.ahead);
+                    let fetched = generation.fetch(&ordinals, ahead, &mut self.ready)?;
+                    assert!(0 < fetched && fetched <= ordinals.len(), "a fetch moves on");
+                    self.left = ordinals.split_off(fetched);
                 }
             }
         }

@@ -3,6 +3,7 @@
 mod engine;
 mod sealed;
 mod folds;
+mod subscribe;
 mod fixtures;
 mod folders;
 mod mapped;
