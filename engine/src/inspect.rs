@@ -1,22 +1,21 @@
 //! Looking at a store that nobody has open, without changing it.
 
+mod salvage;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use allsource_format::manifest::Manifest;
 
 use crate::error::{Damage, OpenError, ReadError};
-use crate::event::EventRef;
 use crate::generation::{Access, Generation, WriteError};
 use crate::journal;
 use crate::manifest;
 use crate::open::{check_reaches, loader, lock, lock_shared};
 use crate::options::ReadMode;
 use crate::platform::{Disk, LocalDisk, SystemClock};
-use crate::query::Query;
-use crate::read::Events;
-use crate::tail::Tail;
-use crate::view::{Layers, View};
+
+pub use salvage::{Dumped, Salvaged, dump, dump_disk};
 
 /// What was found in a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,32 +46,7 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_disk(disk: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError> {
-    examine(disk, path).map(|(report, _)| report)
-}
-
-/// Hands every readable event to `each`, in order, and reports as [`verify`] does. What lies behind damage is
-/// not readable: its place in the log cannot be proven.
-///
-/// # Errors
-/// As [`verify`].
-pub fn dump(path: &Path, each: &mut dyn FnMut(&EventRef)) -> Result<Report, OpenError> {
-    let (mut report, found) = examine(Arc::new(LocalDisk::new(path)), path)?;
-    let Some((generations, tail)) = found else { return Ok(report) };
-    let layers = Layers { generations, tails: vec![Arc::new(tail)], heads: Arc::default() };
-    let watermark = layers.tails.last().map_or(0, |tail| tail.last_position());
-    let view = View { watermark, layers: Arc::new(layers) };
-    for event in Events::plan(view, &Query::all()) {
-        match event {
-            Ok(event) => each(&event),
-            Err(ReadError::Damaged(damage)) if report.damage.contains(&damage) => break,
-            Err(ReadError::Damaged(damage)) => {
-                report.damage.push(damage);
-                break;
-            }
-            Err(ReadError::Unavailable(unavailable)) => return Err(unavailable.into()),
-        }
-    }
-    Ok(report)
+    examine(disk, path)
 }
 
 /// What became of the indexes of a store.
@@ -91,8 +65,7 @@ pub struct Rebuilt {
 /// refuses.
 pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(path));
-    let problem = "there is no manifest".to_owned();
-    let manifest = manifest::read(&*disk)?.ok_or(OpenError::NotAStore { path: path.to_owned(), problem })?;
+    let manifest = manifest::read(&*disk)?.ok_or_else(|| no_store(path))?;
     let _lock = lock(&*disk, path)?;
     let access = access(disk, ReadMode::Map, &manifest);
     let mut rebuilt = Rebuilt::default();
@@ -112,25 +85,23 @@ fn access(disk: Arc<dyn Disk>, mode: ReadMode, manifest: &Manifest) -> Access {
     Access { disk, clock, mode, partitions: manifest.partitions, damages: Arc::default() }
 }
 
-/// What a look at a store gives: its layers, unless there is no manifest that could name them.
-type Found = Option<(Vec<Arc<Generation>>, Tail)>;
+fn no_store(path: &Path) -> OpenError {
+    OpenError::NotAStore { path: path.to_owned(), problem: "there is no manifest".to_owned() }
+}
 
-fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenError> {
+fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError> {
     let (mut report, disk) = (Report::default(), &*shared);
     let _lock = lock_shared(disk, path)?;
     let manifest = match manifest::read(disk) {
         Ok(Some(manifest)) => manifest,
         Ok(None) if journal::is_any(disk)? => {
             report.damage.push(Damage::new(manifest::DIR, 0, "there are journal files but no manifest"));
-            return Ok((report, None));
+            return Ok(report);
         }
-        Ok(None) => {
-            let problem = "there is no manifest".to_owned();
-            return Err(OpenError::NotAStore { path: path.to_owned(), problem });
-        }
+        Ok(None) => return Err(no_store(path)),
         Err(OpenError::Damaged(damage)) => {
             report.damage.push(damage);
-            return Ok((report, None));
+            return Ok(report);
         }
         Err(error) => return Err(error),
     };
@@ -142,20 +113,15 @@ fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<(Report, Found), OpenEr
         Err(OpenError::Damaged(damage)) => report.damage.push(damage),
         Err(error) => return Err(error),
     }
-    let generations = read_generations(&shared, &manifest, &mut report)?;
-    let tail = read_journal(disk, &manifest, &mut report)?;
-    Ok((report, Some((generations, tail))))
+    read_generations(&shared, &manifest, &mut report)?;
+    read_journal(disk, &manifest, &mut report)?;
+    Ok(report)
 }
 
-fn read_generations(
-    disk: &Arc<dyn Disk>,
-    manifest: &Manifest,
-    report: &mut Report,
-) -> Result<Vec<Arc<Generation>>, OpenError> {
+fn read_generations(disk: &Arc<dyn Disk>, manifest: &Manifest, report: &mut Report) -> Result<(), OpenError> {
     let access = access(Arc::clone(disk), ReadMode::Read, manifest);
-    let mut generations = Vec::new();
     for entry in &manifest.generations {
-        let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
+        let generation = Generation::new(entry.clone(), access.clone());
         let (files, bytes, errors) = generation.verify();
         report.files += files;
         report.bytes += bytes;
@@ -168,12 +134,11 @@ fn read_generations(
                 ReadError::Unavailable(unavailable) => return Err(unavailable.into()),
             }
         }
-        generations.push(generation);
     }
-    Ok(generations)
+    Ok(())
 }
 
-fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Result<Tail, OpenError> {
+fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Result<(), OpenError> {
     let mut loader = loader(manifest);
     match journal::examine(disk, manifest, &mut |frame, path| loader.add(frame, path)) {
         Ok(examined) => {
@@ -196,5 +161,5 @@ fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Re
     }
     let (tail, _) = loader.finish();
     report.events += tail.tally(None).events;
-    Ok(tail)
+    Ok(())
 }

@@ -53,11 +53,29 @@ fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
 /// A manifest gets its name only after its bytes are durable, so a named one that does not read is damage.
 pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
     let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
-    let Some(&number) = numbers.last() else { return Ok(None) };
+    numbers.last().map(|number| load(disk, *number)).transpose()
+}
+
+/// The newest manifest that can be read, and what is wrong with those after it.
+pub(crate) fn newest_readable(disk: &dyn Disk) -> Result<(Option<Manifest>, Vec<Damage>), OpenError> {
+    let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
+    let mut damages = Vec::new();
+    for number in numbers.into_iter().rev() {
+        match load(disk, number) {
+            Ok(manifest) => return Ok((Some(manifest), damages)),
+            Err(OpenError::Damaged(damage)) => damages.push(damage),
+            Err(OpenError::Io { error, .. }) => damages.push(Damage::new(path_of(number), 0, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((None, damages))
+}
+
+fn load(disk: &dyn Disk, number: u64) -> Result<Manifest, OpenError> {
     let path = path_of(number);
     let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
     match Manifest::decode(&bytes) {
-        Ok(manifest) if manifest.number == number => Ok(Some(manifest)),
+        Ok(manifest) if manifest.number == number => Ok(manifest),
         Ok(_) => Err(Damage::new(path, 0, "the number inside is not the one in its name").into()),
         Err(problem @ FormatError::Newer { .. }) => Err(OpenError::Newer { file: path, problem }),
         Err(problem @ (FormatError::Older { .. } | FormatError::Kind { .. })) => {

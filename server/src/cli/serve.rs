@@ -102,8 +102,8 @@ fn cannot_open(config: &Config, error: &OpenError) -> Failure {
     match error {
         OpenError::InUse(_) => failure.advise("another server has it open; stop that one, or give this one another --data"),
         OpenError::Damaged(_) => failure.advise(format!(
-            "nothing was changed. `allsource verify {data}` lists all damage, `allsource dump {data}` prints what lies \
-             before the first; restore a backup, or import the dump into a new store"
+            "nothing was changed. `allsource verify {data}` lists all damage, `allsource dump {data}` prints what can \
+             be read; restore a backup, or import the dump into a new store"
         )),
         OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that one"),
         OpenError::Unsupported { .. } => failure.advise(

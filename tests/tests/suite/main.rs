@@ -9,6 +9,7 @@ mod folders;
 mod mapped;
 mod crashes;
 mod damage;
+mod dumps;
 mod http;
 mod kills;
 mod lineage;

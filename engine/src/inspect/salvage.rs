@@ -1,0 +1,228 @@
+//! Getting out of a store whatever can be read, whatever else is damaged: what a dump prints.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{access, no_store};
+use crate::error::{Damage, OpenError, ReadError};
+use crate::event::EventRef;
+use crate::generation::Generation;
+use crate::journal::{self, Fragments};
+use crate::manifest;
+use crate::open::lock_shared;
+use crate::options::ReadMode;
+use crate::platform::{Disk, LocalDisk};
+use crate::position::Position;
+use crate::query::Query;
+use crate::read::Events;
+use crate::tail::Tail;
+use crate::view::{Layers, View};
+
+/// After damage, this many events are read one by one without another error before they are read ahead again.
+const SOUND_EVENTS: u32 = 64;
+
+/// What comes out of a store, in the order of the log.
+#[derive(Debug)]
+pub enum Salvaged<'a> {
+    /// A readable event.
+    Event(&'a EventRef),
+    /// Events that are not readable.
+    Missing {
+        /// The first of them.
+        first: Position,
+        /// The last of them.
+        last: Position,
+        /// Why they are missing.
+        why: &'a str,
+    },
+}
+
+/// What became of a dump.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dumped {
+    /// Events handed out.
+    pub events: u64,
+    /// Events known to be missing.
+    pub missing: u64,
+    /// What is damaged or cannot be read now. Empty: every event of the store was handed out.
+    pub damage: Vec<Damage>,
+}
+
+/// Hands every readable event of the store in a folder to `each`, in order, and says between them which are missing. A
+/// damaged manifest is replaced by the one before it, or by what the journal says of itself.
+///
+/// # Errors
+/// When the folder holds no store, the store is in use or of a newer release, or the system refuses to list it.
+pub fn dump(path: &Path, each: &mut dyn FnMut(Salvaged<'_>)) -> Result<Dumped, OpenError> {
+    dump_disk(Arc::new(LocalDisk::new(path)), path, each)
+}
+
+/// [`dump`] of any disk.
+///
+/// # Errors
+/// As [`dump`].
+pub fn dump_disk(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    each: &mut dyn FnMut(Salvaged<'_>),
+) -> Result<Dumped, OpenError> {
+    let _lock = lock_shared(&*disk, path)?;
+    let (manifest, damage) = manifest::newest_readable(&*disk)?;
+    if manifest.is_none() && !journal::is_any(&*disk)? {
+        return match damage.into_iter().next() {
+            Some(damage) => Err(damage.into()),
+            None => Err(no_store(path)),
+        };
+    }
+    let fragments = Fragments::find(&disk, manifest.as_ref())?;
+    let mut salvage =
+        Salvage { fragments, each, next: 1, why: None, dumped: Dumped::default(), damage: BTreeMap::new() };
+    damage.into_iter().for_each(|damage| salvage.note(damage));
+    salvage.note_journal();
+    if let Some(manifest) = manifest {
+        let access = access(disk, ReadMode::Read, &manifest);
+        for entry in &manifest.generations {
+            let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
+            salvage.generation(&generation, &manifest.sequences);
+        }
+    }
+    salvage.journal();
+    Ok(salvage.finish())
+}
+
+struct Salvage<'a> {
+    fragments: Fragments,
+    each: &'a mut dyn FnMut(Salvaged<'_>),
+    /// The position that is due.
+    next: u64,
+    /// Why it is missing, should it be.
+    why: Option<String>,
+    dumped: Dumped,
+    /// By file and offset: what many events suffer from is one damage.
+    damage: BTreeMap<(String, u64), String>,
+}
+
+impl Salvage<'_> {
+    fn note(&mut self, damage: Damage) {
+        self.why.get_or_insert_with(|| damage.to_string());
+        self.damage.entry((damage.file, damage.offset)).or_insert(damage.problem);
+    }
+
+    fn note_error(&mut self, error: ReadError) {
+        self.note(match error {
+            ReadError::Damaged(damage) => damage,
+            ReadError::Unavailable(what) => Damage::new(what.file.clone(), 0, what.to_string()),
+        });
+    }
+
+    /// Hands out an event, and before it says which are missing.
+    fn event(&mut self, event: &EventRef) {
+        let position = event.position().value();
+        if position < self.next {
+            return;
+        }
+        self.skip_to(position);
+        (self.each)(Salvaged::Event(event));
+        self.dumped.events += 1;
+        self.next = position + 1;
+    }
+
+    /// Everything from the due position on that lies before this one is missing.
+    fn skip_to(&mut self, position: u64) {
+        assert!(self.next >= 1 && position >= self.next, "the log is handed out forwards");
+        let why = self.why.take();
+        if self.next == position {
+            return;
+        }
+        let why = why.unwrap_or_else(|| "no file of the store holds them".to_owned());
+        let (first, last) = (place(self.next), place(position - 1));
+        (self.each)(Salvaged::Missing { first, last, why: &why });
+        self.dumped.missing += position - self.next;
+        self.next = position;
+    }
+
+    /// Reads a generation ahead while that goes well, and past damage event by event. What it has lost may still lie in
+    /// the journal.
+    fn generation(&mut self, generation: &Arc<Generation>, sequences: &[u64]) {
+        let last = generation.entry().last_position;
+        let tails = vec![Arc::new(Tail::after(last, sequences.to_vec()))];
+        let layers = Layers { generations: vec![Arc::clone(generation)], tails, heads: Arc::default() };
+        let view = View { watermark: last, layers: Arc::new(layers) };
+        let mut start = self.next.max(generation.entry().first_position);
+        while start <= last {
+            let failed =
+                events(&view, start, last).try_for_each(|event| event.map(|event| self.event(&event)));
+            let Err(error) = failed else { return };
+            self.note_error(error);
+            start = start.max(self.next);
+            let mut sound = 0;
+            while start <= last && sound < SOUND_EVENTS {
+                match events(&view, start, start).next() {
+                    Some(Ok(event)) => {
+                        self.event(&event);
+                        sound += 1;
+                    }
+                    Some(Err(error)) => {
+                        self.note_error(error);
+                        sound = 0;
+                        self.journal_at(start);
+                    }
+                    None => self.journal_at(start),
+                }
+                start += 1;
+            }
+        }
+    }
+
+    /// Hands out the event at a position if the journal has it.
+    fn journal_at(&mut self, position: u64) {
+        match self.fragments.at(position) {
+            Ok(event) => event.into_iter().for_each(|event| self.event(&event)),
+            Err(damage) => self.note(damage),
+        }
+    }
+
+    /// Hands out what the journal holds from the due position on.
+    fn journal(&mut self) {
+        for index in self.fragments.first_from(self.next).. {
+            self.why = self.why.take().or_else(|| self.fragments.why(index).map(str::to_owned));
+            match self.fragments.read(index) {
+                Some(Ok(events)) => events.iter().for_each(|event| self.event(event)),
+                Some(Err(damage)) => self.note(damage),
+                None => return,
+            }
+        }
+    }
+
+    /// Damage of the journal is reported, but explains only what is missing from the journal.
+    fn note_journal(&mut self) {
+        for damage in self.fragments.damage() {
+            self.damage.insert((damage.file.clone(), damage.offset), damage.problem.clone());
+        }
+    }
+
+    fn finish(mut self) -> Dumped {
+        let end = self.fragments.end();
+        self.skip_to(end.max(self.next));
+        let damage = self.damage.into_iter();
+        self.dumped.damage =
+            damage.map(|((file, offset), problem)| Damage { file, offset, problem }).collect();
+        if self.dumped.missing > 0 && self.dumped.damage.is_empty() {
+            let problem = format!("{} events are in no file of the store", self.dumped.missing);
+            self.dumped.damage.push(Damage::new(manifest::DIR, 0, problem));
+        }
+        self.dumped
+    }
+}
+
+/// The events of a view at these positions.
+fn events(view: &View, first: u64, last: u64) -> Events {
+    let query = Query { from: Position::new(first), to: Position::new(last), ..Query::all() };
+    Events::plan(view.clone(), &query)
+}
+
+fn place(position: u64) -> Position {
+    #[expect(clippy::expect_used, reason = "positions are counted from 1")]
+    Position::new(position).expect("a position")
+}

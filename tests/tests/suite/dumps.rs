@@ -1,0 +1,135 @@
+//! A dump of a damaged store hands out what is readable, and says what is missing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use allsource_engine::ReadMode;
+use allsource_engine::inspect::{Dumped, Salvaged, dump_disk};
+use allsource_engine::platform::sim::SimDisk;
+use allsource_tests::world::World;
+
+use crate::damage::{sealed_store, store};
+
+/// What a dump gave: events by position, and the ranges that it called missing, with the reasons.
+struct Got {
+    events: BTreeMap<u64, String>,
+    missing: Vec<(u64, u64, String)>,
+    dumped: Dumped,
+}
+
+fn dump(disk: &SimDisk) -> Got {
+    let (mut events, mut missing, mut due) = (BTreeMap::new(), Vec::new(), 1);
+    let dumped = dump_disk(Arc::new(disk.clone()), Path::new("store"), &mut |salvaged| match salvaged {
+        Salvaged::Event(event) => {
+            let position = event.position().value();
+            assert_eq!(position, due, "what lies between two events is said to be missing");
+            due += 1;
+            events.insert(position, format!("{} {} {:?}", event.id(), event.entity_id(), event.payload()));
+        }
+        Salvaged::Missing { first, last, why } => {
+            assert!(first.value() == due && last >= first, "{first} to {last}, {due} is due");
+            due = last.value() + 1;
+            missing.push((first.value(), last.value(), why.to_owned()));
+        }
+    });
+    Got { events, missing, dumped: dumped.unwrap_or_else(|error| panic!("{error}")) }
+}
+
+/// Dumps the store with one file changed; every event that comes out is the one that went in.
+fn changed(world: &World, whole: &Got, path: &str, bytes: Option<Vec<u8>>, how: &str) -> Got {
+    let fork = world.fork();
+    match bytes {
+        Some(bytes) => fork.disk.damage(path, bytes),
+        None => fork.disk.lose(path),
+    }
+    let got = dump(&fork.disk);
+    for (position, event) in &got.events {
+        assert_eq!(whole.events.get(position), Some(event), "{path}, {how}: position {position}");
+    }
+    let lost = whole.events.len() - got.events.len();
+    assert!(lost == 0 || !got.dumped.damage.is_empty(), "{path}, {how}: {lost} events lost without a word");
+    let missing: u64 = got.missing.iter().map(|(first, last, _)| last - first + 1).sum();
+    assert_eq!(got.dumped.missing, missing, "{path}, {how}");
+    got
+}
+
+fn stores() -> Vec<World> {
+    vec![store(), sealed_store(ReadMode::Read)]
+}
+
+#[test]
+fn a_dump_of_a_sound_store_misses_nothing() {
+    for world in stores() {
+        let got = dump(&world.disk);
+        assert!(got.events.len() > 10 && got.missing.is_empty() && got.dumped.damage.is_empty());
+        assert_eq!(got.dumped.events, got.events.len() as u64);
+    }
+}
+
+/// Dump ended at the first damage, and printed nothing at all once the newest manifest was empty.
+#[test]
+fn a_damaged_manifest_costs_no_event() {
+    for world in stores() {
+        let whole = dump(&world.disk);
+        let paths = world.disk.paths();
+        let newest = paths.iter().filter(|path| path.starts_with("manifest/0")).max().unwrap();
+        let mut flipped = world.disk.contents(newest).unwrap();
+        flipped[40] ^= 1;
+        for bytes in [Vec::new(), flipped] {
+            let got = changed(&world, &whole, newest, Some(bytes), "emptied or flipped");
+            assert_eq!(got.events.len(), whole.events.len(), "{:?}", got.missing);
+            assert!(got.dumped.damage.iter().any(|damage| damage.file == *newest));
+        }
+    }
+}
+
+#[test]
+fn a_journal_without_any_manifest_is_dumped() {
+    let world = store();
+    let whole = dump(&world.disk);
+    let fork = world.fork();
+    for path in world.disk.paths().iter().filter(|path| path.starts_with("manifest/0")) {
+        fork.disk.damage(path, Vec::new());
+    }
+    assert_eq!(dump(&fork.disk).events, whole.events);
+}
+
+#[test]
+fn damage_anywhere_costs_only_what_it_touches_and_is_reported() {
+    for world in stores() {
+        let whole = dump(&world.disk);
+        let total = whole.events.len();
+        for path in world.disk.paths().iter().filter(|path| !path.ends_with("tmp") && *path != "LOCK") {
+            let original = world.disk.contents(path).unwrap();
+            let used = original.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let mut fewest = total;
+            for offset in (0..used).step_by(37) {
+                let mut bytes = original.clone();
+                bytes[offset] ^= 0x10;
+                let got = changed(&world, &whole, path, Some(bytes), &format!("byte {offset}"));
+                // The header of a file decides about the whole of it.
+                if offset > 4096 || !path.starts_with("journal/") {
+                    fewest = fewest.min(got.events.len());
+                }
+            }
+            changed(&world, &whole, path, None, "lost");
+            changed(&world, &whole, path, Some(original[..used / 2].to_vec()), "cut in half");
+            println!("{path}: at least {fewest} of {total} events");
+            let bound = if path.starts_with("journal/") { total - 3 } else { 0 };
+            assert!(fewest >= bound, "{path}: one byte costs {} of {total} events", total - fewest);
+        }
+    }
+}
+
+#[test]
+fn a_hole_in_the_middle_is_named_with_its_file() {
+    let world = store();
+    let whole = dump(&world.disk);
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".jnl")).unwrap();
+    let mut bytes = world.disk.contents(&path).unwrap();
+    bytes[4096 + 4096 * 2 + 100] ^= 1;
+    let got = changed(&world, &whole, &path, Some(bytes), "one frame");
+    let [(first, last, why)] = got.missing.as_slice() else { panic!("{:?}", got.missing) };
+    assert!(*first > 1 && *last < whole.events.len() as u64 && why.contains(&path), "{first} {last} {why}");
+}
