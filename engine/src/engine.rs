@@ -15,7 +15,7 @@ use crate::compose::{Composed, compose};
 use crate::drive::{self, ByHand, Shared, Step};
 use crate::error::{FoldError, OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId, Timestamp};
-use crate::fold::{AsOf, state_of};
+use crate::fold::{AsOf, Visit, state_of};
 use crate::journal::body_bytes_max;
 use crate::lineage::{Cursor, CursorError, Incarnation};
 use crate::options::Options;
@@ -177,8 +177,31 @@ impl Engine {
     /// # Errors
     /// When the data is damaged or cannot be read now, or the events found do not fit their versions.
     pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, FoldError> {
+        self.fold_visiting(entity, as_of, None)
+    }
+
+    /// The state of an entity as of a moment, and the events that make it: `visit` gets them from the first on, in the
+    /// order of versions, until it returns false. Each is read once, and all belong to the state that is returned.
+    ///
+    /// # Errors
+    /// As [`Engine::fold`].
+    pub fn fold_with_history(
+        &self,
+        entity: &Entity,
+        as_of: AsOf,
+        visit: &mut dyn FnMut(&EventRef) -> bool,
+    ) -> Result<Option<State>, FoldError> {
+        self.fold_visiting(entity, as_of, Some(visit))
+    }
+
+    fn fold_visiting(
+        &self,
+        entity: &Entity,
+        as_of: AsOf,
+        visit: Option<Visit<'_>>,
+    ) -> Result<Option<State>, FoldError> {
         let upkeep = &self.shared.upkeep;
-        let (state, folded) = state_of(self.view(), &upkeep.snapshots, entity, as_of)?;
+        let (state, folded) = state_of(self.view(), &upkeep.snapshots, entity, as_of, visit)?;
         if let Some(state) = state.as_ref().filter(|_| as_of == AsOf::Now) {
             upkeep.keep_if_due(entity, state, folded);
         }

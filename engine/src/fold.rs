@@ -46,19 +46,28 @@ impl AsOf {
     }
 }
 
+/// Takes the events of a history, in the order of versions. False: no more of them are wanted.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(&EventRef) -> bool;
+
 /// Folds an entity as of a moment: the nearest snapshot at or before it, and the events after that. Also says how many
-/// events were folded onto the snapshot.
+/// events were folded onto the snapshot. `visit` gets the events that make the state, from the first on: each is read
+/// once, and all from one view.
 pub(crate) fn state_of(
     view: View,
     snapshots: &Snapshots,
     entity: &Entity,
     as_of: AsOf,
+    visit: Option<Visit<'_>>,
 ) -> Result<(Option<State>, u64), FoldError> {
     let key = entity.key();
     let hash = key_hash(&key);
     let is_wanted = |state: &State| state.position.value() <= view.watermark && as_of.admits(state);
     let base = snapshots.find(hash, &key, &is_wanted);
     let base = base.as_ref().map(|snapshot| &snapshot.state);
+    let mut visit = match (visit, base) {
+        (Some(visit), Some(base)) => visit_base(&view, entity, base, visit)?,
+        (visit, _) => visit,
+    };
     if let Some(base) = base.filter(|base| as_of == AsOf::Version(base.version)) {
         return Ok((Some(base.clone()), 0));
     }
@@ -73,13 +82,39 @@ pub(crate) fn state_of(
                 break;
             }
             AsOf::Time(time) if event.timestamp() > time => {}
-            _ => fold.add(&event)?,
+            _ => {
+                fold.add(&event)?;
+                if visit.as_mut().is_some_and(|visit| !visit(&event)) {
+                    visit = None;
+                }
+            }
         }
     }
     let most = if let AsOf::Version(version) = as_of { version.value() } else { u64::MAX };
     history.check_end(most, || view.head(hash, &key))?;
     let folded = fold.events;
     Ok((fold.finish(), folded))
+}
+
+/// Visits the events that a snapshot holds; all of them are in every state that is folded onto it. `None`: no more are
+/// wanted.
+fn visit_base<'v>(
+    view: &View,
+    entity: &Entity,
+    base: &State,
+    visit: Visit<'v>,
+) -> Result<Option<Visit<'v>>, FoldError> {
+    let mut history = History::after(entity, None);
+    let events = Filter::entity(entity).until_version(base.version);
+    for event in Events::plan(view.clone(), &Query::matching(events)) {
+        let event = event?;
+        history.follow(event.version())?;
+        if !visit(&event) {
+            return Ok(None);
+        }
+    }
+    history.check_end(base.version.value(), || view.head(key_hash(&entity.key()), &entity.key()))?;
+    Ok(Some(visit))
 }
 
 /// The events after a state that have to be looked at. Bounds of time are left out: an event that a bound hides looks

@@ -12,18 +12,30 @@ pub struct App {
     engine: Arc<Engine>,
     metrics: Metrics,
     stopping: watch::Sender<bool>,
+    has_state_history: bool,
 }
 
 impl App {
     /// Puts a server together over an open store.
     pub fn new(engine: Arc<Engine>) -> Self {
         let metrics = Metrics::new(&engine);
-        Self { engine, metrics, stopping: watch::Sender::new(false) }
+        Self { engine, metrics, stopping: watch::Sender::new(false), has_state_history: false }
     }
 
     /// The store.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Whether a state comes with its history unless a request says otherwise.
+    #[must_use]
+    pub fn with_state_history(self, has_state_history: bool) -> Self {
+        Self { has_state_history, ..self }
+    }
+
+    /// Whether a state comes with its history unless a request says otherwise.
+    pub fn has_state_history(&self) -> bool {
+        self.has_state_history
     }
 
     /// What is counted.

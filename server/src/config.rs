@@ -31,6 +31,8 @@ pub struct Config {
     pub data: PathBuf,
     /// How the store is opened.
     pub options: Options,
+    /// Whether a state comes with its history unless a request says otherwise.
+    pub state_history: bool,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Which log lines are written: a level, or directives such as `info,allsource_server::http=debug`.
@@ -103,6 +105,7 @@ impl Config {
             listen,
             data: settings.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
             options,
+            state_history: settings.state_history.unwrap_or(false),
             log_format: settings.log_format.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_else(|| "info".to_owned()),
         })

@@ -46,13 +46,22 @@ impl Server {
 
     /// Starts one over an empty store opened with `options`.
     pub fn start_with(options: Options) -> Self {
+        Self::start_as(options, false)
+    }
+
+    /// Starts one that answers with the history of a state unless it is told not to.
+    pub fn start_with_state_history() -> Self {
+        Self::start_as(Options::default(), true)
+    }
+
+    fn start_as(options: Options, has_state_history: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open_with(folder.path(), options).expect("an empty store opens"));
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (stop, stopped) = oneshot::channel();
-        let app = Arc::new(App::new(Arc::clone(&engine)));
+        let app = Arc::new(App::new(Arc::clone(&engine)).with_state_history(has_state_history));
         let serving = runtime.spawn(async move {
             let shutdown = async { drop(stopped.await) };
             serve(listener, app, shutdown).await.expect("the server serves");

@@ -101,7 +101,7 @@ impl Upkeep {
 
     /// Takes a snapshot of an entity as it is; `None`: it has no events.
     pub(crate) fn snapshot(&self, entity: &Entity, cause: Cause) -> Result<Option<Snapshot>, FoldError> {
-        let (state, _) = state_of(self.view(), &self.snapshots, entity, AsOf::Now)?;
+        let (state, _) = state_of(self.view(), &self.snapshots, entity, AsOf::Now, None)?;
         Ok(state.map(|state| Snapshot::clone(&self.keep(entity, cause, state))))
     }
 }

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::{Failure, Outcome};
 use super::{interrupt, terminal};
+use crate::app::App;
 use crate::config::{Config, LogFormat, Settings};
 
 pub(super) const EXAMPLES: &str = "\
@@ -49,7 +50,8 @@ pub(super) fn run(flags: Settings) -> Outcome {
     if terminal::is_watched() {
         terminal::complain(&welcome(&program(), &address.to_string(), events == 0));
     }
-    let served = runtime.block_on(serve(listener, Arc::clone(&engine)));
+    let app = App::new(Arc::clone(&engine)).with_state_history(config.state_history);
+    let served = runtime.block_on(crate::http::serve(listener, Arc::new(app), interrupt::requested()));
     tracing::info!("closing the store");
     engine.close();
     // What is left runs on blocking threads of readers that went away.
@@ -57,11 +59,6 @@ pub(super) fn run(flags: Settings) -> Outcome {
     tracing::info!("stopped");
     served?;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn serve(listener: TcpListener, engine: Arc<Engine>) -> io::Result<()> {
-    let app = Arc::new(crate::app::App::new(engine));
-    crate::http::serve(listener, app, interrupt::requested()).await
 }
 
 fn start_log(config: &Config) -> Result<(), Failure> {

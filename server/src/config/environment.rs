@@ -24,6 +24,7 @@ pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Settings
         read_mode: choice(&look_up, "ALLSOURCE_READ_MODE")?,
         snapshot_events: parsed(&look_up, "ALLSOURCE_SNAPSHOT_EVENTS")?,
         scrub_bytes_per_second: parsed(&look_up, "ALLSOURCE_SCRUB_BYTES_PER_SECOND")?,
+        state_history: parsed(&look_up, "ALLSOURCE_STATE_HISTORY")?,
         log_format: choice(&look_up, "ALLSOURCE_LOG_FORMAT")?,
         log_level: look_up("ALLSOURCE_LOG_LEVEL"),
         insecure: parsed(&look_up, "ALLSOURCE_INSECURE")?,

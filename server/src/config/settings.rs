@@ -81,6 +81,9 @@ pub struct Settings {
     /// Sealed bytes checked again in a second; 0: none [env: ALLSOURCE_SCRUB_BYTES_PER_SECOND] [default: 4194304]
     #[arg(long, value_name = "BYTES")]
     pub scrub_bytes_per_second: Option<u64>,
+    /// Answer with the history of a state unless a request says history=false [env: ALLSOURCE_STATE_HISTORY]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub state_history: Option<bool>,
     /// How log lines are written [env: ALLSOURCE_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -97,7 +100,7 @@ pub struct Settings {
 
 impl Settings {
     /// Every key of the TOML file.
-    pub const KEYS: [&'static str; 15] = [
+    pub const KEYS: [&'static str; 16] = [
         "listen",
         "data",
         "durability",
@@ -109,6 +112,7 @@ impl Settings {
         "read_mode",
         "snapshot_events",
         "scrub_bytes_per_second",
+        "state_history",
         "log_format",
         "log_level",
         "insecure",
@@ -131,6 +135,7 @@ impl Settings {
             read_mode: self.read_mode.or(weaker.read_mode),
             snapshot_events: self.snapshot_events.or(weaker.snapshot_events),
             scrub_bytes_per_second: self.scrub_bytes_per_second.or(weaker.scrub_bytes_per_second),
+            state_history: self.state_history.or(weaker.state_history),
             log_format: self.log_format.or(weaker.log_format),
             log_level: self.log_level.or(weaker.log_level),
             insecure: self.insecure.or(weaker.insecure),

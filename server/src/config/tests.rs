@@ -33,6 +33,8 @@ fn with_nothing_said_the_server_is_local_and_durable() {
     assert_eq!(config.data, Path::new("data"));
     assert_eq!(config.options.durability, Durability::Sync);
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
+    assert!(!config.state_history);
+    assert!(resolve(Settings::default(), &[("ALLSOURCE_STATE_HISTORY", "true")]).unwrap().state_history);
 }
 
 #[test]
@@ -115,11 +117,12 @@ fn a_key_that_means_nothing_is_refused_with_the_nearest_that_does() {
 fn every_key_of_the_list_is_read_by_the_file() {
     let text = "listen=\"a\"\ndata=\"b\"\ndurability=\"none\"\nsync_interval_ms=1\njournal_file_bytes=2\npartitions=3\n\
                 queue_bytes=4\nseal_bytes=5\nread_mode=\"pread\"\nsnapshot_events=6\n\
-                scrub_bytes_per_second=7\nlog_format=\"json\"\nlog_level=\"debug\"\ninsecure=true\nbehind_proxy=false";
+                scrub_bytes_per_second=7\nstate_history=true\nlog_format=\"json\"\nlog_level=\"debug\"\ninsecure=true\nbehind_proxy=false";
     let settings = file::parse(text).unwrap();
     assert_eq!(text.lines().count(), Settings::KEYS.len());
     assert_eq!(settings.durability, Some(DurabilityName::None));
     assert_eq!((settings.insecure, settings.behind_proxy), (Some(true), Some(false)));
+    assert_eq!(settings.state_history, Some(true));
     assert_eq!(settings.log_level.as_deref(), Some("debug"));
     assert_eq!((settings.seal_bytes, settings.read_mode), (Some(5), Some(ReadModeName::Pread)));
     assert_eq!((settings.snapshot_events, settings.scrub_bytes_per_second), (Some(6), Some(7)));

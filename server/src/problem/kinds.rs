@@ -64,6 +64,8 @@ kinds! {
     EVENT_NOT_FOUND = 404 "event-not-found" "There is no such event" "Event not found";
     /// No such entity, or not at that moment.
     ENTITY_NOT_FOUND = 404 "entity-not-found" "There is no such entity" "Entity not found";
+    /// The entity has not got to this version.
+    VERSION_NOT_FOUND = 404 "version-not-found" "The entity has no such version" "Entity not found";
     /// No snapshot of the entity.
     SNAPSHOT_NOT_FOUND = 404 "snapshot-not-found" "There is no snapshot of this entity" "Snapshot not found";
     /// No such path.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, EntityId, Filter, Timestamp};
-use allsource_engine::{AsOf, Query, State as EntityState, Version};
+use allsource_engine::event::{Entity, EntityId, EventRef};
+use allsource_engine::{AsOf, Position, State as EntityState, Version};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 
@@ -25,25 +25,15 @@ const HISTORY_BYTES: usize = 32 << 20;
 struct Asked {
     entity: Entity,
     as_of: AsOf,
-    time: Option<Timestamp>,
-    has_history: bool,
+    /// Whether the history is asked for; `None`: the request does not say.
+    history: Option<bool>,
 }
 
 impl Asked {
     fn of(id: &str, uri: &Uri, headers: &HeaderMap, known: &[&'static str]) -> Result<Self, Problem> {
         let params = Params::of(uri, known)?;
         let entity = Entity::of(tenant::of_read(&params, headers)?, EntityId::new(id)?);
-        let (time, version) =
-            (params.time("as_of")?, params.parsed("at_version", "a version: a whole number from 1")?);
-        let as_of = match (time, version) {
-            (None, None) => AsOf::Now,
-            (Some(time), None) => AsOf::Time(time),
-            (None, Some(number)) => AsOf::Version(
-                Version::new(number).ok_or_else(|| invalid("at_version", "must be at least 1"))?,
-            ),
-            (Some(_), Some(_)) => return Err(invalid("at_version", "and as_of cannot both be given")),
-        };
-        Ok(Self { entity, as_of, time, has_history: params.flag("history")?.unwrap_or(true) })
+        Ok(Self { entity, as_of: moment(&params)?, history: params.flag("history")? })
     }
 
     fn unknown(&self) -> Problem {
@@ -57,11 +47,42 @@ impl Asked {
         )
     }
 
-    /// Up to where the folded events reach, so that the history is of exactly those.
-    fn history(&self, state: &EntityState) -> Query {
-        let own = Filter::entity(&self.entity).until_version(state.version());
-        Query::matching(Filter { until: self.time, ..own })
+    /// A version that the entity has not got to has no state yet, and a position beyond the end belongs to no log that
+    /// this store has.
+    fn check_reached(&self, state: &EntityState, last: Option<Position>) -> Result<(), Problem> {
+        let (id, newest) = (self.entity.id(), state.version());
+        match self.as_of {
+            AsOf::Version(version) if version > newest => {
+                let detail = format!("`{id}` has no version {version}: its newest is {newest}");
+                Err(Problem::new(Kind::VERSION_NOT_FOUND, detail)
+                    .with("entity_id", id.as_str())
+                    .with("current_version", newest.value()))
+            }
+            AsOf::Position(position) if Some(position) > last => {
+                let last = last.map_or(0, Position::value);
+                let problem = format!("is beyond the end of the log: its last position is {last}");
+                Err(invalid("at_position", &problem))
+            }
+            _ => Ok(()),
+        }
     }
+}
+
+/// The moment that is asked about; at most one parameter names it.
+fn moment(params: &Params) -> Result<AsOf, Problem> {
+    let names = ["as_of", "at_version", "at_position"];
+    let mut given = names.into_iter().filter(|name| params.text(name).is_some());
+    if let (Some(one), Some(other)) = (given.next(), given.next()) {
+        return Err(invalid(other, &format!("and {one} cannot both be given")));
+    }
+    if let Some(time) = params.time("as_of")? {
+        return Ok(AsOf::Time(time));
+    }
+    if let Some(number) = params.parsed("at_version", "a version: a whole number from 1")? {
+        let version = Version::new(number).ok_or_else(|| invalid("at_version", "must be at least 1"))?;
+        return Ok(AsOf::Version(version));
+    }
+    Ok(params.position("at_position")?.map_or(AsOf::Now, AsOf::Position))
 }
 
 /// `GET /api/v1/entities/{id}/state`: the merged payloads, now or as of a time or a version.
@@ -71,24 +92,36 @@ pub(super) async fn state(
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {
-    let asked = Asked::of(&id, &uri, &headers, &["as_of", "at_version", "history", "tenant_id"])?;
+    let known = ["as_of", "at_version", "at_position", "history", "tenant_id"];
+    let asked = Asked::of(&id, &uri, &headers, &known)?;
     blocking(move || {
-        let state = app.engine().fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;
+        let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
+        let folded = match &mut history {
+            Some(history) => app
+                .engine()
+                .fold_with_history(&asked.entity, asked.as_of, &mut |event| history.take(event))?,
+            None => app.engine().fold(&asked.entity, asked.as_of)?,
+        };
+        let state = folded.ok_or_else(|| asked.unknown())?;
+        asked.check_reached(&state, app.engine().watermark())?;
         let tag = reply::version_tag(state.version());
         if reply::is_known(&headers, &tag) {
             return Ok(reply::not_modified(tag));
         }
-        let mut response = json(state_body(&app, &asked, &state)?);
+        let mut response = json(state_body(&asked, &state, history));
         response.headers_mut().insert(header::ETAG, tag);
         Ok::<_, Problem>(response)
     })
     .await
 }
 
-fn state_body(app: &App, asked: &Asked, state: &EntityState) -> Result<Vec<u8>, Problem> {
+fn state_body(asked: &Asked, state: &EntityState, history: Option<History>) -> Vec<u8> {
     let mut out = b"{\"entity_id\":".to_vec();
     write_text(&mut out, asked.entity.id().as_str());
-    let as_of = asked.time.map_or("null".to_owned(), |time| format!("\"{time}\""));
+    let as_of = match asked.as_of {
+        AsOf::Time(time) => format!("\"{time}\""),
+        _ => "null".to_owned(),
+    };
     let head = format!(
         ",\"last_updated\":\"{}\",\"event_count\":{},\"version\":{},\"as_of\":{as_of},\"current_state\":",
         state.last_updated(),
@@ -97,33 +130,38 @@ fn state_body(app: &App, asked: &Asked, state: &EntityState) -> Result<Vec<u8>, 
     );
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(state.to_json().as_bytes());
-    if asked.has_history {
-        write_history(&mut out, app, asked, state)?;
+    if let Some(History { events, count }) = history {
+        out.extend_from_slice(b",\"history\":[");
+        out.extend_from_slice(&events);
+        let has_more = count < state.event_count();
+        out.extend_from_slice(format!("],\"history_has_more\":{has_more}").as_bytes());
     }
     out.push(b'}');
-    Ok(out)
+    out
 }
 
-fn write_history(out: &mut Vec<u8>, app: &App, asked: &Asked, state: &EntityState) -> Result<(), Problem> {
-    out.extend_from_slice(b",\"history\":[");
-    let (mut count, most) = (0, out.len() + HISTORY_BYTES);
-    for event in app.engine().read(&asked.history(state))? {
-        let event = event?;
-        if count == HISTORY_EVENTS || out.len() > most {
-            break;
-        }
-        if count > 0 {
+/// The events that made a state, as they are written.
+#[derive(Default)]
+struct History {
+    events: Vec<u8>,
+    count: u64,
+}
+
+impl History {
+    /// Takes the next event. False: there is no room for more.
+    fn take(&mut self, event: &EventRef) -> bool {
+        let out = &mut self.events;
+        if self.count > 0 {
             out.push(b',');
         }
         out.extend_from_slice(format!("{{\"event_id\":\"{}\",\"type\":", event.id()).as_bytes());
         write_text(out, event.event_type());
         out.extend_from_slice(format!(",\"timestamp\":\"{}\",", event.timestamp()).as_bytes());
-        write_payload(out, &event);
+        write_payload(out, event);
         out.push(b'}');
-        count += 1;
+        self.count += 1;
+        self.count < HISTORY_EVENTS && self.events.len() < HISTORY_BYTES
     }
-    out.extend_from_slice(format!("],\"history_has_more\":{}", count < state.event_count()).as_bytes());
-    Ok(())
 }
 
 /// `GET /api/v1/entities/{id}/snapshot`: the current state in the form of old servers.

@@ -17,7 +17,7 @@ fn state_is_folded_as_of_any_moment_with_the_history_that_made_it() {
     let server = Server::start();
     fill(&server);
     let path = "/api/v1/entities/a%2Fb%20c/state";
-    let now = server.get(path).success();
+    let now = server.get(&format!("{path}?history=true")).success();
     assert_eq!(now["current_state"], json!({"name": "x", "n": null}));
     assert_eq!((&now["event_count"], &now["version"], &now["as_of"]), (&json!(3), &json!(3), &json!(null)));
     assert_eq!(now["last_updated"], "2026-01-03T00:00:00Z");
@@ -25,12 +25,14 @@ fn state_is_folded_as_of_any_moment_with_the_history_that_made_it() {
         now["history"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
     assert_eq!(types, ["a", "b", "c"]);
 
-    let then = server.get(&format!("{path}?as_of=2026-01-01T12:00:00Z")).success();
+    let then = server.get(&format!("{path}?as_of=2026-01-01T12:00:00Z&history=true")).success();
     assert_eq!(then["current_state"], json!({"name": "x", "n": 1}));
     assert_eq!(then["history"].as_array().unwrap().len(), 1);
     assert_eq!(server.get(&format!("{path}?at_version=2")).success()["event_count"], 2);
-    let brief = server.get(&format!("{path}?history=false")).success();
-    assert!(brief.get("history").is_none());
+    let brief = server.get(path).success();
+    assert_eq!((brief.get("history"), brief.get("history_has_more")), (None, None));
+    assert_eq!((&brief["version"], &brief["current_state"]), (&json!(3), &now["current_state"]));
+    assert_eq!(server.get(&format!("{path}?at_position=1")).success()["version"], 1);
     server.get(&format!("{path}?as_of=2025-01-01T00:00:00Z")).problem(404, "entity-not-found");
     server.get(&format!("{path}?at_version=0")).problem(400, "invalid-parameter");
     server.get(&format!("{path}?at_version=1&as_of=2026-01-01T00:00:00Z")).problem(400, "invalid-parameter");
@@ -59,4 +61,52 @@ fn the_old_snapshot_path_gives_the_current_state() {
         snapshot,
         json!({"entity_id": "a/b c", "snapshot": {"name": "x", "n": null}, "from_projection": "entity_snapshots"})
     );
+}
+
+/// A version that does not exist yet got the newest state, as if it were that version's.
+#[test]
+fn a_moment_that_has_not_come_is_refused() {
+    let server = Server::start();
+    fill(&server);
+    let path = "/api/v1/entities/a%2Fb%20c/state";
+    let problem = server.get(&format!("{path}?at_version=4")).problem(404, "version-not-found");
+    assert_eq!((&problem["current_version"], &problem["entity_id"]), (&json!(3), &json!("a/b c")));
+    assert_eq!(server.get(&format!("{path}?at_version=3")).success()["version"], 3);
+    let problem = server.get(&format!("{path}?at_position=4")).problem(400, "invalid-parameter");
+    assert_eq!(problem["parameter"], "at_position");
+    assert_eq!(server.get(&format!("{path}?at_position=3")).success()["version"], 3);
+    server.get(&format!("{path}?at_version=1&at_position=1")).problem(400, "invalid-parameter");
+}
+
+#[test]
+fn a_setting_brings_the_history_back_that_old_clients_expect() {
+    let server = Server::start_with_state_history();
+    fill(&server);
+    let path = "/api/v1/entities/a%2Fb%20c/state";
+    assert_eq!(server.get(path).success()["history"].as_array().unwrap().len(), 3);
+    assert!(server.get(&format!("{path}?history=false")).success().get("history").is_none());
+}
+
+/// The events before a snapshot were read apart from those after it.
+#[test]
+fn a_history_is_whole_and_read_once_over_a_snapshot_and_sealed_files() {
+    let server = Server::start();
+    for number in 1..=20 {
+        super::append(&server, "e", &json!({"n": number}));
+        if number == 8 {
+            server.post("/api/v1/snapshots", r#"{"entity_id":"e"}"#).success();
+            server.engine.seal().unwrap();
+        }
+    }
+    let whole = server.get("/api/v1/entities/e/state?history=true").success();
+    assert_eq!((&whole["version"], &whole["history_has_more"]), (&json!(20), &json!(false)));
+    let numbers: Vec<u64> = whole["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["payload"]["n"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+    let eight = server.get("/api/v1/entities/e/state?history=true&at_version=8").success();
+    assert_eq!(eight["history"].as_array().unwrap().len(), 8);
 }
