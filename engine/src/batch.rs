@@ -87,10 +87,17 @@ impl Batch {
         self
     }
 
-    /// The entity last named must be at this version before the events that follow.
+    /// The entity last named must be at this version before the next event. It is that event alone that expects it: if
+    /// it is there already, by its id, nothing is checked for those after it.
     pub fn expect(mut self, expected: ExpectedVersion) -> Self {
-        if let Some(part) = self.parts.last_mut() {
-            part.expected = expected;
+        let last = self.parts.last_mut();
+        match last {
+            Some(part) if part.events.is_empty() => part.expected = expected,
+            Some(part) => {
+                let next = Part { expected, ..Part::of(&part.entity) };
+                self.parts.push(next);
+            }
+            None => {}
         }
         self
     }

@@ -7,7 +7,7 @@ use allsource_format::FormatError;
 use uuid::Uuid;
 
 use crate::batch::ExpectedVersion;
-use crate::event::Entity;
+use crate::event::{Entity, InvalidEvent};
 use crate::position::{Position, Version};
 
 /// Why an append was not accepted, or what is not known about it.
@@ -15,14 +15,28 @@ use crate::position::{Position, Version};
 #[non_exhaustive]
 pub enum AppendError {
     /// The entity is not at the expected version. Nothing was written: read it again, decide again.
-    #[error("version conflict on {entity}: expected {expected}, it is at {}", actual.map_or(0, Version::value))]
+    #[error(
+        "version conflict on {entity}: expected {expected}, it is at {}{}",
+        actual.map_or(0, Version::value),
+        in_batch.map_or_else(String::new, |v| format!(", and would be at {v} after the events before it in the batch"))
+    )]
     Conflict {
         /// The entity.
         entity: Entity,
         /// What the caller expected.
         expected: ExpectedVersion,
-        /// Its version; `None`: it has no events.
+        /// Its durable version; `None`: it has no events.
         actual: Option<Version>,
+        /// The version that earlier events of the same batch lead to, if there are any: it is the one that was compared.
+        in_batch: Option<Version>,
+    },
+    /// An event of the batch breaks a rule for new events, and is not there already. Nothing was written.
+    #[error("{problem}")]
+    Invalid {
+        /// The place of the event in the batch, from 0.
+        index: usize,
+        /// Which rule.
+        problem: InvalidEvent,
     },
     /// An event of this id exists with other content. Nothing was written: the id is taken.
     #[error("event {id} exists already with other content, at position {position}")]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Reply;
 use crate::batch::{Batch, ExpectedVersion, Part};
 use crate::error::{AppendError, ReadError};
-use crate::event::{Entity, EntityKeyBuffer, EventRef, Timestamp};
+use crate::event::{Entity, EntityKeyBuffer, EventRef, InvalidEvent, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
 use crate::view::{Layers, Resident};
@@ -29,6 +29,8 @@ pub(crate) struct PreparedEvent {
     pub(crate) is_id_given: bool,
     /// Its own time, if one was given.
     pub(crate) timestamp: Option<Timestamp>,
+    /// Why the event is not placed if no event of its id is found.
+    pub(crate) refusal: Option<Box<InvalidEvent>>,
     /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
     pub(crate) sealed: Option<(EventRef, u64)>,
 }
@@ -59,7 +61,7 @@ impl Request {
     /// Archives a batch.
     ///
     /// # Errors
-    /// When it is empty, or larger than the store takes in one piece.
+    /// When it is empty, larger than the store takes in one piece, or holds an event that cannot be stored.
     pub(crate) fn prepare(
         batch: Batch,
         partitions: u32,
@@ -77,6 +79,13 @@ impl Request {
                 actual: count,
                 limit: FRAME_EVENTS_MAX,
             });
+        }
+        // Without an id there is nothing that it could be the same as.
+        let mut events = batch.parts.iter().flat_map(|part| &part.events).enumerate();
+        let refused =
+            events.find_map(|(index, event)| Some((index, event.refusal().filter(|_| event.id.is_none())?)));
+        if let Some((index, problem)) = refused {
+            return Err(AppendError::Invalid { index, problem: problem.clone() });
         }
         let payload_bytes: usize =
             batch.parts.iter().flat_map(|part| &part.events).map(|e| e.payload.len()).sum();
@@ -175,6 +184,7 @@ fn prepare_part(
             id_hash: id_hash(tenant, id.as_bytes()),
             is_id_given: event.id.is_some(),
             timestamp: event.timestamp,
+            refusal: event.refusal.clone(),
             sealed: None,
         });
     }

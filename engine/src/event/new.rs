@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::name::{EventType, NameError, Tag};
 use super::time::Timestamp;
+use crate::json::{Flaw, Flaws};
 
 /// What an event carries. It comes back byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,16 @@ pub enum InvalidEvent {
         /// `payload` or `metadata`.
         field: &'static str,
     },
+    /// JSON that many programs cannot read: half of a surrogate pair, or a number that overflows a double.
+    #[error("{field} {problem} at {pointer}")]
+    Unportable {
+        /// `payload` or `metadata`.
+        field: &'static str,
+        /// Where it is: a JSON pointer (RFC 6901) that begins with the field.
+        pointer: String,
+        /// What it is, as a part of a sentence.
+        problem: &'static str,
+    },
     /// Larger than the limit.
     #[error("{field} has {actual}, the limit is {limit}")]
     TooLarge {
@@ -65,17 +76,20 @@ pub struct NewEvent {
     pub(crate) metadata: String,
     pub(crate) tags: Vec<Tag>,
     pub(crate) timestamp: Option<Timestamp>,
+    /// Why the event is not stored unless it is there already: rules for new events do not hold for stored ones.
+    pub(crate) refusal: Option<Box<InvalidEvent>>,
 }
 
 impl NewEvent {
-    /// An event whose payload is the JSON text `payload`, kept exactly as it is.
+    /// An event whose payload is the JSON text `payload`, kept exactly as it is. Text with half of a surrogate pair, or
+    /// with a number that overflows a double, is only compared with an event of the same id: [`Self::refusal`].
     ///
     /// # Errors
     /// When the type breaks a rule for names, or the payload is no JSON, too deep or too large.
     pub fn json(event_type: impl Into<Box<str>>, payload: impl Into<String>) -> Result<Self, InvalidEvent> {
         let payload = payload.into();
-        check_json("payload", &payload, PAYLOAD_BYTES_MAX)?;
-        Self::with(event_type, payload.into_bytes(), true)
+        let refusal = check_json("payload", &payload, PAYLOAD_BYTES_MAX)?;
+        Ok(Self { refusal, ..Self::with(event_type, payload.into_bytes(), true)? })
     }
 
     /// An event whose payload is opaque bytes.
@@ -90,8 +104,8 @@ impl NewEvent {
 
     fn with(event_type: impl Into<Box<str>>, payload: Vec<u8>, is_json: bool) -> Result<Self, InvalidEvent> {
         let event_type = EventType::new(event_type)?;
-        let (id, metadata, tags, timestamp) = (None, String::new(), Vec::new(), None);
-        Ok(Self { id, event_type, payload, is_json, metadata, tags, timestamp })
+        let (id, metadata, tags, timestamp, refusal) = (None, String::new(), Vec::new(), None, None);
+        Ok(Self { id, event_type, payload, is_json, metadata, tags, timestamp, refusal })
     }
 
     /// Gives the event an id of the caller's: appending the same event again then changes nothing.
@@ -106,14 +120,14 @@ impl NewEvent {
         Self { timestamp: Some(timestamp), ..self }
     }
 
-    /// Adds JSON text about the event that is not part of it.
+    /// Adds JSON text about the event that is not part of it. The rules are those for a payload of JSON text.
     ///
     /// # Errors
     /// When it is no JSON, too deep or too large.
     pub fn metadata(self, metadata: impl Into<String>) -> Result<Self, InvalidEvent> {
         let metadata = metadata.into();
-        check_json("metadata", &metadata, METADATA_BYTES_MAX)?;
-        Ok(Self { metadata, ..self })
+        let refusal = check_json("metadata", &metadata, METADATA_BYTES_MAX)?;
+        Ok(Self { metadata, refusal: self.refusal.or(refusal), ..self })
     }
 
     /// Adds a tag.
@@ -124,6 +138,11 @@ impl NewEvent {
         self.tags.push(Tag::new(tag)?);
         check_size("tags", self.tags.len(), TAGS_MAX)?;
         Ok(self)
+    }
+
+    /// Why appending the event is refused, unless an equal event of its id is there already.
+    pub fn refusal(&self) -> Option<&InvalidEvent> {
+        self.refusal.as_deref()
     }
 
     /// Its type.
@@ -165,30 +184,22 @@ fn check_size(field: &'static str, actual: usize, limit: usize) -> Result<(), In
     if actual <= limit { Ok(()) } else { Err(InvalidEvent::TooLarge { field, actual, limit }) }
 }
 
-fn check_json(field: &'static str, text: &str, limit: usize) -> Result<(), InvalidEvent> {
+/// Checks JSON text. What makes a new event invalid but not a stored one is returned, not an error.
+fn check_json(
+    field: &'static str,
+    text: &str,
+    limit: usize,
+) -> Result<Option<Box<InvalidEvent>>, InvalidEvent> {
     check_size(field, text.len(), limit)?;
     let problem = |error: serde_json::Error| InvalidEvent::Json { field, problem: error.to_string() };
     let raw: &RawValue = serde_json::from_str(text).map_err(problem)?;
-    if depth(raw.get()) > JSON_DEPTH_MAX { Err(InvalidEvent::TooDeep { field }) } else { Ok(()) }
-}
-
-/// Deepest nesting of valid JSON text.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+    let Flaws { depth, first } = Flaws::of(raw.get());
+    if depth > JSON_DEPTH_MAX {
+        return Err(InvalidEvent::TooDeep { field });
     }
-    deepest
+    Ok(first.map(|Flaw { pointer, problem }| {
+        Box::new(InvalidEvent::Unportable { field, pointer: format!("/{field}{pointer}"), problem })
+    }))
 }
 
 #[cfg(test)]
@@ -227,6 +238,18 @@ mod tests {
         let bare = NewEvent::bytes("t", [0xff]).unwrap();
         assert_eq!(bare.payload(), Payload::Bytes(&[0xff]));
         assert_eq!((bare.given_id(), bare.given_metadata(), bare.given_timestamp()), (None, None, None));
+    }
+
+    #[test]
+    fn what_other_programs_cannot_read_is_kept_for_comparing_only() {
+        let refusal = |event: &NewEvent| event.refusal().map(ToString::to_string);
+        let event = NewEvent::json("t", r#"{"a":[1e400]}"#).unwrap();
+        let expected = "payload has a number too large for a double at /payload/a/0";
+        assert_eq!(refusal(&event).as_deref(), Some(expected));
+        let event = NewEvent::json("t", "1").unwrap().metadata(r#"{"\ud83d":1}"#).unwrap();
+        let expected = r"metadata has a name with half of a surrogate pair at /metadata/\ud83d";
+        assert_eq!(refusal(&event).as_deref(), Some(expected));
+        assert_eq!(refusal(&NewEvent::json("t", r#"{"a":"\ud83d\ude00"}"#).unwrap()), None);
     }
 
     #[test]

@@ -81,16 +81,18 @@ impl Admission<'_> {
         };
         let mut head = before.unwrap_or(0);
         let mut last = in_round;
-        let mut is_checked = false;
-        for event in &part.events {
+        for (place, event) in part.events.iter().enumerate() {
             let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
             if let Some(existing) = self.find_existing(request, part, event, undo)? {
                 events.push(existing);
                 continue;
             }
-            if !is_checked {
+            if let Some(problem) = &event.refusal {
+                return Err(AppendError::Invalid { index: events.len(), problem: (**problem).clone() });
+            }
+            // What is expected is expected by the first event: if that is there already, it was checked long ago.
+            if place == 0 {
                 self.check_version(request, part, before, undo)?;
-                is_checked = true;
             }
             head += 1;
             last = Some(self.round.next_offset());
@@ -152,8 +154,8 @@ impl Admission<'_> {
         compare(&stored.record(), encoded, event.id, sequence).map(Some)
     }
 
-    /// Checks what the caller expects against the version that the batch's own earlier parts lead to. What a
-    /// refusal names is the version without them: they are not going to be.
+    /// Checks what the caller expects against the version that the batch's own earlier parts lead to. A refusal also
+    /// names the version without them: they are not going to be.
     fn check_version(
         &self,
         request: &Request,
@@ -165,13 +167,15 @@ impl Admission<'_> {
             return Ok(());
         }
         let is_about_same = |number: usize| request.parts.get(number).is_some_and(|p| p.key == part.key);
-        let actual = match undo.heads.iter().find(|(number, _)| is_about_same(*number)) {
+        let earlier = undo.heads.iter().find(|(number, _)| is_about_same(*number));
+        let actual = match earlier {
             Some((_, Some(offset))) => version_at(self.round.bytes(), *offset),
             Some((_, None)) => self.head_before_round(part, request.sealed_through)?,
             None => head,
         };
         let actual = actual.and_then(Version::new);
-        Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual })
+        let in_batch = earlier.and(head).and_then(Version::new);
+        Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual, in_batch })
     }
 
     /// Gives an event its place.

@@ -13,11 +13,14 @@ impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
         let detail = error.to_string();
         match error {
-            AppendError::Conflict { entity, expected, actual } => {
-                let problem = Self::new(Kind::VERSION_CONFLICT, detail)
+            AppendError::Conflict { entity, expected, actual, in_batch } => {
+                let mut problem = Self::new(Kind::VERSION_CONFLICT, detail)
                     .error_word("version_conflict")
                     .with("entity_id", entity.id().as_str())
                     .with("current_version", actual.map_or(0, Version::value));
+                if let Some(version) = in_batch {
+                    problem = problem.with("version_in_batch", version.value());
+                }
                 match expected {
                     ExpectedVersion::Empty => problem.with("expected_version", 0),
                     ExpectedVersion::At(version) => problem.with("expected_version", version.value()),
@@ -27,6 +30,7 @@ impl From<AppendError> for Problem {
             AppendError::Duplicate { id, position } => Self::new(Kind::DUPLICATE_ID, detail)
                 .with("event_id", id.to_string())
                 .with("position", position.value()),
+            AppendError::Invalid { problem, .. } => problem.into(),
             AppendError::RepeatedId { id } => {
                 Self::new(Kind::DUPLICATE_ID, detail).with("event_id", id.to_string())
             }
@@ -138,6 +142,9 @@ impl From<InvalidEvent> for Problem {
             InvalidEvent::Name(name) => name.into(),
             InvalidEvent::Json { field, .. } | InvalidEvent::TooDeep { field } => {
                 Self::new(Kind::INVALID_EVENT, detail).with("field", field)
+            }
+            InvalidEvent::Unportable { field, pointer, .. } => {
+                Self::new(Kind::INVALID_EVENT, detail).with("field", field).with("pointer", pointer)
             }
             InvalidEvent::TooLarge { field, actual, limit } => Self::new(Kind::TOO_LARGE, detail)
                 .with("field", field)

@@ -11,7 +11,8 @@ use super::{Kind, Problem, nearest};
 fn a_conflict_says_both_versions_and_the_word_clients_look_for() {
     let entity = Entity::new("order-1").unwrap();
     let actual = Version::new(3);
-    let problem = Problem::from(AppendError::Conflict { entity, expected: ExpectedVersion::Empty, actual });
+    let expected = ExpectedVersion::Empty;
+    let problem = Problem::from(AppendError::Conflict { entity, expected, actual, in_batch: None });
     let body = problem.to_value();
     assert_eq!(body["status"], 409);
     assert_eq!(body["error"], "version_conflict");

@@ -82,6 +82,24 @@ fn expected_versions_are_checked_and_a_refused_batch_leaves_no_trace() {
     assert_eq!(commit.events.iter().map(|e| e.position.value()).collect::<Vec<_>>(), [2, 3]);
 }
 
+/// Whose first event was there already was refused, though the second event expected nothing.
+#[test]
+pub(crate) fn an_expectation_is_of_one_event_and_not_of_those_behind_it() {
+    let (_folder, engine) = store();
+    let (a, id) = (entity("a"), Uuid::from_u128(5));
+    let first = || event("t", "1").id(id);
+    engine.append(Batch::to(&a).expect(ExpectedVersion::Empty).event(first())).wait().unwrap();
+    let both = Batch::to(&a).expect(ExpectedVersion::Empty).event(first()).event(event("t", "2"));
+    let commit = engine.append(both).wait().unwrap();
+    assert_eq!(
+        commit.events.iter().map(|e| (e.version.value(), e.replayed)).collect::<Vec<_>>(),
+        [(1, true), (2, false)]
+    );
+    let own = Batch::to(&a).event(first()).expect(ExpectedVersion::number(1)).event(event("t", "3"));
+    let error = engine.append(own).wait().unwrap_err();
+    assert_eq!(error.to_string(), "version conflict on default/a: expected 1, it is at 2");
+}
+
 #[test]
 fn the_same_id_appends_once_also_after_reopening() {
     let (folder, engine) = store();

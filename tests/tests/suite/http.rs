@@ -2,6 +2,7 @@
 
 mod append;
 mod batch;
+mod values;
 mod problems;
 mod query;
 mod snapshots;

@@ -1,5 +1,6 @@
 //! A batch in one JSON body.
 
+use allsource_engine::AppendError;
 use allsource_engine::event::Entity;
 use allsource_engine::{Commit, Committed};
 use axum::http::{HeaderValue, StatusCode};
@@ -60,7 +61,13 @@ async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted,
         return Err(invalid_batch(&refused, *index, first));
     }
     let admitted: Vec<Admitted> = admitted.into_iter().flatten().collect();
-    let commit = append_all(app.engine(), &admitted).await.map_err(|error| terms.problem(error.into()))?;
+    let commit = append_all(app.engine(), &admitted).await.map_err(|error| match error {
+        AppendError::Invalid { index, problem } => {
+            let problem = problem.into();
+            invalid_batch(&[(index, &problem)], index, &problem)
+        }
+        error => terms.problem(error.into()),
+    })?;
     let total = admitted.len();
     let mut out = head(total, total);
     for (place, (one, committed)) in admitted.iter().zip(&commit.events).enumerate() {
@@ -74,9 +81,10 @@ async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted,
 
 fn invalid_batch(refused: &[(usize, &Problem)], index: usize, first: &Problem) -> Problem {
     let listed = refused.iter().take(LISTED_MAX).map(|(index, problem)| {
-        let field = problem.member("field").and_then(Value::as_str).map(|field| format!("/{field}"));
+        let text = |name| problem.member(name).and_then(Value::as_str);
+        let within = text("pointer").map(str::to_owned).or_else(|| Some(format!("/{}", text("field")?)));
         json!({
-            "pointer": format!("/events/{index}{}", field.unwrap_or_default()),
+            "pointer": format!("/events/{index}{}", within.unwrap_or_default()),
             "type": format!("/problems/{}", problem.kind().slug),
             "detail": problem.detail(),
         })

@@ -198,6 +198,7 @@ fn is_about_a_line(error: &AppendError) -> bool {
     matches!(
         error,
         AppendError::Conflict { .. }
+            | AppendError::Invalid { .. }
             | AppendError::Duplicate { .. }
             | AppendError::RepeatedId { .. }
             | AppendError::TooLarge { .. }

@@ -1,0 +1,72 @@
+//! What values may be, over every way in, and what is said of those that may not.
+
+use allsource_tests::server::Server;
+use serde_json::{Value, json};
+
+const EVENTS: &str = "/api/v1/events";
+const BATCH: &str = "/api/v1/events/batch";
+
+fn total(server: &Server) -> Value {
+    server.get("/api/v1/stats").success()["total_events"].clone()
+}
+
+/// Client libraries could not read a page with such an event in it, and states lost the members behind such a name.
+#[test]
+fn values_that_many_programs_cannot_read_are_refused_with_their_place() {
+    let server = Server::start();
+    let cases = [
+        (r#""payload":{"note":"x","\ud83d":"y","status":"paid"}"#, r"/payload/\ud83d"),
+        (r#""payload":{"a":["ok","\udc00"]}"#, "/payload/a/1"),
+        (r#""payload":{"a":{"b":1e400}}"#, "/payload/a/b"),
+        (r#""payload":1,"metadata":{"m":-1e999}"#, "/metadata/m"),
+        (r#""payload":1,"metadata":{"m/n":"\ud800"}"#, "/metadata/m~1n"),
+    ];
+    for (members, pointer) in cases {
+        let event = format!(r#"{{"event_type":"t","entity_id":"a",{members}}}"#);
+        let with_id = format!(
+            r#"{{"event_type":"t","entity_id":"a","id":"01890a5d-ac96-774b-bcce-b302099a8057",{members}}}"#
+        );
+        for event in [&event, &with_id] {
+            let problem = server.post(EVENTS, event).problem(400, "invalid-event");
+            assert_eq!(problem["pointer"], pointer, "{event}");
+        }
+        let good = r#"{"event_type":"t","entity_id":"a","payload":1}"#;
+        let batch = format!(r#"{{"events":[{good},{event}]}}"#);
+        let problem = server.post(BATCH, &batch).problem(400, "invalid-event");
+        assert_eq!(problem["errors"][0]["pointer"], format!("/events/1{pointer}"), "{batch}");
+        assert_eq!(total(&server), 0);
+        let lines = [("content-type", "application/x-ndjson")];
+        let reply = server.send("POST", BATCH, &lines, &format!("{event}\n{with_id}\n")).success();
+        assert_eq!((&reply["ingested"], &reply["refused_count"]), (&json!(0), &json!(2)), "{reply}");
+        let alone = format!(r#"{{"events":[{event}],"atomic":false}}"#);
+        assert_eq!(server.post(BATCH, &alone).json()["events"][0]["pointer"], pointer);
+        assert_eq!(total(&server), 0);
+    }
+    server.post(EVENTS, r#"{"event_type":"t","entity_id":"a","payload":[1e-400,"\ud83d\ude00"]}"#).success();
+}
+
+#[test]
+fn an_event_expects_for_itself_alone() {
+    let server = Server::start();
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let first = json!({"event_type": "t", "entity_id": "a", "payload": 1, "id": id, "expected_version": 0});
+    let second = json!({"event_type": "t", "entity_id": "a", "payload": 2});
+    server.post(EVENTS, &first.to_string()).success();
+    let reply = server.post(BATCH, &json!({"events": [first, second]}).to_string()).success();
+    assert_eq!((&reply["events"][0]["replayed"], &reply["events"][1]["version"]), (&json!(true), &json!(2)));
+}
+
+#[test]
+fn a_conflict_that_the_batch_itself_causes_says_so() {
+    let server = Server::start();
+    let event = |expected: Value| json!({"event_type": "t", "entity_id": "a", "payload": 1, "expected_version": expected});
+    let batch = json!({"events": [event(json!(0)), event(json!(0))]});
+    let problem = server.post(BATCH, &batch.to_string()).problem(409, "version-conflict");
+    let told = (&problem["current_version"], &problem["version_in_batch"], &problem["expected_version"]);
+    assert_eq!(told, (&json!(0), &json!(1), &json!(0)));
+    let detail = "version conflict on default/a: expected 0, it is at 0, and would be at 1 after the events before it \
+                  in the batch";
+    assert_eq!(problem["detail"], detail);
+    let alone = server.post(EVENTS, &event(json!(7)).to_string()).problem(409, "version-conflict");
+    assert_eq!(alone.get("version_in_batch"), None);
+}
