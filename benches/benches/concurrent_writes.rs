@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use allsource_benches::Bench;
-use allsource_engine::measure::{in_flight, one_writer, rate};
+use allsource_server::measure::{in_flight, one_writer, rate};
 use criterion::{Criterion, Throughput};
 
 fn main() -> Result<(), Box<dyn Error>> {

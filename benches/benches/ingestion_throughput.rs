@@ -4,7 +4,7 @@ use std::error::Error;
 
 use allsource_benches::Bench;
 use allsource_engine::Batch;
-use allsource_engine::measure::{batches, event};
+use allsource_server::measure::{batches, event};
 use criterion::{Criterion, Throughput};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use allsource_benches::Bench;
 use allsource_engine::event::{EventType, Filter, TenantId};
-use allsource_engine::measure::{entity, in_flight};
 use allsource_engine::{Engine, Query};
+use allsource_server::measure::{entity, in_flight};
 use criterion::Criterion;
 
 fn read(engine: &Engine, query: &Query) -> usize {

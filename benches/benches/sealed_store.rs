@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use allsource_benches::{Bench, memory, now};
 use allsource_engine::event::{Entity, EntityId, EventType, Filter, NewEvent, TenantId};
-use allsource_engine::measure::rate;
 use allsource_engine::platform::{Disk, LocalDisk};
 use allsource_engine::{AsOf, Batch, Engine, Options, Position, Query, Version};
+use allsource_server::measure::rate;
 use criterion::Criterion;
 
 const ENTITIES: u64 = 100_000;

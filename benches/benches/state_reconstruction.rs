@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use allsource_benches::Bench;
-use allsource_engine::{AsOf, Options, Version, measure};
+use allsource_engine::{AsOf, Options, Version};
+use allsource_server::measure;
 use criterion::Criterion;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -6,9 +6,9 @@ use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use allsource_engine::measure::Floor;
 use allsource_engine::platform::{Clock, LocalDisk, SystemClock};
 use allsource_engine::{Engine, Options};
+use allsource_server::measure::Floor;
 use tempfile::TempDir;
 
 #[global_allocator]

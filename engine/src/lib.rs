@@ -59,7 +59,6 @@ mod drive;
 mod compose;
 mod vitals;
 mod engine;
-pub mod measure;
 pub mod compat;
 
 pub use append::{Append, AppendFuture, LookUp, Prepared, Ready};

@@ -5,13 +5,13 @@ pub mod disk;
 pub mod clock;
 mod fault;
 mod limits;
+mod buffered;
 mod direct;
 mod folder;
 mod local;
 pub(crate) mod sync;
 pub mod sim;
 
-pub(crate) use clock::cpu_time;
-pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, cpu_time};
 pub use disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
 pub use local::LocalDisk;

@@ -8,6 +8,7 @@ mod filter;
 mod body;
 mod chunks;
 mod blocking;
+mod paths;
 mod middleware;
 mod routes;
 mod serve;

@@ -9,4 +9,5 @@ pub mod config;
 pub mod metrics;
 pub mod app;
 pub mod http;
+pub mod measure;
 pub mod cli;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rkyv::util::AlignedVec;
 use rustix::fs::OFlags;
 
+use super::buffered::LocalFile;
 use super::disk::DiskFile;
-use super::local::LocalFile;
 
 /// The unit of direct reads: offset, length and memory must be multiples of it.
 const PAGE_BYTES: usize = 4096;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use super::buffered::LocalFile;
 use super::direct::DirectFile;
 use super::disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
 use super::fault::MappedFile;
@@ -124,33 +125,6 @@ fn preallocate(file: &File, length: u64) -> io::Result<()> {
         offset += piece as u64;
     }
     Ok(())
-}
-
-#[derive(Debug)]
-pub(super) struct LocalFile {
-    pub(super) file: File,
-}
-
-impl DiskFile for LocalFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    fn truncate(&self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
-    }
 }
 
 #[derive(Debug)]

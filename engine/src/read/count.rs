@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Events;
 use super::lane::Ordinals;
-use super::plan::{Effort, InTail, Plan, Sealed};
+use super::plan::{InTail, Plan, Sealed};
+use super::source::Effort;
 use crate::error::ReadError;
 use crate::generation::Generation;
 use crate::query::Query;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allsource_format::partition::key_hash;
 
-use super::source::{Gathered, Source};
+use super::source::{Effort, Gathered, Source};
 use crate::error::ReadError;
 use crate::event::{EventRef, Filter, TenantId, key_of};
 use crate::generation::{Generation, List, Stretches};
@@ -41,25 +41,6 @@ struct Choice {
 pub(super) enum Rest {
     Whole,
     OfChoice(usize),
-}
-
-/// What reading a layer event by event would take, against which lists are weighed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
-    /// Events of the layer.
-    pub(super) events: u64,
-    /// Events of the layer within the positions asked for.
-    pub(super) window: u64,
-    /// Matches that are wanted at most.
-    pub(super) wanted: u64,
-}
-
-impl Effort {
-    /// How many events are read, about, until enough of a layer's `matches` are found.
-    pub(super) fn of_scan(&self, matches: u64) -> u64 {
-        let for_each = self.events / matches.max(1) + 1;
-        self.window.min(self.wanted.saturating_mul(for_each))
-    }
 }
 
 impl Plan {

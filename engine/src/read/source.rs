@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::plan::Effort;
 use crate::error::ReadError;
 use crate::event::{EntityKeyBuffer, Filter, key_of};
 use crate::generation::{Generation, List, Names};
@@ -13,6 +12,25 @@ const NAMES_FREE: u64 = 64;
 const NAMES_MAX: u64 = 4_096;
 /// Joining one more list costs about as much as reading this many events.
 const EVENTS_FOR_A_LIST: u64 = 4;
+
+/// What reading a layer event by event would take, against which lists are weighed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Events of the layer.
+    pub(super) events: u64,
+    /// Events of the layer within the positions asked for.
+    pub(super) window: u64,
+    /// Matches that are wanted at most.
+    pub(super) wanted: u64,
+}
+
+impl Effort {
+    /// How many events are read, about, until enough of a layer's `matches` are found.
+    pub(super) fn of_scan(&self, matches: u64) -> u64 {
+        let for_each = self.events / matches.max(1) + 1;
+        self.window.min(self.wanted.saturating_mul(for_each))
+    }
+}
 
 /// What may have a list.
 pub(super) enum Source {

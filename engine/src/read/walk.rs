@@ -5,7 +5,8 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::lane::{Lane, Ordinals};
-use super::plan::{Effort, InTail, Plan, Rest, Sealed};
+use super::plan::{InTail, Plan, Rest, Sealed};
+use super::source::Effort;
 use crate::error::ReadError;
 use crate::event::EventRef;
 use crate::generation::{Ahead, Generation, Stretches};

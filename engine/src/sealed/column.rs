@@ -18,11 +18,15 @@ pub(crate) struct Column<'a> {
     entry_bytes: u64,
 }
 
-impl<'a> Column<'a> {
-    pub(super) fn of(file: &'a SealedFile, section: Section, entry_bytes: u64) -> Self {
-        Self { file, section, entry_bytes }
+impl SealedFile {
+    /// A section as a column of entries of this many bytes.
+    pub(crate) fn column(&self, kind: u32, entry_bytes: u64) -> Column<'_> {
+        let section = self.header().section(kind).unwrap_or_default();
+        Column { file: self, section, entry_bytes }
     }
+}
 
+impl<'a> Column<'a> {
     /// How many entries.
     pub(crate) fn len(&self) -> u64 {
         self.section.bytes / self.entry_bytes

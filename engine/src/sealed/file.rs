@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use allsource_format::sealed::{BLOCK_BYTES, HEADER_BYTES, Header, Kind};
 
-use super::column::Column;
 use super::source::{Source, ends_before};
 use crate::error::ReadError;
 use crate::options::ReadMode;
@@ -107,11 +106,6 @@ impl SealedFile {
     /// The checksum of its header.
     pub(crate) fn header_crc(&self) -> u32 {
         self.header_crc
-    }
-
-    /// A section as a column of entries of so many bytes.
-    pub(crate) fn column(&self, kind: u32, entry_bytes: u64) -> Column<'_> {
-        Column::of(self, self.header.section(kind).unwrap_or_default(), entry_bytes)
     }
 
     /// A damage of this file.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::measure::{self, Durations, Floor, MeasureError};
 use allsource_engine::Engine;
-use allsource_engine::measure::{self, Durations, Floor, MeasureError};
 use allsource_engine::platform::LocalDisk;
 use clap::Args;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::routes::PATHS;
+use super::paths::PATHS;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 

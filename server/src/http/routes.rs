@@ -21,27 +21,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::middleware;
+use super::paths::PATHS;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
-
-/// Paths, as they are named in metrics.
-pub(super) const PATHS: [&str; 15] = [
-    "/api/v1/events",
-    "/api/v1/events/batch",
-    "/api/v1/events/query",
-    "/api/v1/events/stream",
-    "/api/v1/events/{id}",
-    "/api/v1/entities/{id}/state",
-    "/api/v1/entities/{id}/snapshot",
-    "/api/v1/snapshots",
-    "/api/v1/snapshots/{id}/latest",
-    "/api/v1/stats",
-    "/api/v1/maintenance/seal",
-    "/health",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-];
 
 /// Everything the server answers.
 pub fn router(app: Arc<App>) -> Router {

@@ -1,6 +1,7 @@
 //! The rules of the house, held by a test instead of by memory. Each rule is a function from a file to what is
 //! wrong in it, and each is shown to be able to fail.
 
+mod circles;
 mod files;
 mod rules;
 
@@ -36,6 +37,12 @@ fn the_rules_of_the_house_hold() {
     assert!(files.len() > 100, "the sources were not found");
     let complaints = complaints(&files);
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn no_files_of_a_folder_use_each_other_in_a_round() {
+    let circles = circles::circles(&files::all());
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
 }
 
 #[test]

@@ -1,18 +1,21 @@
 //! What the simulated disk hands out: open files, mappings and locks.
 
 use std::io;
+use std::sync::Arc;
 
-use super::disk::{InodeId, SimDisk, eio};
+use parking_lot::Mutex;
+
 use super::fault::Faults;
+use super::state::{InodeId, State, eio};
 use crate::platform::disk::{DiskFile, DiskLock, Mapping, Whereabouts};
 
 pub(super) struct SimLock {
-    pub(super) disk: SimDisk,
+    pub(super) state: Arc<Mutex<State>>,
 }
 
 impl DiskLock for SimLock {
     fn whereabouts(&self) -> io::Result<Whereabouts> {
-        Ok(self.disk.state.lock().whereabouts)
+        Ok(self.state.lock().whereabouts)
     }
 }
 
@@ -27,7 +30,7 @@ impl DiskLock for SimSharedLock {
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.disk.state.lock().locked = false;
+        self.state.lock().locked = false;
     }
 }
 
@@ -50,20 +53,20 @@ impl Mapping for SimMapping {
 }
 
 pub(super) struct SimFile {
-    pub(super) disk: SimDisk,
+    pub(super) state: Arc<Mutex<State>>,
     pub(super) id: InodeId,
     pub(super) path: String,
 }
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        self.disk.state.lock().open_files -= 1;
+        self.state.lock().open_files -= 1;
     }
 }
 
 impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
+        let mut state = self.state.lock();
         state.begin("read", &self.path, offset, buffer.len())?;
         let (error_rate, flip_rate) = (state.faults.read_error, state.faults.read_flip);
         let is_readable = state.is_readable(&self.path, &(offset..offset + buffer.len() as u64));
@@ -84,7 +87,7 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
+        let mut state = self.state.lock();
         let outage = state.begin("write", &self.path, offset, bytes.len());
         let Faults { write_error, full_write, misdirected_write, lost_write, room, .. } = state.faults;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -109,7 +112,7 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
+        let mut state = self.state.lock();
         state.begin("sync", &self.path, 0, 0)?;
         let rate = state.faults.sync_error;
         if state.fails(rate) {
@@ -121,13 +124,13 @@ impl DiskFile for SimFile {
     }
 
     fn length(&self) -> io::Result<u64> {
-        let mut state = self.disk.state.lock();
+        let mut state = self.state.lock();
         state.begin("length", &self.path, 0, 0)?;
         Ok(state.inode(self.id)?.cached.len() as u64)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        let mut state = self.disk.state.lock();
+        let mut state = self.state.lock();
         state.begin("truncate", &self.path, length, 0)?;
         state.inode(self.id)?.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         Ok(())

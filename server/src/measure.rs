@@ -5,14 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::append::Append;
-use crate::batch::Batch;
-use crate::engine::Engine;
-use crate::error::{AppendError, FoldError, ReadError};
-use crate::event::{Entity, NewEvent};
-use crate::fold::AsOf;
-use crate::platform::{Clock, Disk, DiskFile, SystemClock, cpu_time};
-use crate::query::Query;
+use allsource_engine::error::{AppendError, FoldError, ReadError};
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::{Clock, Disk, DiskFile, SystemClock, cpu_time};
+use allsource_engine::{Append, AsOf, Batch, Engine, Query};
 
 /// Bytes of the smallest write that can be durable.
 pub const BLOCK_BYTES: usize = 4096;
