@@ -1,7 +1,7 @@
-//! What the server is told about itself: flags win over the environment, the environment over a TOML file.
+//! How the server is configured: flags win over the environment, the environment over a TOML file.
 
-mod settings;
 mod environment;
+mod settings;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -14,15 +14,15 @@ use allsource_engine::{Durability, Options, ReadMode};
 
 pub use settings::{DurabilityName, LogFormat, ReadModeName, Settings};
 
-/// Where the server listens unless told otherwise.
+/// Where the server listens by default.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
-/// Where the store is unless told otherwise.
+/// Where the store is by default.
 pub const DEFAULT_DATA: &str = "data";
 
 const DEFAULT_SYNC_INTERVAL_MS: u64 = 10;
 
-/// What the server runs with, every question answered.
+/// What the server runs with: every setting has a value.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address to listen on.
@@ -39,7 +39,7 @@ pub struct Config {
     pub log_level: String,
 }
 
-/// Why the server does not know what to do.
+/// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
@@ -66,7 +66,7 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
-    /// The address can be reached from other machines, and nobody said that this is meant.
+    /// The address can be reached from other machines, and no setting says that this is intended.
     #[error(
         "{0} can be reached from other machines, and this server does not ask who is calling. \
          Listen on 127.0.0.1, or say what protects it: --behind-proxy (a proxy or firewall that \

@@ -19,18 +19,23 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
 /// Reads settings from TOML text; a key that means nothing is an error that names the nearest one that does.
 pub(super) fn parse(text: &str) -> Result<Settings, String> {
     let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
-    if let Some(key) = table.keys().find(|key| !Settings::KEYS.contains(&key.as_str())) {
+    if let Some(key) = table.keys().find(|key| !keys().any(|known| known == *key)) {
         return Err(unknown(key));
     }
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
+/// The keys of a file: it cannot name another one.
+fn keys() -> impl Iterator<Item = &'static str> {
+    Settings::NAMES.iter().copied().filter(|name| *name != "config")
+}
+
 fn unknown(key: &str) -> String {
     let written = key.replace('-', "_").to_lowercase();
     let similarity = |name: &str| strsim::jaro_winkler(name, &written);
-    let nearest = Settings::KEYS.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let nearest = keys().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|name| similarity(name) >= LEAST_SIMILARITY) {
         Some(name) => format!("unknown key {key:?}; did you mean {name:?}?"),
-        None => format!("unknown key {key:?}; the keys are {}", Settings::KEYS.join(", ")),
+        None => format!("unknown key {key:?}; the keys are {}", keys().collect::<Vec<_>>().join(", ")),
     }
 }

@@ -1,9 +1,12 @@
-//! Every setting of the server, once: as a flag, and under the same name as a key of the TOML file.
+//! Every setting of the server, named once: as a flag, as an environment variable, and as a key of the TOML file.
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 use serde::Deserialize;
+
+use super::ConfigError;
+use super::environment::{self, FromVariable, variable_of};
 
 /// What an acknowledgement is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
@@ -40,106 +43,97 @@ pub enum LogFormat {
     Json,
 }
 
-/// What one source says; `None` where it says nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Address to listen on [env: ALLSOURCE_LISTEN] [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<String>,
-    /// Folder of the store; made if it does not exist [env: ALLSOURCE_DATA] [default: data]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// TOML file with any of these settings, written with _ for - [env: ALLSOURCE_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub config: Option<PathBuf>,
-    /// What an acknowledgement is worth [env: ALLSOURCE_DURABILITY] [default: sync]
-    #[arg(long, value_name = "WHEN")]
-    pub durability: Option<DurabilityName>,
-    /// Longest time between syncs with durability interval [env: ALLSOURCE_SYNC_INTERVAL_MS] [default: 10]
-    #[arg(long, value_name = "MS")]
-    pub sync_interval_ms: Option<u64>,
-    /// Length of a new store's journal files [env: ALLSOURCE_JOURNAL_FILE_BYTES] [default: 67108864]
-    #[arg(long, value_name = "BYTES")]
-    pub journal_file_bytes: Option<u64>,
-    /// Partitions of a new store, a power of two [env: ALLSOURCE_PARTITIONS] [default: 32]
-    #[arg(long, value_name = "N")]
-    pub partitions: Option<u32>,
-    /// Most bytes of appends that may wait to be written [env: ALLSOURCE_QUEUE_BYTES] [default: 67108864]
-    #[arg(long, value_name = "BYTES")]
-    pub queue_bytes: Option<usize>,
-    /// Events are sealed once they take about so much memory [env: ALLSOURCE_SEAL_BYTES] [default: 134217728]
-    #[arg(long, value_name = "BYTES")]
-    pub seal_bytes: Option<u64>,
-    /// How sealed files are read [env: ALLSOURCE_READ_MODE] [default: mmap]
-    #[arg(long, value_name = "HOW")]
-    pub read_mode: Option<ReadModeName>,
-    /// Events of an entity until its next snapshot; 0: none by itself [env: ALLSOURCE_SNAPSHOT_EVENTS] [default: 100]
-    #[arg(long, value_name = "N")]
-    pub snapshot_events: Option<u64>,
-    /// Sealed bytes checked again in a second; 0: none [env: ALLSOURCE_SCRUB_BYTES_PER_SECOND] [default: 4194304]
-    #[arg(long, value_name = "BYTES")]
-    pub scrub_bytes_per_second: Option<u64>,
-    /// Answer with the history of a state unless a request says history=false [env: ALLSOURCE_STATE_HISTORY]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub state_history: Option<bool>,
-    /// How log lines are written [env: ALLSOURCE_LOG_FORMAT] [default: text]
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<LogFormat>,
-    /// Which log lines are written: error, warn, info, debug or trace [env: ALLSOURCE_LOG_LEVEL] [default: info]
-    #[arg(long, value_name = "LEVEL")]
-    pub log_level: Option<String>,
-    /// Serve other machines though nothing protects the server [env: ALLSOURCE_INSECURE]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub insecure: Option<bool>,
-    /// Serve other machines: something that authenticates stands before the server [env: ALLSOURCE_BEHIND_PROXY]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub behind_proxy: Option<bool>,
+/// Makes of a list of settings all that is done with each of them, so that a new one is named here alone.
+macro_rules! settings {
+    ($($(#[$attribute:meta])* $name:ident: $kind:ty,)*) => {
+        /// What one source says; `None` where it says nothing.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+        #[command(mut_args(with_variable))]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Settings {
+            $($(#[$attribute])* pub $name: Option<$kind>,)*
+        }
+
+        impl Settings {
+            /// The name of every setting.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// These settings, and those of `weaker` where these say nothing.
+            #[must_use]
+            pub fn or(self, weaker: Self) -> Self {
+                Self { $($name: self.$name.or(weaker.$name)),* }
+            }
+
+            /// Reads every setting from the variable of its name, if that is set.
+            pub(super) fn from_variables(look_up: environment::LookUp<'_>) -> Result<Self, ConfigError> {
+                Ok(Self { $($name: <$kind>::read(look_up, &variable_of(stringify!($name)))?),* })
+            }
+        }
+    };
 }
 
-impl Settings {
-    /// Every key of the TOML file.
-    pub const KEYS: [&'static str; 16] = [
-        "listen",
-        "data",
-        "durability",
-        "sync_interval_ms",
-        "journal_file_bytes",
-        "partitions",
-        "queue_bytes",
-        "seal_bytes",
-        "read_mode",
-        "snapshot_events",
-        "scrub_bytes_per_second",
-        "state_history",
-        "log_format",
-        "log_level",
-        "insecure",
-        "behind_proxy",
-    ];
+settings! {
+    /// Address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: String,
+    /// Folder of the store; created if it does not exist [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// TOML file with any of these settings, written with _ for -
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    config: PathBuf,
+    /// What an acknowledgement is worth [default: sync]
+    #[arg(long, value_name = "WHEN")]
+    durability: DurabilityName,
+    /// Longest time between syncs with durability interval [default: 10]
+    #[arg(long, value_name = "MS")]
+    sync_interval_ms: u64,
+    /// Length of a new store's journal files [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    journal_file_bytes: u64,
+    /// Partitions of a new store, a power of two [default: 32]
+    #[arg(long, value_name = "N")]
+    partitions: u32,
+    /// Most bytes of appends that may wait to be written [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    queue_bytes: usize,
+    /// Seal the events in memory once they take about this many bytes [default: 134217728]
+    #[arg(long, value_name = "BYTES")]
+    seal_bytes: u64,
+    /// How sealed files are read [default: mmap]
+    #[arg(long, value_name = "HOW")]
+    read_mode: ReadModeName,
+    /// Take a snapshot of an entity after this many events; 0: only on request [default: 100]
+    #[arg(long, value_name = "N")]
+    snapshot_events: u64,
+    /// Sealed bytes to check again each second; 0: none [default: 4194304]
+    #[arg(long, value_name = "BYTES")]
+    scrub_bytes_per_second: u64,
+    /// Answer with the history of a state unless a request says history=false
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    state_history: bool,
+    /// How log lines are written [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// Which log lines are written: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: String,
+    /// Serve other machines though nothing protects the server
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    insecure: bool,
+    /// Serve other machines: something that authenticates stands before the server
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    behind_proxy: bool,
+}
 
-    /// These settings, and those of `weaker` where these say nothing.
-    #[must_use]
-    pub fn or(self, weaker: Self) -> Self {
-        Self {
-            listen: self.listen.or(weaker.listen),
-            data: self.data.or(weaker.data),
-            config: self.config.or(weaker.config),
-            durability: self.durability.or(weaker.durability),
-            sync_interval_ms: self.sync_interval_ms.or(weaker.sync_interval_ms),
-            journal_file_bytes: self.journal_file_bytes.or(weaker.journal_file_bytes),
-            partitions: self.partitions.or(weaker.partitions),
-            queue_bytes: self.queue_bytes.or(weaker.queue_bytes),
-            seal_bytes: self.seal_bytes.or(weaker.seal_bytes),
-            read_mode: self.read_mode.or(weaker.read_mode),
-            snapshot_events: self.snapshot_events.or(weaker.snapshot_events),
-            scrub_bytes_per_second: self.scrub_bytes_per_second.or(weaker.scrub_bytes_per_second),
-            state_history: self.state_history.or(weaker.state_history),
-            log_format: self.log_format.or(weaker.log_format),
-            log_level: self.log_level.or(weaker.log_level),
-            insecure: self.insecure.or(weaker.insecure),
-            behind_proxy: self.behind_proxy.or(weaker.behind_proxy),
-        }
+/// Says in the help of a flag which variable sets it, too.
+fn with_variable(flag: Arg) -> Arg {
+    let name = flag.get_id().as_str();
+    if !Settings::NAMES.contains(&name) {
+        return flag;
     }
+    let text = flag.get_help().map(ToString::to_string).unwrap_or_default();
+    let text = format!("{text} [env: {}]", variable_of(name));
+    flag.help(text)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use allsource_engine::{Durability, Options, ReadMode};
 
-use super::{Config, ConfigError, DurabilityName, LogFormat, ReadModeName, Settings, file};
+use super::{Config, ConfigError, LogFormat, Settings, environment, file};
 
 fn resolve(flags: Settings, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -113,20 +113,47 @@ fn a_key_that_means_nothing_is_refused_with_the_nearest_that_does() {
     check("partitions = ", "line 1");
 }
 
+/// A value that a setting of this name can have.
+fn value_of(name: &str) -> &'static str {
+    match name {
+        "listen" => "127.0.0.1:7",
+        "data" => "folder",
+        "durability" => "interval",
+        "read_mode" => "pread",
+        "log_format" => "json",
+        "log_level" => "debug",
+        "state_history" | "insecure" | "behind_proxy" => "true",
+        _ => "64",
+    }
+}
+
 #[test]
-fn every_key_of_the_list_is_read_by_the_file() {
-    let text = "listen=\"a\"\ndata=\"b\"\ndurability=\"none\"\nsync_interval_ms=1\njournal_file_bytes=2\npartitions=3\n\
-                queue_bytes=4\nseal_bytes=5\nread_mode=\"pread\"\nsnapshot_events=6\n\
-                scrub_bytes_per_second=7\nstate_history=true\nlog_format=\"json\"\nlog_level=\"debug\"\ninsecure=true\nbehind_proxy=false";
-    let settings = file::parse(text).unwrap();
-    assert_eq!(text.lines().count(), Settings::KEYS.len());
-    assert_eq!(settings.durability, Some(DurabilityName::None));
-    assert_eq!((settings.insecure, settings.behind_proxy), (Some(true), Some(false)));
-    assert_eq!(settings.state_history, Some(true));
-    assert_eq!(settings.log_level.as_deref(), Some("debug"));
-    assert_eq!((settings.seal_bytes, settings.read_mode), (Some(5), Some(ReadModeName::Pread)));
-    assert_eq!((settings.snapshot_events, settings.scrub_bytes_per_second), (Some(6), Some(7)));
-    assert_eq!(Settings { config: None, ..Settings::default() }.or(settings.clone()), settings);
+fn every_setting_is_a_flag_a_variable_and_a_key_of_the_file() {
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        settings: Settings,
+    }
+    let help = <Flags as clap::CommandFactory>::command().render_long_help().to_string();
+    for name in Settings::NAMES.iter().copied().filter(|name| *name != "config") {
+        let value = value_of(name);
+        let (flag, variable) = (name.replace('_', "-"), name.to_uppercase());
+        assert!(
+            help.contains(&format!("--{flag}")) && help.contains(&format!("[env: ALLSOURCE_{variable}]")),
+            "{help}"
+        );
+        let arguments = ["x".to_owned(), format!("--{flag}={value}")];
+        let by_flag =
+            <Flags as clap::Parser>::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}"));
+        let look_up = |asked: &str| (asked == format!("ALLSOURCE_{variable}")).then(|| value.to_owned());
+        let by_variable = environment::read(&look_up).unwrap();
+        let is_bare = value.parse::<u64>().is_ok() || value == "true";
+        let text = if is_bare { format!("{name} = {value}") } else { format!("{name} = {value:?}") };
+        let by_file = file::parse(&text).unwrap();
+        assert_ne!(by_flag.settings, Settings::default(), "{name}");
+        assert_eq!((&by_flag.settings, &by_variable), (&by_variable, &by_file), "{name}");
+        assert_eq!(Settings::default().or(by_file.clone()), by_file, "{name}");
+    }
 }
 
 #[test]
