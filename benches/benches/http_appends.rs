@@ -9,6 +9,7 @@ use allsource_benches::{Bench, load::requests_per_second};
 use allsource_engine::event::{TenantId, Timestamp};
 use allsource_engine::{Acknowledged, Committed, Position, Sequence, Version};
 use allsource_server::app::App;
+use allsource_server::store::Store;
 use allsource_server::wire::{parse_event, write_commit};
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -64,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Bench { engine, folder: _folder, .. } = Bench::new()?;
     let runtime = Runtime::new()?;
     let engine = Arc::new(engine);
-    let (with_engine, without) = start(&runtime, Arc::new(App::new(Arc::clone(&engine))))?;
+    let (with_engine, without) = start(&runtime, Arc::new(App::new(Store::over(Arc::clone(&engine)))))?;
     for round in 1..=3 {
         let ours = runtime.block_on(requests_per_second(with_engine, CONNECTIONS, LASTING))?;
         let counters = engine.counters();

@@ -8,6 +8,7 @@ mod count;
 mod moment;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::ReadError;
 use crate::event::EventRef;
@@ -34,6 +35,8 @@ pub struct Events {
     /// How many layers have been begun.
     begun: usize,
     left: usize,
+    /// Once this is true the search ends.
+    stop: Option<Arc<AtomicBool>>,
 }
 
 /// What a bounded search comes to.
@@ -61,7 +64,15 @@ impl Events {
             view,
             walk: None,
             begun: 0,
+            stop: None,
         }
+    }
+
+    /// Ends the search early once `stop` is true: what is found by then looks complete, so whoever sets it must not
+    /// take it for an answer.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Searches for the next event, looking at no more candidates than `looks`, from which those looked at are taken
@@ -85,6 +96,9 @@ impl Events {
 
     fn find_next(&mut self, looks: &mut u64) -> Result<Found, ReadError> {
         loop {
+            if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Ok(Found::End);
+            }
             if self.walk.is_none() && !self.begin_layer()? {
                 return Ok(Found::End);
             }

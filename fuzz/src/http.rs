@@ -7,6 +7,7 @@ use allsource_engine::platform::sim::{SimDisk, SimEntropy};
 use allsource_engine::{Durability, Engine, Options};
 use allsource_server::app::App;
 use allsource_server::http::router;
+use allsource_server::store::Store;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, Uri};
@@ -26,7 +27,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SimEntropy::seeded(1)));
     let engine = Engine::open_on(Arc::new(SimDisk::new(1)), clock, entropy, options);
     let engine = Arc::new(engine.expect("an empty disk opens"));
-    let router = router(Arc::new(App::new(Arc::clone(&engine))));
+    let router = router(Arc::new(App::new(Store::over(Arc::clone(&engine)))));
     let runtime = Runtime::new().expect("a runtime");
     Server { engine, router, runtime }
 });

@@ -3,9 +3,10 @@
 
 use allsource_engine::error::AppendError;
 use allsource_engine::event::{Entity, NewEvent};
-use allsource_engine::{Batch, Commit, Engine, ExpectedVersion};
+use allsource_engine::{Batch, Commit, ExpectedVersion};
 
 use crate::problem::{Kind, Problem};
+use crate::store::Store;
 
 /// An event that may be appended, with its entity and what it expects of it.
 #[derive(Debug, Clone)]
@@ -43,16 +44,16 @@ impl Admitted {
 ///
 /// # Errors
 /// Why it was not accepted, or that its outcome is unknown.
-pub async fn append_one(engine: &Engine, admitted: Admitted) -> Result<Commit, AppendError> {
+pub async fn append_one(store: &Store, admitted: Admitted) -> Result<Commit, AppendError> {
     let Admitted { entity, expected, event } = admitted;
-    engine.append(Batch::to(&entity).expect(expected).event(event)).await
+    store.append(Batch::to(&entity).expect(expected).event(event)).await
 }
 
 /// Appends all events, or none.
 ///
 /// # Errors
 /// Why they were not accepted, or that their outcome is unknown.
-pub async fn append_all(engine: &Engine, admitted: &[Admitted]) -> Result<Commit, AppendError> {
+pub async fn append_all(store: &Store, admitted: &[Admitted]) -> Result<Commit, AppendError> {
     let mut batch: Option<Batch> = None;
     let mut last: Option<&Entity> = None;
     for Admitted { entity, expected, event } in admitted {
@@ -67,22 +68,18 @@ pub async fn append_all(engine: &Engine, admitted: &[Admitted]) -> Result<Commit
     }
     match batch {
         None => Err(AppendError::Empty),
-        Some(batch) => engine.append(batch).await,
+        Some(batch) => store.append(batch).await,
     }
 }
 
-/// Appends events one by one in their order, each on its own; all are under way at once.
+/// Appends events one by one in their order, each on its own.
 pub async fn append_each(
-    engine: &Engine,
+    store: &Store,
     admitted: impl IntoIterator<Item = Admitted>,
 ) -> Vec<Result<Commit, AppendError>> {
-    let begin = |Admitted { entity, expected, event }| {
-        engine.append(Batch::to(&entity).expect(expected).event(event))
-    };
-    let under_way: Vec<_> = admitted.into_iter().map(begin).collect();
-    let mut outcomes = Vec::with_capacity(under_way.len());
-    for append in under_way {
-        outcomes.push(append.await);
+    let mut outcomes = Vec::new();
+    for Admitted { entity, expected, event } in admitted {
+        outcomes.push(store.append(Batch::to(&entity).expect(expected).event(event)).await);
     }
     outcomes
 }

@@ -1,15 +1,13 @@
 //! The composition root: what every route may use.
 
-use std::sync::Arc;
-
-use allsource_engine::Engine;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
+use crate::store::Store;
 
 /// The server's parts, built once.
 pub struct App {
-    engine: Arc<Engine>,
+    store: Store,
     metrics: Metrics,
     stopping: watch::Sender<bool>,
     has_state_history: bool,
@@ -17,14 +15,18 @@ pub struct App {
 
 impl App {
     /// Puts a server together over an open store.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        let metrics = Metrics::new(&engine);
-        Self { engine, metrics, stopping: watch::Sender::new(false), has_state_history: false }
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            metrics: Metrics::default(),
+            stopping: watch::Sender::new(false),
+            has_state_history: false,
+        }
     }
 
     /// The store.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Whether a state comes with its history unless a request says otherwise.

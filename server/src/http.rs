@@ -7,7 +7,6 @@ mod tenant;
 mod filter;
 mod body;
 mod chunks;
-mod blocking;
 mod paths;
 mod middleware;
 mod routes;

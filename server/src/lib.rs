@@ -4,8 +4,9 @@
 
 pub mod problem;
 pub mod wire;
-pub mod admission;
 pub mod config;
+pub mod store;
+pub mod admission;
 pub mod metrics;
 pub mod app;
 pub mod http;

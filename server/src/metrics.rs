@@ -1,20 +1,22 @@
-//! What is counted, for `/metrics`: requests here, the store's own counters when they are asked for.
+//! What is counted, for `/metrics`: requests here, and the store's own counters as they were collected for the answer.
 
 mod engine;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use allsource_engine::Engine;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::store::Vitals;
+
+/// How the name of every metric begins.
+const PREFIX: &str = "allsource";
 /// Bounds of the latency buckets, in seconds.
 const LATENCIES: [f64; 14] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -55,10 +57,10 @@ pub struct Metrics {
     stream_events: Counter<u64, AtomicU64>,
 }
 
-impl Metrics {
+impl Default for Metrics {
     /// Starts counting from 0.
-    pub fn new(engine: &Arc<Engine>) -> Self {
-        let mut registry = Registry::with_prefix("allsource");
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
         let durations = Family::new_with_constructor((|| Histogram::new(LATENCIES)) as fn() -> Histogram);
         let mut metrics = Self {
             registry: Registry::default(),
@@ -91,11 +93,12 @@ impl Metrics {
         );
         registry.register("stream_connections", "Open streams", metrics.streams.clone());
         registry.register("stream_events", "Events sent on streams", metrics.stream_events.clone());
-        registry.register_collector(Box::new(engine::EngineCollector(Arc::clone(engine))));
         metrics.registry = registry;
         metrics
     }
+}
 
+impl Metrics {
     /// Counts an answered request.
     pub fn request(&self, method: &'static str, endpoint: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&Request { method, endpoint, status }).inc();
@@ -132,11 +135,16 @@ impl Metrics {
         self.stream_events.inc_by(events);
     }
 
-    /// Everything in the OpenMetrics text format.
-    pub fn to_text(&self) -> String {
+    /// Everything in the OpenMetrics text format, with what the store says about itself.
+    pub fn to_text(&self, vitals: Vitals) -> String {
+        let mut store = Registry::with_prefix(PREFIX);
+        store.register_collector(Box::new(engine::VitalsCollector(vitals)));
         let mut text = String::new();
-        // Writing to memory does not fail.
-        let _ = encode(&mut text, &self.registry);
+        let encoded = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &store))
+            .and_then(|()| encode_eof(&mut text));
+        #[expect(clippy::expect_used, reason = "writing to memory does not fail")]
+        encoded.expect("memory takes the text");
         text
     }
 }

@@ -9,6 +9,7 @@ pub mod crash_points;
 pub mod simulation;
 pub mod corruption;
 pub mod server;
+pub mod gate;
 pub mod process;
 pub mod kills;
 pub mod command;

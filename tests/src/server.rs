@@ -5,6 +5,7 @@ use std::sync::Arc;
 use allsource_engine::{Engine, Options};
 use allsource_server::app::App;
 use allsource_server::http::serve;
+use allsource_server::store::Store;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -56,12 +57,22 @@ impl Server {
 
     fn start_as(options: Options, has_state_history: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let engine = Arc::new(Engine::open_with(folder.path(), options).expect("an empty store opens"));
+        let engine = Engine::open_with(folder.path(), options).expect("an empty store opens");
+        Self::over(engine, folder, has_state_history)
+    }
+
+    /// Starts one over a store that does not lie in a folder.
+    pub fn start_over(engine: Engine) -> Self {
+        Self::over(engine, tempfile::tempdir().expect("a temporary folder"), false)
+    }
+
+    fn over(engine: Engine, folder: tempfile::TempDir, has_state_history: bool) -> Self {
+        let engine = Arc::new(engine);
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (stop, stopped) = oneshot::channel();
-        let app = Arc::new(App::new(Arc::clone(&engine)).with_state_history(has_state_history));
+        let app = Arc::new(App::new(Store::over(Arc::clone(&engine))).with_state_history(has_state_history));
         let serving = runtime.spawn(async move {
             let shutdown = async { drop(stopped.await) };
             serve(listener, app, shutdown).await.expect("the server serves");

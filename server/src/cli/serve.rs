@@ -18,6 +18,7 @@ Examples:
   allsource serve
   allsource serve --data /var/lib/allsource --listen 127.0.0.1:8081
   ALLSOURCE_LOG_LEVEL=debug allsource serve";
+use crate::store::Store;
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -50,7 +51,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
     if terminal::is_watched() {
         terminal::complain(&welcome(&program(), &address.to_string(), events == 0));
     }
-    let app = App::new(Arc::clone(&engine)).with_state_history(config.state_history);
+    let app = App::new(Store::over(Arc::clone(&engine))).with_state_history(config.state_history);
     let served = runtime.block_on(crate::http::serve(listener, Arc::new(app), interrupt::requested()));
     tracing::info!("closing the store");
     engine.close();

@@ -70,7 +70,7 @@ pub async fn serve(
 async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut before = Health::Serving;
     while timeout(HEALTH_INTERVAL, stopped(&mut stopping)).await.is_err() {
-        let health = app.engine().health();
+        let health = app.store().health();
         if health != before {
             match &health {
                 Health::Serving => tracing::info!("the store takes appends again"),

@@ -1,29 +1,22 @@
-//! The store's own counters, read when they are asked for.
+//! The store's own counters.
 
 use std::fmt;
-use std::sync::Arc;
 
-use allsource_engine::{Engine, Health};
+use allsource_engine::Health;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Asks the store.
-pub(super) struct EngineCollector(pub(super) Arc<Engine>);
+use crate::store::Vitals;
 
-impl fmt::Debug for EngineCollector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EngineCollector")
-    }
-}
+/// Encodes what the store said about itself.
+#[derive(Debug)]
+pub(super) struct VitalsCollector(pub(super) Vitals);
 
-impl Collector for EngineCollector {
+impl Collector for VitalsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let counters = self.0.counters();
-        // Of a damaged store the counts are not known: better none than wrong ones.
-        let stats = self.0.stats(None).unwrap_or_default();
-        let health = self.0.health();
+        let Vitals { counters, stats, health } = &self.0;
         let counted = [
             ("events_ingested", "Events appended since the start.", counters.events_appended),
             ("appends", "Appends that succeeded.", counters.appends),
@@ -53,9 +46,6 @@ impl Collector for EngineCollector {
             &ConstCounter::new(stalled),
         )?;
         let levels = [
-            ("storage_events", "Events in the store.", stats.events),
-            ("storage_entities", "Entities in the store.", stats.entities),
-            ("storage_event_types", "Event types in the store.", stats.event_types),
             ("queue_bytes", "Bytes of appends that wait.", counters.queue_bytes),
             ("watermark", "The highest durable position.", counters.watermark),
             ("sealed_position", "The highest position in sealed files.", counters.sealed_position),
@@ -64,7 +54,7 @@ impl Collector for EngineCollector {
             (
                 "storage_full",
                 "1: appends are refused for want of room",
-                u64::from(health == Health::StorageFull),
+                u64::from(*health == Health::StorageFull),
             ),
             (
                 "fenced",
@@ -72,7 +62,15 @@ impl Collector for EngineCollector {
                 u64::from(matches!(health, Health::Fenced(_))),
             ),
         ];
-        for (name, help, value) in levels {
+        // What cannot be read is left out: better none than wrong ones.
+        let sizes = stats.as_ref().map(|stats| {
+            [
+                ("storage_events", "Events in the store.", stats.events),
+                ("storage_entities", "Entities in the store.", stats.entities),
+                ("storage_event_types", "Event types in the store.", stats.event_types),
+            ]
+        });
+        for (name, help, value) in levels.into_iter().chain(sizes.into_iter().flatten()) {
             one(&mut encoder, name, help, &ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)))?;
         }
         Ok(())

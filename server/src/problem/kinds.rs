@@ -102,6 +102,8 @@ kinds! {
     UNAVAILABLE = 503 "unavailable" "Stored data cannot be read now" "Storage error";
     /// Stored data is damaged.
     DAMAGED = 500 "damaged" "Stored data is damaged" "Storage error";
+    /// The server ends before it could answer.
+    STOPPING = 503 "stopping" "The server is stopping" "Internal error";
     /// A mistake in the server.
     INTERNAL = 500 "internal" "The server made a mistake" "Internal error";
 }

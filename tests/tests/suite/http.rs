@@ -2,6 +2,7 @@
 
 mod append;
 mod batch;
+mod door;
 mod values;
 mod problems;
 mod query;

@@ -119,9 +119,32 @@ pub(crate) fn framework(file: &File, _: &[File]) -> Vec<(usize, String)> {
 }
 
 pub(crate) fn appends(file: &File, _: &[File]) -> Vec<(usize, String)> {
+    let path = file.path();
     // What measures the engine appends to a store of its own.
-    let places = ["server/src/admission", "server/src/measure.rs"];
-    let is_elsewhere =
-        file.path().starts_with("server/src/") && !places.iter().any(|place| file.path().starts_with(place));
-    if is_elsewhere { found(file, &["engine.append(", "engine().append("]) } else { Vec::new() }
+    let rooms = ["server/src/admission", "server/src/store", "server/src/measure.rs"];
+    let is_inside = rooms.iter().any(|room| path.starts_with(room));
+    if is_inside || !path.starts_with("server/src/") {
+        return Vec::new();
+    }
+    found(file, &["engine.append(", "engine().append(", "store.append(", "store().append("])
+}
+
+/// Commands that work on a folder by themselves, and the one that opens the store for the server.
+const OPENERS: [&str; 5] = ["bench", "dump", "index", "serve", "verify"];
+
+pub(crate) fn door(file: &File, _: &[File]) -> Vec<(usize, String)> {
+    let path = file.path();
+    let is_opener = OPENERS.iter().any(|name| path == format!("server/src/cli/{name}.rs"));
+    let is_inside = ["server/src/store", "server/src/measure.rs"].iter().any(|room| path.starts_with(room));
+    if !path.starts_with("server/src/") || is_inside || is_opener {
+        return Vec::new();
+    }
+    let names_it = |line: &str| {
+        let line = line.replace("base64::Engine as _", "");
+        line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "Engine")
+    };
+    file.code()
+        .filter(|(_, line)| names_it(line))
+        .map(|(number, _)| (number, "`Engine`".to_owned()))
+        .collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use allsource_engine::event::TenantId;
-use allsource_engine::{Commit, Engine, ExpectedVersion, Version};
+use allsource_engine::{Commit, ExpectedVersion, Version};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
@@ -16,6 +16,7 @@ use crate::http::params::Params;
 use crate::http::reply::{Reply, json};
 use crate::http::{body, tenant};
 use crate::problem::{Kind, Problem};
+use crate::store::Store;
 use crate::wire::{EventBody, parse_event, write_commit};
 
 /// Under which ids of keys are derived.
@@ -62,18 +63,24 @@ impl Terms {
 
     /// Refuses a key that was used before with another number of events. What `may_lack` some was not atomic: the
     /// events missing at its end may have been refused.
-    pub(super) fn check_end(
+    pub(super) async fn check_end(
         &self,
-        engine: &Engine,
+        store: &Store,
         tenant: &TenantId,
         count: u64,
         may_lack: MayLack,
     ) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
-        let has = |index| engine.event(tenant, derived_id(tenant, key, index)).map(|event| event.is_some());
-        let was_longer = has(count)?;
-        let was_shorter = may_lack == MayLack::None && count > 1 && has(0)? && !has(count - 1)?;
-        if was_longer || was_shorter { Err(key_reused("another number of events")) } else { Ok(()) }
+        let mut indexes = vec![count];
+        if may_lack == MayLack::None && count > 1 {
+            indexes.extend([0, count - 1]);
+        }
+        let ids = indexes.into_iter().map(|index| derived_id(tenant, key, index)).collect();
+        let has = store.has_events(tenant.clone(), ids).await?;
+        match has.as_slice() {
+            [true, ..] | [_, true, false] => Err(key_reused("another number of events")),
+            _ => Ok(()),
+        }
     }
 
     /// What a failed append is to the caller: with a key, a taken id means another body.
@@ -155,15 +162,15 @@ async fn append_event(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Body
     }
     let admitted = terms.admit(&parsed, 0, by_headers.unwrap_or_else(|| parsed.expected()))?;
     let entity = admitted.entity().clone();
-    terms.check_end(app.engine(), entity.tenant(), 1, MayLack::None)?;
-    let commit = append_one(app.engine(), admitted).await.map_err(|error| {
+    terms.check_end(app.store(), entity.tenant(), 1, MayLack::None).await?;
+    let commit = append_one(app.store(), admitted).await.map_err(|error| {
         let problem = terms.problem(error.into());
         let is_precondition = by_headers.is_some() && problem.kind() == Kind::VERSION_CONFLICT;
         if is_precondition { problem.status_of(412) } else { problem }
     })?;
     let mut out = Vec::with_capacity(192);
     for committed in &commit.events {
-        write_commit(&mut out, &entity, committed, commit.acknowledged, app.engine().partitions());
+        write_commit(&mut out, &entity, committed, commit.acknowledged, app.store().partitions());
     }
     let mut response = json(out);
     mark_replayed(&terms, &commit, &mut response);

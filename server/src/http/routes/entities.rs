@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 
 use crate::app::App;
-use crate::http::blocking::blocking;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{self, Reply, json};
@@ -94,25 +93,27 @@ pub(super) async fn state(
 ) -> Reply {
     let known = ["as_of", "at_version", "at_position", "history", "tenant_id"];
     let asked = Asked::of(&id, &uri, &headers, &known)?;
-    blocking(move || {
-        let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
-        let folded = match &mut history {
-            Some(history) => app
-                .engine()
-                .fold_with_history(&asked.entity, asked.as_of, &mut |event| history.take(event))?,
-            None => app.engine().fold(&asked.entity, asked.as_of)?,
-        };
-        let state = folded.ok_or_else(|| asked.unknown())?;
-        asked.check_reached(&state, app.engine().watermark())?;
-        let tag = reply::version_tag(state.version());
-        if reply::is_known(&headers, &tag) {
-            return Ok(reply::not_modified(tag));
-        }
-        let mut response = json(state_body(&asked, &state, history));
-        response.headers_mut().insert(header::ETAG, tag);
-        Ok::<_, Problem>(response)
-    })
-    .await
+    let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
+    let store = app.store().clone();
+    app.store()
+        .look(move |look| {
+            let folded = match &mut history {
+                Some(history) => {
+                    look.fold_with_history(&asked.entity, asked.as_of, &mut |event| history.take(event))?
+                }
+                None => look.fold(&asked.entity, asked.as_of)?,
+            };
+            let state = folded.ok_or_else(|| asked.unknown())?;
+            asked.check_reached(&state, store.watermark())?;
+            let tag = reply::version_tag(state.version());
+            if reply::is_known(&headers, &tag) {
+                return Ok(reply::not_modified(tag));
+            }
+            let mut response = json(state_body(&asked, &state, history));
+            response.headers_mut().insert(header::ETAG, tag);
+            Ok::<_, Problem>(response)
+        })
+        .await
 }
 
 fn state_body(asked: &Asked, state: &EntityState, history: Option<History>) -> Vec<u8> {
@@ -172,13 +173,14 @@ pub(super) async fn snapshot(
     headers: HeaderMap,
 ) -> Reply {
     let asked = Asked::of(&id, &uri, &headers, &["tenant_id"])?;
-    blocking(move || {
-        let state = app.engine().fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;
-        let mut out = b"{\"entity_id\":".to_vec();
-        write_text(&mut out, asked.entity.id().as_str());
-        out.extend_from_slice(format!(",\"snapshot\":{},", state.to_json()).as_bytes());
-        out.extend_from_slice(b"\"from_projection\":\"entity_snapshots\"}");
-        Ok::<_, Problem>(json(out))
-    })
-    .await
+    app.store()
+        .look(move |look| {
+            let state = look.fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;
+            let mut out = b"{\"entity_id\":".to_vec();
+            write_text(&mut out, asked.entity.id().as_str());
+            out.extend_from_slice(format!(",\"snapshot\":{},", state.to_json()).as_bytes());
+            out.extend_from_slice(b"\"from_projection\":\"entity_snapshots\"}");
+            Ok::<_, Problem>(json(out))
+        })
+        .await
 }

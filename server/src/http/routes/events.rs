@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, Uri};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::http::blocking::blocking;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
@@ -25,12 +24,11 @@ pub(super) async fn event(
     let params = Params::of(&uri, &["tenant_id"])?;
     let tenant = tenant::of_read(&params, &headers)?;
     let id: Uuid = id.parse().map_err(|_| invalid("id", &format!("must be a UUID, `{id}` is not")))?;
-    let answering = Arc::clone(&app);
-    let found = blocking(move || answering.engine().event(&tenant, id)).await?;
+    let found = app.store().event(tenant, id).await?;
     let event =
         found.ok_or_else(|| Problem::new(Kind::EVENT_NOT_FOUND, format!("no event has the id {id}")))?;
     let mut body = b"{\"event\":".to_vec();
-    write_event(&mut body, &event, app.engine().partitions());
+    write_event(&mut body, &event, app.store().partitions());
     body.extend_from_slice(b",\"found\":true}");
     Ok(json(body))
 }

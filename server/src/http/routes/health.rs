@@ -14,7 +14,7 @@ use crate::http::reply::{Reply, json_value};
 /// `GET /health`: in the form of old servers.
 pub(super) async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    let (version, incarnation) = (env!("CARGO_PKG_VERSION"), app.engine().incarnation().to_string());
+    let (version, incarnation) = (env!("CARGO_PKG_VERSION"), app.store().incarnation().to_string());
     let service = "allsource-core";
     Ok(json_value(&json!({
         "status": "healthy", "service": service, "version": version, "incarnation": incarnation,
@@ -30,7 +30,7 @@ pub(super) async fn live(uri: Uri) -> Reply {
 /// `GET /readyz`: events are accepted.
 pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    let (status, reason) = match app.engine().health() {
+    let (status, reason) = match app.store().health() {
         Health::Serving if *app.stopping().borrow() => {
             ("stopping", Some("the server is stopping".to_owned()))
         }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
-use crate::http::blocking::blocking;
 use crate::http::body;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
@@ -28,7 +27,7 @@ pub(super) async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
         body::discard(body).await;
         return Err(problem);
     }
-    let sealed = blocking(move || app.engine().seal()).await?;
+    let sealed = app.store().seal().await?;
     Ok(json_value(&json!({"sealed_position": sealed.map_or(0, Position::value)})))
 }
 

@@ -13,6 +13,6 @@ use crate::http::reply::{Reply, of_type};
 /// `GET /metrics`: OpenMetrics text.
 pub(super) async fn metrics(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    let text = app.metrics().to_text();
+    let text = app.metrics().to_text(app.store().vitals().await);
     Ok(of_type("application/openmetrics-text; version=1.0.0; charset=utf-8", Body::from(text)))
 }

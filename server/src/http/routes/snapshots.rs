@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::http::blocking::blocking;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
@@ -47,15 +46,17 @@ pub(super) async fn create(
             return Err(problem);
         }
     };
-    blocking(move || {
-        let unknown = || Problem::new(Kind::ENTITY_NOT_FOUND, format!("no event is about `{}`", entity.id()));
-        let snapshot = app.engine().snapshot(&entity)?.ok_or_else(unknown)?;
-        let mut out = Vec::with_capacity(384);
-        write_facts(&mut out, "snapshot_id", &snapshot);
-        out.push(b'}');
-        Ok::<_, Problem>(json(out))
-    })
-    .await
+    app.store()
+        .look(move |look| {
+            let unknown =
+                || Problem::new(Kind::ENTITY_NOT_FOUND, format!("no event is about `{}`", entity.id()));
+            let snapshot = look.snapshot(&entity)?.ok_or_else(unknown)?;
+            let mut out = Vec::with_capacity(384);
+            write_facts(&mut out, "snapshot_id", &snapshot);
+            out.push(b'}');
+            Ok::<_, Problem>(json(out))
+        })
+        .await
 }
 
 async fn wanted(uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Result<Entity, Problem> {
@@ -74,20 +75,21 @@ pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     let id = params.text("entity_id").map(EntityId::new).transpose()?;
     let entity = id.map(|id| Entity::of(tenant.clone(), id));
     let limit = limit(&params)?;
-    blocking(move || {
-        let (snapshots, total) = app.engine().snapshots(&tenant, entity.as_ref(), limit);
-        let mut out = b"{\"snapshots\":[".to_vec();
-        for (place, snapshot) in snapshots.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
+    app.store()
+        .look(move |look| {
+            let (snapshots, total) = look.snapshots(&tenant, entity.as_ref(), limit);
+            let mut out = b"{\"snapshots\":[".to_vec();
+            for (place, snapshot) in snapshots.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                write_facts(&mut out, "id", snapshot);
+                out.push(b'}');
             }
-            write_facts(&mut out, "id", snapshot);
-            out.push(b'}');
-        }
-        out.extend_from_slice(format!("],\"total\":{total}}}").as_bytes());
-        Ok::<_, Problem>(json(out))
-    })
-    .await
+            out.extend_from_slice(format!("],\"total\":{total}}}").as_bytes());
+            Ok::<_, Problem>(json(out))
+        })
+        .await
 }
 
 fn limit(params: &Params) -> Result<usize, Problem> {
@@ -107,21 +109,22 @@ pub(super) async fn latest(
 ) -> Reply {
     let params = Params::of(&uri, &["tenant_id"])?;
     let entity = Entity::of(tenant::of_read(&params, &headers)?, EntityId::new(id)?);
-    blocking(move || {
-        let none = || {
-            let id = entity.id();
-            let detail = format!("there is no snapshot of `{id}`; POST /api/v1/snapshots takes one");
-            Problem::new(Kind::SNAPSHOT_NOT_FOUND, detail)
-        };
-        let snapshot = app.engine().latest_snapshot(&entity).ok_or_else(none)?;
-        let mut out = Vec::with_capacity(1024);
-        write_facts(&mut out, "snapshot_id", &snapshot);
-        out.extend_from_slice(b",\"state\":");
-        out.extend_from_slice(snapshot.state.to_json().as_bytes());
-        out.push(b'}');
-        Ok::<_, Problem>(json(out))
-    })
-    .await
+    app.store()
+        .look(move |look| {
+            let none = || {
+                let id = entity.id();
+                let detail = format!("there is no snapshot of `{id}`; POST /api/v1/snapshots takes one");
+                Problem::new(Kind::SNAPSHOT_NOT_FOUND, detail)
+            };
+            let snapshot = look.latest_snapshot(&entity).ok_or_else(none)?;
+            let mut out = Vec::with_capacity(1024);
+            write_facts(&mut out, "snapshot_id", &snapshot);
+            out.extend_from_slice(b",\"state\":");
+            out.extend_from_slice(snapshot.state.to_json().as_bytes());
+            out.push(b'}');
+            Ok::<_, Problem>(json(out))
+        })
+        .await
 }
 
 /// Begins the object of a snapshot, with everything but its state; `id_name` is what its id is called there.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allsource_engine::{Engine, Incarnation, Position};
+use allsource_engine::{Incarnation, Position};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
@@ -11,13 +11,14 @@ use crate::app::App;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
 use crate::http::tenant;
+use crate::store::Store;
 
 /// Incarnations that are shown, the newest.
 const INCARNATIONS: usize = 16;
 
 /// Who wrote which part of the log, the newest first.
-fn lineage(engine: &Engine) -> Vec<Value> {
-    let spans = engine.lineage().into_iter().rev().take(INCARNATIONS);
+fn lineage(store: &Store) -> Vec<Value> {
+    let spans = store.lineage().into_iter().rev().take(INCARNATIONS);
     let span = |(incarnation, first): (Incarnation, Position)| json!({"incarnation": incarnation.to_string(), "first_position": first.value()});
     spans.map(span).collect()
 }
@@ -26,17 +27,22 @@ fn lineage(engine: &Engine) -> Vec<Value> {
 pub(super) async fn stats(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
     let params = Params::of(&uri, &["tenant_id"])?;
     let tenant = tenant::named(&params, &headers)?;
-    let stats = app.engine().stats(tenant.as_ref())?;
-    let total_ingested = match tenant {
-        Some(_) => stats.events,
-        None => app.engine().watermark().map_or(0, Position::value),
+    let (stats, total_ingested) = match tenant {
+        Some(tenant) => {
+            let stats = app.store().stats_of(tenant).await?;
+            (stats, stats.events)
+        }
+        None => {
+            let stats = app.store().stats().await?;
+            (stats, app.store().watermark().map_or(0, Position::value))
+        }
     };
     Ok(json_value(&json!({
         "total_events": stats.events,
         "total_entities": stats.entities,
         "total_event_types": stats.event_types,
         "total_ingested": total_ingested,
-        "incarnation": app.engine().incarnation().to_string(),
-        "lineage": lineage(app.engine()),
+        "incarnation": app.store().incarnation().to_string(),
+        "lineage": lineage(app.store()),
     })))
 }

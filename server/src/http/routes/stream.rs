@@ -7,8 +7,6 @@ mod websocket;
 
 use std::sync::Arc;
 
-use allsource_engine::error::ReadError;
-use allsource_engine::{Message, Subscription};
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -27,7 +25,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let asked = match Asked::of(&uri, &headers, app.engine()) {
+    let asked = match Asked::of(&uri, &headers, app.store()) {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
@@ -43,9 +41,4 @@ pub(super) async fn stream(
             response
         }
     }
-}
-
-/// The next message, waiting for it; `None` once the store is closed.
-async fn next(subscription: &mut Subscription) -> Option<Result<Message, ReadError>> {
-    std::future::poll_fn(|context| subscription.poll_next(context)).await
 }

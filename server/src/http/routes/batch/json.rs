@@ -30,14 +30,14 @@ pub(super) async fn append(app: &App, terms: &Terms, bytes: &[u8]) -> Reply {
         ));
     }
     let is_atomic = batch.atomic.unwrap_or(true);
-    check_key(app, terms, &admitted, if is_atomic { MayLack::None } else { MayLack::Some })?;
+    check_key(app, terms, &admitted, if is_atomic { MayLack::None } else { MayLack::Some }).await?;
     match is_atomic {
         true => all_or_nothing(app, terms, admitted).await,
         false => each_alone(app, terms, admitted).await,
     }
 }
 
-fn check_key(
+async fn check_key(
     app: &App,
     terms: &Terms,
     admitted: &[Result<Admitted, Problem>],
@@ -46,12 +46,15 @@ fn check_key(
     if terms.key.is_none() {
         return Ok(());
     }
-    let mut tenants: Vec<_> = admitted.iter().flatten().map(|one| one.entity().tenant()).collect();
+    let mut tenants: Vec<_> = admitted.iter().flatten().map(|one| one.entity().tenant().clone()).collect();
     tenants.sort();
     tenants.dedup();
     // With several tenants the first and last event may belong to different ones: only the end is checked then.
     let count = admitted.len() as u64;
-    tenants.into_iter().try_for_each(|tenant| terms.check_end(app.engine(), tenant, count, may_lack))
+    for tenant in tenants {
+        terms.check_end(app.store(), &tenant, count, may_lack).await?;
+    }
+    Ok(())
 }
 
 async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
@@ -61,7 +64,7 @@ async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted,
         return Err(invalid_batch(&refused, *index, first));
     }
     let admitted: Vec<Admitted> = admitted.into_iter().flatten().collect();
-    let commit = append_all(app.engine(), &admitted).await.map_err(|error| match error {
+    let commit = append_all(app.store(), &admitted).await.map_err(|error| match error {
         AppendError::Invalid { index, problem } => {
             let problem = problem.into();
             invalid_batch(&[(index, &problem)], index, &problem)
@@ -102,7 +105,7 @@ async fn each_alone(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Pro
     let entities: Vec<Option<Entity>> =
         admitted.iter().map(|one| one.as_ref().ok().map(|one| one.entity().clone())).collect();
     let (passed, refused): (Vec<_>, Vec<_>) = admitted.into_iter().partition(Result::is_ok);
-    let mut outcomes = append_each(app.engine(), passed.into_iter().flatten()).await.into_iter();
+    let mut outcomes = append_each(app.store(), passed.into_iter().flatten()).await.into_iter();
     let mut refused = refused.into_iter().filter_map(Result::err);
     let (mut items, mut ingested, mut replayed) = (Vec::new(), 0, 0);
     for (place, entity) in entities.iter().enumerate() {
@@ -149,5 +152,5 @@ fn write_one(out: &mut Vec<u8>, place: usize, app: &App, entity: &Entity, one: &
     if place > 0 {
         out.push(b',');
     }
-    write_commit(out, entity, one, commit.acknowledged, app.engine().partitions());
+    write_commit(out, entity, one, commit.acknowledged, app.store().partitions());
 }

@@ -162,7 +162,7 @@ impl Import<'_> {
             return Ok(());
         }
         for _ in 0..PAUSES_MAX {
-            match append_all(self.app.engine(), &admitted).await {
+            match append_all(self.app.store(), &admitted).await {
                 Ok(commit) => {
                     self.tally.accept(&commit);
                     self.tally.settled = self.tally.read;
@@ -177,7 +177,7 @@ impl Import<'_> {
     }
 
     async fn flush_each(&mut self, numbers: &[u64], admitted: Vec<Admitted>) -> Result<(), Problem> {
-        let outcomes = append_each(self.app.engine(), admitted).await;
+        let outcomes = append_each(self.app.store(), admitted).await;
         for (number, outcome) in numbers.iter().zip(outcomes) {
             match outcome {
                 Ok(commit) => self.tally.accept(&commit),

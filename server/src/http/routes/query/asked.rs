@@ -1,18 +1,17 @@
 //! What a query asks, read from its parameters.
 
-use allsource_engine::error::ReadError;
 use allsource_engine::event::{Entity, EventRef, Filter};
-use allsource_engine::{Engine, Order, Position, Query, Version};
+use allsource_engine::{Order, Position, Query, Version};
 use axum::http::{HeaderMap, Uri};
 use uuid::Uuid;
 
 use super::payload::Conditions as PayloadFilter;
-use super::top;
 use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
 use crate::http::routes::page::{Cursor, question};
 use crate::http::tenant;
 use crate::problem::Problem;
+use crate::store::{Error, Look, Store};
 
 /// The default and the largest number of events of a page.
 const PAGE_EVENTS: usize = 10_000;
@@ -37,7 +36,7 @@ impl Asked {
     pub(super) fn of(
         uri: &Uri,
         headers: &HeaderMap,
-        engine: &Engine,
+        store: &Store,
         is_unlimited: bool,
     ) -> Result<Self, Problem> {
         let known = [&filter::NAMES[..], &OTHERS].concat();
@@ -46,14 +45,15 @@ impl Asked {
         let question = question(&params, tenant.as_str());
         let cursor = match Cursor::among(&params, question)? {
             Some((cursor, seen)) => {
-                engine.check_cursor(seen)?;
+                store.check_cursor(seen)?;
                 Some(cursor)
             }
             None => None,
         };
         let whole = whole(&params, Conditions::among(&params)?.filter(tenant)?)?;
         let asked_to = whole.to.map_or(u64::MAX, Position::value);
-        let top = cursor.map_or_else(|| top(engine).min(asked_to), |cursor| cursor.top);
+        let top = cursor
+            .map_or_else(|| store.watermark().map_or(0, Position::value).min(asked_to), |cursor| cursor.top);
         let whole = up_to(top, whole);
         let mut query = whole.clone();
         let next = cursor.and_then(|cursor| Position::new(cursor.next));
@@ -85,18 +85,19 @@ impl Asked {
 
     /// The version of the entity that is asked about, at the position up to which the answer reaches: appends that
     /// came later are not in the answer, so its tag must not speak of them.
-    pub(super) fn entity_version(&self, engine: &Engine) -> Result<Option<Version>, ReadError> {
+    /// `None`: none is asked about; `Some(None)`: it has no events.
+    pub(super) fn entity_version(&self, look: &Look<'_>) -> Result<Option<Option<Version>>, Error> {
         let Filter { tenant: Some(tenant), entity_id: Some(id), .. } = &self.query.filter else {
             return Ok(None);
         };
         let history = Query::entity(&Entity::of(tenant.clone(), id.clone()));
         let newest = up_to(self.top, history.newest_first().limit(1));
-        Ok(engine.read(&newest)?.next().transpose()?.map(|event| event.version()))
+        Ok(Some(look.read(&newest)?.next().transpose()?.map(|event| event.version())))
     }
 
     /// How many events answer the question, pages aside, if that is cheap to know.
-    pub(super) fn total(&self, engine: &Engine) -> Result<Option<u64>, ReadError> {
-        if self.payload.is_none() { engine.count(&self.whole) } else { Ok(None) }
+    pub(super) fn total(&self, look: &Look<'_>) -> Result<Option<u64>, Error> {
+        if self.payload.is_none() { look.count(&self.whole) } else { Ok(None) }
     }
 
     /// Whether an event that the engine found is part of the answer.

@@ -1,7 +1,7 @@
 //! What a stream is asked for.
 
 use allsource_engine::event::{Filter, TenantId};
-use allsource_engine::{Cursor, Engine, Position, Start};
+use allsource_engine::{Cursor, Position, Start};
 use axum::http::{HeaderMap, Uri};
 
 use crate::http::filter::{self, Conditions};
@@ -9,6 +9,7 @@ use crate::http::params::{Params, invalid};
 use crate::http::routes::append::invalid_header;
 use crate::http::tenant;
 use crate::problem::Problem;
+use crate::store::Store;
 
 /// Parameters beside the conditions of the filter.
 const OTHERS: [&str; 3] = ["cursor", "from", "tenant_id"];
@@ -25,7 +26,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(uri: &Uri, headers: &HeaderMap, engine: &Engine) -> Result<Self, Problem> {
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap, store: &Store) -> Result<Self, Problem> {
         let known = [&filter::NAMES[..], &OTHERS].concat();
         let params = Params::with_lists(uri, &known, &filter::LISTS)?;
         let tenant = tenant::of_read(&params, headers)?;
@@ -33,10 +34,10 @@ impl Asked {
         let start = match (last_seen(headers)?, params.parsed::<Cursor>("cursor", CURSOR_FORM)?) {
             // A client that reconnects repeats its first request and says how far it has come since.
             (Some(cursor), _) | (None, Some(cursor)) => {
-                engine.check_cursor(cursor)?;
+                store.check_cursor(cursor)?;
                 Start::Cursor(cursor)
             }
-            (None, None) => from(&params, engine)?,
+            (None, None) => from(&params, store)?,
         };
         if params.text("cursor").is_some() && params.text("from").is_some() {
             return Err(invalid("from", "and cursor both say where to begin; give one of them"));
@@ -45,14 +46,14 @@ impl Asked {
     }
 }
 
-fn from(params: &Params, engine: &Engine) -> Result<Start, Problem> {
+fn from(params: &Params, store: &Store) -> Result<Start, Problem> {
     match params.text("from") {
         None | Some("now") => Ok(Start::Now),
         Some("beginning") => Ok(Start::Beginning),
         Some(_) => {
             let first: Option<u64> = params.parsed("from", "a position, `beginning` or `now`")?;
             let seen = first.unwrap_or(0).saturating_sub(1);
-            after(seen, engine).map_err(|problem| invalid("from", &problem))
+            after(seen, store).map_err(|problem| invalid("from", &problem))
         }
     }
 }
@@ -66,8 +67,8 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<Cursor>, Problem> {
 }
 
 /// A cursor beyond the end was not made by this log; waiting there would pass over events in silence.
-fn after(seen: u64, engine: &Engine) -> Result<Start, String> {
-    let last = engine.watermark().map_or(0, Position::value);
+fn after(seen: u64, store: &Store) -> Result<Start, String> {
+    let last = store.watermark().map_or(0, Position::value);
     match Position::new(seen) {
         None => Ok(Start::Beginning),
         Some(position) if seen <= last => Ok(Start::After(position)),

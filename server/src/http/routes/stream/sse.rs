@@ -4,8 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allsource_engine::error::ReadError;
-use allsource_engine::{Cursor, Message, Subscription};
+use allsource_engine::{Cursor, Message};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -15,11 +14,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::asked::Asked;
-use super::next;
 use crate::app::{App, stopped};
 use crate::http::reply::of_type;
 use crate::metrics::InFlight;
 use crate::problem::Problem;
+use crate::store::{Error, Following};
 use crate::wire::write_event_line;
 
 /// Silence longer than this makes proxies end connections.
@@ -29,7 +28,7 @@ const PIECE_BYTES: usize = 64 << 10;
 
 struct Follower {
     app: Arc<App>,
-    subscription: Subscription,
+    following: Following,
     stopping: watch::Receiver<bool>,
     is_over: bool,
     _open: InFlight,
@@ -37,7 +36,7 @@ struct Follower {
 
 pub(super) fn serve(app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
     let follower = Follower {
-        subscription: app.engine().subscribe(asked.start, asked.filter)?,
+        following: app.store().subscribe(asked.start, asked.filter)?,
         stopping: app.stopping(),
         is_over: false,
         _open: app.metrics().stream("sse"),
@@ -63,7 +62,7 @@ impl Follower {
         let mut piece = Vec::new();
         let first = tokio::select! {
             () = stopped(&mut self.stopping) => return None,
-            first = timeout(HEARTBEAT, next(&mut self.subscription)) => first,
+            first = timeout(HEARTBEAT, self.following.next()) => first,
         };
         match first {
             Err(_) => piece.extend_from_slice(b": heartbeat\n\n"),
@@ -71,25 +70,25 @@ impl Follower {
             Ok(Some(message)) => self.write(&mut piece, message),
         }
         while piece.len() < PIECE_BYTES && !self.is_over {
-            let Some(message) = self.subscription.try_next() else { break };
+            let Some(message) = self.following.try_next() else { break };
             self.write(&mut piece, message);
         }
         Some(piece)
     }
 
-    fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, ReadError>) {
+    fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, Error>) {
         match message {
             Ok(Message::Event(event)) => {
-                let cursor = self.app.engine().cursor(Some(event.position()));
+                let cursor = self.app.store().cursor(Some(event.position()));
                 out.extend_from_slice(format!("id: {cursor}\ndata: ").as_bytes());
-                write_event_line(out, &event, self.app.engine().partitions());
+                write_event_line(out, &event, self.app.store().partitions());
                 self.app.metrics().streamed(1);
             }
             Ok(Message::CaughtUp(position)) => {
-                write_mark(out, "caught_up", self.app.engine().cursor(position));
+                write_mark(out, "caught_up", self.app.store().cursor(position));
             }
             Ok(Message::Progress(position)) => {
-                write_mark(out, "progress", self.app.engine().cursor(Some(position)));
+                write_mark(out, "progress", self.app.store().cursor(Some(position)));
             }
             Err(error) => {
                 let problem = Problem::from(error).to_value();

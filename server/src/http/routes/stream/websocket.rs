@@ -4,18 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use allsource_engine::error::ReadError;
 use allsource_engine::event::Filter;
-use allsource_engine::{Message, Position, Start, Subscription};
+use allsource_engine::{Message, Position, Start};
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::asked::Asked;
-use super::next;
 use crate::app::{App, stopped};
 use crate::http::filter::{self, Conditions};
 use crate::problem::{Kind, Problem};
+use crate::store::{Error, Following};
 use crate::wire::{parse_object, write_event};
 
 /// A silent connection is asked whether it is still there so often.
@@ -33,15 +32,15 @@ enum End {
 }
 
 pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
-    let subscription = app.engine().subscribe(asked.start, asked.filter.clone())?;
+    let following = app.store().subscribe(asked.start, asked.filter.clone())?;
     let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
-    Ok(upgrade.on_upgrade(|socket| Connection { app, asked, subscription, socket, is_answering: true }.run()))
+    Ok(upgrade.on_upgrade(|socket| Connection { app, asked, following, socket, is_answering: true }.run()))
 }
 
 struct Connection {
     app: Arc<App>,
     asked: Asked,
-    subscription: Subscription,
+    following: Following,
     socket: WebSocket,
     /// Whether the client was heard since it was last asked.
     is_answering: bool,
@@ -71,7 +70,7 @@ impl Connection {
                     Some(Ok(frame)) => self.hear(frame).await,
                     Some(Err(_)) | None => return End::Gone,
                 },
-                message = next(&mut self.subscription) => match message {
+                message = self.following.next() => match message {
                     Some(message) => self.tell(message).await,
                     None => return End::Close(close_code::AWAY, "the store is closed".to_owned()),
                 },
@@ -90,19 +89,19 @@ impl Connection {
         self.send(Frame::Ping(Default::default())).await
     }
 
-    async fn tell(&mut self, message: Result<Message, ReadError>) -> Result<(), End> {
+    async fn tell(&mut self, message: Result<Message, Error>) -> Result<(), End> {
         match message {
             Ok(Message::Event(event)) => {
                 let mut out = Vec::with_capacity(512);
                 if !self.asked.is_bare {
                     let position = event.position();
-                    let cursor = self.app.engine().cursor(Some(position));
+                    let cursor = self.app.store().cursor(Some(position));
                     let head = format!(
                         "{{\"type\":\"event\",\"position\":{position},\"cursor\":\"{cursor}\",\"event\":"
                     );
                     out.extend_from_slice(head.as_bytes());
                 }
-                write_event(&mut out, &event, self.app.engine().partitions());
+                write_event(&mut out, &event, self.app.store().partitions());
                 if !self.asked.is_bare {
                     out.push(b'}');
                 }
@@ -124,9 +123,9 @@ impl Connection {
         match frame {
             Frame::Text(text) => match self.filter(&text) {
                 Ok(filter) => {
-                    let seen = Start::Cursor(self.subscription.cursor());
-                    match self.app.engine().subscribe(seen, filter) {
-                        Ok(subscription) => self.subscription = subscription,
+                    let seen = Start::Cursor(self.app.store().cursor(self.following.position()));
+                    match self.app.store().subscribe(seen, filter) {
+                        Ok(following) => self.following = following,
                         Err(error) => return self.complain(error.into()).await,
                     }
                     Ok(())
@@ -148,14 +147,14 @@ impl Connection {
     }
 
     async fn mark(&mut self, kind: &str, position: Option<Position>) -> Result<(), End> {
-        let cursor = self.app.engine().cursor(position);
+        let cursor = self.app.store().cursor(position);
         let (kind, position) = (format!("\"type\":\"{kind}\""), cursor.position);
         self.send_text(format!("{{{kind},\"position\":{position},\"cursor\":\"{cursor}\"}}").into_bytes())
             .await
     }
 
     async fn complain(&mut self, problem: Problem) -> Result<(), End> {
-        let position = self.subscription.position().map_or(0, |position| position.value());
+        let position = self.following.position().map_or(0, |position| position.value());
         let frame = serde_json::json!({"type": "error", "position": position, "problem": problem.to_value()});
         self.send_text(frame.to_string().into_bytes()).await
     }

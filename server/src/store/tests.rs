@@ -1,0 +1,65 @@
+//! What the door promises: nothing is read for nobody, and no more at once than may be.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::{Batch, Engine, Query};
+
+use super::workers::Workers;
+use super::{Error, Look, Store};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open(folder.path()).unwrap();
+    (folder, Store::over(Arc::new(engine)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_ends_once_nobody_waits_for_it() {
+    let (_folder, store) = store();
+    let entity = Entity::new("e").unwrap();
+    let events = (0..10).map(|_| NewEvent::json("t", "{}").unwrap());
+    let batch = events.fold(Batch::to(&entity), Batch::event);
+    store.append(batch).await.unwrap();
+    let (begun, has_begun) = mpsc::channel();
+    let (dropped, is_dropped) = mpsc::channel::<()>();
+    let (ended, end) = mpsc::channel();
+    let work = move |look: &Look<'_>| {
+        let mut events = look.read(&Query::all())?;
+        begun.send(events.next().unwrap().is_ok()).unwrap();
+        is_dropped.recv_timeout(PATIENCE).unwrap();
+        ended.send(events.next().unwrap().map(drop)).unwrap();
+        ended.send(look.fold(&entity, allsource_engine::AsOf::Now).map(drop)).unwrap();
+        Ok::<_, Error>(())
+    };
+    let waiting = tokio::spawn(async move { store.look(work).await });
+    assert!(has_begun.recv_timeout(PATIENCE).unwrap());
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    dropped.send(()).unwrap();
+    assert_eq!(end.recv_timeout(PATIENCE).unwrap(), Err(Error::Cancelled));
+    assert_eq!(end.recv_timeout(PATIENCE).unwrap(), Err(Error::Cancelled));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_beyond_the_bound_waits_and_is_taken_back_with_its_caller() {
+    let workers = Workers::at_most(1);
+    let (release, released) = mpsc::channel::<()>();
+    let first = workers.clone();
+    let first = tokio::spawn(async move { first.run(move |_| released.recv_timeout(PATIENCE)).await });
+    while workers.is_free() {
+        tokio::task::yield_now().await;
+    }
+    let second = workers.clone();
+    let second = tokio::spawn(async move { second.run(|_| panic!("nobody waits for this")).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    release.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), Ok(Ok(())));
+    assert_eq!(workers.run(|_| 7).await, Ok(7));
+}
