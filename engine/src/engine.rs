@@ -162,12 +162,12 @@ impl Engine {
         read::count(&self.view(), query)
     }
 
-    /// The first position whose event was recorded at or after a time; `None`: there is none yet. Positions and times
-    /// of commit rise together, so a few looks find it.
+    /// The first position whose event was recorded at or after a time; if there is none yet, the position that the next
+    /// event gets. Positions and times of commit rise together, so a few looks find it.
     ///
     /// # Errors
     /// When the data is damaged.
-    pub fn first_recorded_since(&self, time: Timestamp) -> Result<Option<Position>, ReadError> {
+    pub fn first_recorded_since(&self, time: Timestamp) -> Result<Position, ReadError> {
         read::first_recorded_since(&self.view(), time)
     }
 

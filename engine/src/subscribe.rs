@@ -30,6 +30,8 @@ const PROGRESS_DISTANCE: u64 = 10_000;
 pub enum Start {
     /// At the first event of the store.
     Beginning,
+    /// At this position, which is at most the one after the end of the log.
+    At(Position),
     /// After this position, which must not be beyond the end of the log. Whether the subscriber has seen the very
     /// event that the log holds there, only a cursor can tell.
     After(Position),
@@ -88,6 +90,7 @@ impl Subscription {
         let seen = match start {
             Start::Beginning => 0,
             Start::After(position) => check(Cursor { position: position.value(), incarnation: None })?,
+            Start::At(position) => check(Cursor { position: position.value() - 1, incarnation: None })?,
             Start::Cursor(cursor) => check(cursor)?,
             Start::Now => end,
         };

@@ -5,8 +5,9 @@ use crate::event::Timestamp;
 use crate::position::Position;
 use crate::view::View;
 
-/// The first position whose event was recorded at or after a time; `None`: there is none yet.
-pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Option<Position>, ReadError> {
+/// The first position whose event was recorded at or after a time; if there is none yet, the one that the next event
+/// gets.
+pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Position, ReadError> {
     let wanted = time.micros();
     let sealed = view.layers.generations.iter();
     for generation in sealed.filter(|generation| generation.entry().last_recorded_at >= wanted) {
@@ -14,7 +15,7 @@ pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Optio
         let events = u32::try_from(generation.entry().events).unwrap_or(u32::MAX);
         let ordinal = first_not(events, is_before)?;
         if ordinal < events {
-            return Ok(visible(generation.base() + 1 + u64::from(ordinal), view));
+            return Ok(visible(generation.base() + u64::from(ordinal), view));
         }
     }
     for tail in &view.layers.tails {
@@ -23,14 +24,16 @@ pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Optio
         let events = tail.ordinals_through(tail.last_position());
         let ordinal = first_not(events, is_before)?;
         if ordinal < events {
-            return Ok(visible(tail.base() + 1 + u64::from(ordinal), view));
+            return Ok(visible(tail.base() + u64::from(ordinal), view));
         }
     }
-    Ok(None)
+    Ok(visible(view.watermark, view))
 }
 
-fn visible(position: u64, view: &View) -> Option<Position> {
-    Position::new(position).filter(|position| position.value() <= view.watermark)
+/// The position after one, or the first that is not visible if that is lower.
+fn visible(before: u64, view: &View) -> Position {
+    let first_hidden = Position::new(view.watermark).map_or(Position::FIRST, Position::next);
+    Position::new(before).map_or(Position::FIRST, Position::next).min(first_hidden)
 }
 
 /// The first of so many ordinals for which `is_before` is false, if it is true for those before and false from there on.
