@@ -1,7 +1,9 @@
 //! How the server is configured: flags win over the environment, the environment over a TOML file.
 
-mod environment;
+mod choices;
+mod variable;
 mod settings;
+mod environment;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use allsource_engine::{Durability, Options, ReadMode};
 
-pub use settings::{DurabilityName, LogFormat, ReadModeName, Settings};
+pub use choices::{DurabilityName, LogFormat, ReadModeName};
+pub use settings::Settings;
 
 /// Where the server listens by default.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";

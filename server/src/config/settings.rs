@@ -2,46 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, Args, ValueEnum};
+use clap::{Arg, Args};
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::environment::{self, FromVariable, variable_of};
-
-/// What an acknowledgement is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DurabilityName {
-    /// Acknowledged means on the disk.
-    #[default]
-    Sync,
-    /// Acknowledged means written; a sync follows within the interval.
-    Interval,
-    /// Never synced: for throw-away data.
-    None,
-}
-
-/// How sealed files are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReadModeName {
-    /// Mapped into memory.
-    #[default]
-    Mmap,
-    /// With a system call for each read.
-    Pread,
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
+use super::choices::{DurabilityName, LogFormat, ReadModeName};
+use super::variable::{FromVariable, LookUp, variable_of};
 
 /// Makes of a list of settings all that is done with each of them, so that a new one is named here alone.
 macro_rules! settings {
@@ -65,7 +31,7 @@ macro_rules! settings {
             }
 
             /// Reads every setting from the variable of its name, if that is set.
-            pub(super) fn from_variables(look_up: environment::LookUp<'_>) -> Result<Self, ConfigError> {
+            pub(super) fn from_variables(look_up: LookUp<'_>) -> Result<Self, ConfigError> {
                 Ok(Self { $($name: <$kind>::read(look_up, &variable_of(stringify!($name)))?),* })
             }
         }
