@@ -175,3 +175,6 @@ impl Sequencer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -297,3 +297,6 @@ fn u32_of(count: usize) -> u32 {
     #[expect(clippy::expect_used, reason = "memory ends long before")]
     u32::try_from(count).expect("a tail holds fewer than 2^32 events")
 }
+
+#[cfg(test)]
+mod tests;

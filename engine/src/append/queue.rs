@@ -156,3 +156,6 @@ impl Queue {
         self.waiting.lock().bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

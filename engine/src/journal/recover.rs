@@ -134,3 +134,6 @@ fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<()>
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,6 @@ pub(super) enum Sealed {
     /// Lists that share no event.
     Lists(Vec<List>),
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Events in memory, and every way to find them.
+
+use super::*;
+use crate::event::Entity;
+
+use allsource_format::record::{self, Draft};
+use rkyv::util::AlignedVec;
+
+/// A tail after position 10 with three events of `a` and one of `b`, at positions 11 to 14.
+fn tail() -> Tail {
+    let tail = Tail::after(10, vec![4, 6]);
+    let events = [("a", "placed", 1), ("b", "placed", 1), ("a", "paid", 2), ("a", "paid", 3)];
+    for (position, (entity_id, event_type, version)) in (11..).zip(events) {
+        let draft = Draft {
+            id: [u8::try_from(position).unwrap(); 16],
+            timestamp: Some(-7),
+            is_json: true,
+            tenant: "default",
+            entity_id,
+            event_type,
+            payload: b"{}",
+            metadata: "",
+            tags: &["red", "red"],
+        };
+        let mut bytes = AlignedVec::new();
+        let crc = record::encode(&draft, &mut bytes).unwrap();
+        record::seal(&mut bytes, crc, position, version, i64::try_from(position).unwrap());
+        tail.insert(&Arc::new(Block::new(bytes)), &[0]);
+    }
+    tail
+}
+
+fn ordinals(list: Option<Arc<Postings>>) -> Vec<u32> {
+    list.map_or_else(Vec::new, |list| list.to_vec())
+}
+
+#[test]
+fn events_are_found_by_entity_type_tag_and_id() {
+    let tail = tail();
+    let key = |name: &str| key_of("default", name.as_bytes());
+    assert_eq!(ordinals(tail.entity(&key("a"))), [0, 2, 3]);
+    assert_eq!(ordinals(tail.event_type(&key("paid"))), [2, 3]);
+    assert_eq!(ordinals(tail.tag(&key("red"))), [0, 1, 2, 3], "a tag given twice counts once");
+    assert!(ordinals(tail.entity(&key("c"))).is_empty());
+    let found = tail.find_id("default", &[12; 16]).unwrap();
+    assert_eq!((found.position().value(), found.entity_id()), (12, "b"));
+    assert!(tail.find_id("acme", &[12; 16]).is_none(), "ids belong to a tenant");
+}
+
+#[test]
+fn versions_and_sequences_are_known_as_of_every_position() {
+    let tail = tail();
+    let a = Entity::new("a").unwrap();
+    let heads = [10, 11, 12, 13, 14].map(|position| tail.head_below(&a.key(), position));
+    assert_eq!(heads, [None, Some(1), Some(1), Some(2), Some(3)]);
+    assert_eq!(tail.sequences_through(10), [4, 6]);
+    assert_eq!(tail.sequences_through(14).iter().sum::<u64>(), 14);
+    assert_eq!((tail.base(), tail.last_position()), (10, 14));
+}
+
+#[test]
+fn what_a_tenant_has_is_counted_as_events_come() {
+    let tail = tail();
+    let of = |tenant: &str| {
+        let tally = tail.tally(Some(&TenantId::new(tenant).unwrap()));
+        (tally.events, tally.entities)
+    };
+    assert_eq!((of("default"), of("acme")), ((4, 2), (0, 0)));
+}
