@@ -1,8 +1,12 @@
 //! The committer: the only path by which an event becomes true. Write, make durable, publish, answer.
 
+mod failure;
 mod handoff;
+mod tallies;
+mod write;
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,19 +15,23 @@ use parking_lot::Mutex;
 use crate::append::{Answer, Reply};
 use crate::batch::{Acknowledged, Commit};
 use crate::error::AppendError;
-use crate::journal::Spare;
+use crate::journal::{Spare, refusal};
 use crate::manifest::Catalog;
 use crate::options::Durability;
 use crate::planted::{self, Bug};
-use crate::platform::sync::{AtomicU64, Ordering};
+use crate::platform::sync::AtomicU64;
 use crate::platform::{Clock, Disk, DiskFile};
-use crate::sequencer::Round;
+use crate::sequencer::{Checkpoint, Round};
 use crate::signal::Signal;
 use crate::tail::Tail;
 use crate::view::Store;
 use crate::watermark::Watermark;
 
+use failure::{Failure, Refusals};
+
 pub(crate) use handoff::{Handoff, Taken};
+pub(crate) use tallies::Tallies;
+pub(crate) use write::Unrecorded;
 
 /// What the committer shows to the rest of the engine.
 #[derive(Debug, Default)]
@@ -32,6 +40,8 @@ pub(crate) struct Progress {
     pub(crate) synced_through: AtomicU64,
     /// Why nothing is written any more, once that is so.
     fenced: Mutex<Option<String>>,
+    /// Rounds that were refused after they had been built.
+    pub(crate) refusals: Refusals,
     /// Rounds written, bytes written, microseconds spent in syncs.
     pub(crate) rounds: AtomicU64,
     pub(crate) bytes: AtomicU64,
@@ -67,6 +77,13 @@ pub(crate) struct Committer {
     pub(crate) frozen: Arc<Signal>,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) tallies: Arc<Tallies>,
+    /// Where the log ends: after the last round that was made true.
+    pub(crate) committed: Checkpoint,
+    /// Where in the file a refused round may have left bytes.
+    pub(crate) unclean: Option<Range<u64>>,
+    /// The current file, while no manifest records it.
+    pub(crate) unrecorded: Option<Unrecorded>,
     /// When unsynced bytes were first written, and the log offset they reach to.
     pub(crate) unsynced: Option<(Duration, u64)>,
 }
@@ -82,71 +99,59 @@ impl Committer {
             self.publish(&round);
         }
         let outcome = match self.progress.fenced() {
-            Some(reason) => Err(reason),
-            None => self.write(&round).map_err(|error| self.fence(&error)),
+            Some(reason) => Err(AppendError::Unknown(reason)),
+            None => self.attempt(&round),
         };
         match outcome {
             Ok(()) => {
                 if !planted::is(Bug::VisibleBeforeDurable) {
                     self.publish(&round);
                 }
+                self.tallies.count(&round);
                 answer_all(round.answers, self.acknowledgement());
                 if let Err(error) = self.freeze_if_due(round.is_freeze) {
                     self.fence(&error);
                 }
             }
-            Err(reason) => answer_unknown(round.answers, &reason),
+            Err(error) => answer_alike(round.answers, &error),
         }
     }
 
-    fn write(&mut self, round: &Round) -> io::Result<()> {
-        if let Some(header) = &round.rotate_to {
-            self.sync_file()?;
-            let next = self.spare.adopt(&*self.disk, header)?;
-            self.file = next.journal;
-            self.catalog.note_journal(&*self.disk, header, &*next.manifest)?;
-            self.spare.is_used();
-        }
-        let bytes = round.bytes.bytes();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        if round.is_mark {
-            self.sync_file()?;
-        }
-        self.file.write_at(bytes, round.file_offset)?;
-        self.progress.rounds.fetch_add(1, Ordering::Relaxed);
-        self.progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let since = self.unsynced.map_or_else(|| self.clock.monotonic(), |(since, _)| since);
-        self.unsynced = Some((since, round.log_end));
-        match self.durability {
-            Durability::Sync => self.sync_file(),
-            Durability::Interval(_) if round.is_mark => self.sync_file(),
-            Durability::Interval(interval) => self.sync_if_due(interval),
-            Durability::None => Ok(()),
+    /// Writes a round, unless it was built on one that was refused. What fails is answered alike for all of its appends.
+    fn attempt(&mut self, round: &Round) -> Result<(), AppendError> {
+        let outcome = match self.progress.refusals.since(round.attempt) {
+            Some(reason) => Err(Failure::Refused(reason)),
+            None => self.write(round),
+        };
+        match outcome {
+            Ok(()) => {
+                self.committed = round.after.clone();
+                self.progress.refusals.accept();
+                Ok(())
+            }
+            Err(Failure::Refused(reason)) => {
+                self.refuse(round, reason.clone());
+                Err(reason)
+            }
+            Err(Failure::Unclean(error)) => {
+                self.refuse(round, refusal(&error));
+                Err(AppendError::Unknown(format!(
+                    "a part of it stays in the journal file until it can be cleared: {error}"
+                )))
+            }
+            Err(Failure::Fatal(error)) => Err(AppendError::Unknown(self.fence(&error))),
         }
     }
 
-    /// Syncs what was written longer than the interval ago.
-    pub(crate) fn sync_if_due(&mut self, interval: Duration) -> io::Result<()> {
-        match self.unsynced {
-            Some((since, _)) if self.clock.monotonic() >= since + interval => self.sync_file(),
-            _ => Ok(()),
+    /// The log goes on at the last round that was made true. Rounds that were built on this one are refused as they come.
+    fn refuse(&mut self, round: &Round, reason: AppendError) {
+        // Before the sequencer hears of the refusal, and may keep the spare file for another round.
+        if round.rotate_to.is_some() && self.unrecorded.is_none() {
+            self.spare.release();
         }
-    }
-
-    fn sync_file(&mut self) -> io::Result<()> {
-        let Some((_, log_end)) = self.unsynced else { return Ok(()) };
-        let start = self.clock.monotonic();
-        match self.file.sync() {
-            Err(_) if planted::is(Bug::RetryFailedSync) => self.file.sync()?,
-            result => result?,
+        if self.progress.refusals.since(round.attempt).is_none() {
+            self.progress.refusals.refuse(reason, self.committed.clone());
         }
-        let took = self.clock.monotonic().saturating_sub(start);
-        self.progress.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
-        self.progress.synced_through.store(log_end, Ordering::Release);
-        self.unsynced = None;
-        Ok(())
     }
 
     /// Syncs what an interval left behind; a failure fences.
@@ -202,8 +207,8 @@ fn answer_all(answers: Vec<(Reply, Answer)>, acknowledged: Acknowledged) {
     }
 }
 
-fn answer_unknown(answers: Vec<(Reply, Answer)>, reason: &str) {
+fn answer_alike(answers: Vec<(Reply, Answer)>, error: &AppendError) {
     for (reply, _) in answers {
-        let _ = reply.send(Err(AppendError::Unknown(reason.to_owned())));
+        let _ = reply.send(Err(error.clone()));
     }
 }

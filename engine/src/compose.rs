@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::append::Queue;
-use crate::committer::{Committer, Handoff, Progress};
-use crate::drive::{ByHand, SequencerStep, Shared, Tallies};
+use crate::committer::{Committer, Handoff, Progress, Tallies};
+use crate::drive::{ByHand, SequencerStep, Shared};
 use crate::error::OpenError;
 use crate::generation::{Access, Damages, Generation};
 use crate::journal::Spare;
@@ -16,8 +16,8 @@ use crate::lineage::Lineage;
 use crate::manifest::Catalog;
 use crate::open::{Opened, open};
 use crate::options::Options;
-use crate::platform::{Clock, Disk, DiskLock, Entropy};
-use crate::sequencer::Sequencer;
+use crate::platform::{Clock, Disk, Entropy, Whereabouts};
+use crate::sequencer::{Checkpoint, Sequencer};
 use crate::signal::Signal;
 use crate::snapshot::{Place, Snapshots};
 use crate::subscribers::Subscribers;
@@ -29,7 +29,6 @@ use crate::watermark::Watermark;
 pub(crate) struct Composed {
     pub(crate) shared: Shared,
     pub(crate) by_hand: ByHand,
-    pub(crate) lock: Box<dyn DiskLock>,
 }
 
 /// Opens the store on a disk, creating it if there is none.
@@ -64,6 +63,7 @@ pub(crate) fn compose(
     let epoch = cursor.header.epoch;
     let lineage = Arc::new(Lineage::of(&manifest.lineage));
     let catalog = Arc::new(Catalog::new(manifest, journals));
+    let tallies = Arc::new(Tallies::default());
     let committer = Committer {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),
@@ -77,12 +77,16 @@ pub(crate) fn compose(
         frozen: Arc::new(Signal::default()),
         watermark: Arc::clone(&watermark),
         progress: Arc::clone(&progress),
+        tallies: Arc::clone(&tallies),
+        committed: Checkpoint { cursor: cursor.clone(), last_recorded_at },
+        unclean: None,
+        unrecorded: None,
         unsynced: None,
     };
     let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage)?;
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
     let queue = Queue::bounded(options.queue_bytes);
-    let (tallies, handoff) = (Tallies::default(), Handoff::default());
+    let handoff = Handoff::default();
     let shared = Shared {
         disk,
         clock,
@@ -100,8 +104,10 @@ pub(crate) fn compose(
         progress,
         tallies,
         handoff,
+        lock: Mutex::new(Some(lock)),
+        whereabouts: Mutex::new(Whereabouts::InPlace),
     };
-    Ok(Composed { shared, by_hand: ByHand { sequencer, committer, taken: None }, lock })
+    Ok(Composed { shared, by_hand: ByHand { sequencer, committer, taken: None } })
 }
 
 /// The upkeep of what a committer writes to.

@@ -1,19 +1,21 @@
 //! What makes the store go: six threads in production, single steps in a simulation.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::append::{Answer, Queue, Request};
-use crate::committer::{Committer, Handoff, Progress, Taken};
+use parking_lot::Mutex;
+
+use crate::append::{Queue, Request};
+use crate::committer::{Committer, Handoff, Progress, Taken, Tallies};
 use crate::error::{AppendError, OpenError, SealError};
-use crate::journal::{Reserved, Spare, round_bytes, round_bytes_max};
+use crate::journal::{Needed, Reserved, Spare, round_bytes, round_bytes_max};
 use crate::lineage::Lineage;
 use crate::manifest::Catalog;
 use crate::options::{Durability, Options};
 use crate::planted::{self, Bug};
-use crate::platform::{Clock, Disk};
+use crate::platform::{Clock, Disk, DiskLock, Whereabouts};
 use crate::position::Position;
 use crate::sequencer::{Moment, Rotate, Round, Sequencer};
 use crate::subscribe::Source;
@@ -24,6 +26,9 @@ use crate::watermark::Watermark;
 
 /// How long to wait before asking a full disk for room again.
 const ROOM_RETRY: Duration = Duration::from_millis(250);
+
+/// How often the store looks whether its folder is still there.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// How often those who wait for sealing, and the one who seals, look again without being told.
 const STALL_LOOK: Duration = Duration::from_millis(50);
@@ -70,19 +75,11 @@ pub(crate) struct Shared {
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) subscribers: Arc<Subscribers>,
     pub(crate) progress: Arc<Progress>,
-    pub(crate) tallies: Tallies,
+    pub(crate) tallies: Arc<Tallies>,
     pub(crate) handoff: Handoff<Round>,
-}
-
-/// Counts of outcomes since the store was opened.
-#[derive(Debug, Default)]
-pub(crate) struct Tallies {
-    pub(crate) appends: AtomicU64,
-    pub(crate) events: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
-    pub(crate) replays: AtomicU64,
-    pub(crate) overloads: AtomicU64,
-    pub(crate) stalled_micros: AtomicU64,
+    /// Keeps everyone else out; `None`: the store is closed.
+    pub(crate) lock: Mutex<Option<Box<dyn DiskLock>>>,
+    pub(crate) whereabouts: Mutex<Whereabouts>,
 }
 
 impl Shared {
@@ -100,6 +97,23 @@ impl Shared {
     fn notify(&self) {
         self.subscribers.advance(|| subscribers::in_memory(self.store.layers()));
         self.subscribers.remind(self.clock.monotonic());
+    }
+
+    /// What became of the store's folder, as of the last look.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        *self.whereabouts.lock()
+    }
+
+    /// Looks whether the store's folder is still there. Open files outlive their names: without this, appends would be
+    /// acknowledged into a folder that was removed.
+    fn look_around(&self) {
+        let looked = self.lock.lock().as_ref().map(|lock| lock.whereabouts());
+        // A look that fails says nothing; the next one is soon.
+        let Some(Ok(whereabouts)) = looked else { return };
+        *self.whereabouts.lock() = whereabouts;
+        if whereabouts == Whereabouts::Removed {
+            self.progress.fence("the store's folder, or its LOCK file, was removed".to_owned());
+        }
     }
 
     /// Whether appends must wait until more is sealed.
@@ -132,8 +146,19 @@ impl SequencerStep {
         Self { sequencer, held: Vec::new(), held_bytes: 0, is_mark_due: true }
     }
 
+    /// If a round was refused after it had been built, goes back to where the log really ends.
+    fn rewind_if_due(&mut self, shared: &Shared) {
+        let attempt = self.sequencer.attempt();
+        if let Some((attempt, checkpoint)) = shared.progress.refusals.checkpoint_since(attempt) {
+            let last = checkpoint.cursor.next_position - 1;
+            self.sequencer.rewind(attempt, checkpoint, shared.store.tail().sequences_through(last));
+            self.is_mark_due = true;
+        }
+    }
+
     /// Builds a round of what waits.
     fn sequence(&mut self, shared: &Shared) -> Result<Option<Round>, Wait> {
+        self.rewind_if_due(shared);
         if self.held.is_empty() {
             let room = round_bytes_max(shared.journal_file_bytes);
             self.held_bytes = shared.queue.drain(room, &mut self.held);
@@ -155,10 +180,10 @@ impl SequencerStep {
         let is_fitting = round_bytes(self.held_bytes) as u64 <= self.sequencer.cursor().room();
         let rotate = match if is_fitting { Reserved::Yes } else { shared.spare.reserve() } {
             Reserved::Yes if is_fitting => Rotate::No,
-            Reserved::Yes => Rotate::Yes,
+            Reserved::Yes => Rotate::To { file_bytes: shared.journal_file_bytes },
             Reserved::NotYet => return Err(Wait::ForFile),
-            Reserved::NoRoom => {
-                refuse(&mut self.held, &AppendError::StorageFull);
+            Reserved::Refused(reason) => {
+                refuse(&mut self.held, &reason);
                 return Ok(None);
             }
         };
@@ -170,7 +195,6 @@ impl SequencerStep {
         let mut round = self.sequencer.sequence(requests, self.held_bytes, rotate, &moment);
         self.is_mark_due = true;
         round.is_freeze = shared.queue.take_freeze();
-        count(shared, &round);
         if planted::is(Bug::RefuseEarly) {
             let (refused, rest) = round.answers.into_iter().partition(|(_, answer)| answer.is_err());
             round.answers = rest;
@@ -181,7 +205,8 @@ impl SequencerStep {
     }
 
     /// Builds a mark, if there is anything that lacks its proof.
-    fn mark(&mut self) -> Option<Round> {
+    fn mark(&mut self, shared: &Shared) -> Option<Round> {
+        self.rewind_if_due(shared);
         // Asking the sequencer takes a place in the log: it is asked only for a mark that will be written.
         std::mem::take(&mut self.is_mark_due).then(|| self.sequencer.mark()).flatten()
     }
@@ -207,24 +232,6 @@ fn synced_through(shared: &Shared) -> Option<u64> {
     }
 }
 
-fn count(shared: &Shared, round: &Round) {
-    let tallies = &shared.tallies;
-    for (_, answer) in &round.answers {
-        match answer as &Answer {
-            Ok(commit) => {
-                let replays = commit.events.iter().filter(|event| event.replayed).count() as u64;
-                tallies.appends.fetch_add(1, Ordering::Relaxed);
-                tallies.replays.fetch_add(replays, Ordering::Relaxed);
-            }
-            Err(AppendError::Conflict { .. }) => {
-                tallies.conflicts.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(_) => {}
-        }
-    }
-    tallies.events.fetch_add(round.records.len() as u64, Ordering::Relaxed);
-}
-
 /// A store that somebody steps by hand.
 pub(crate) struct ByHand {
     pub(crate) sequencer: SequencerStep,
@@ -245,14 +252,17 @@ impl ByHand {
                 let round = self.sequencer.sequence(shared).unwrap_or(None);
                 round.map(|round| shared.handoff.put(round)).is_some()
             }
-            Step::Mark => self.sequencer.mark().map(|round| shared.handoff.put(round)).is_some(),
+            Step::Mark => self.sequencer.mark(shared).map(|round| shared.handoff.put(round)).is_some(),
             Step::Commit => {
                 let round = self.taken.take().or_else(|| shared.handoff.try_take());
                 let committed = round.map(|round| self.committer.commit(round)).is_some();
                 shared.notify();
                 committed
             }
-            Step::Prepare => shared.spare.make(&*shared.disk, &shared.catalog).is_ok(),
+            Step::Prepare => {
+                shared.look_around();
+                shared.spare.make(&*shared.disk, &shared.catalog).is_ok()
+            }
             Step::Freeze => {
                 shared.queue.ask_freeze();
                 self.step(shared, Step::Sequence)
@@ -331,7 +341,7 @@ fn run_sequencer(shared: &Shared, mut step: SequencerStep) {
         }
         let is_idle = step.held.is_empty() && shared.queue.is_empty();
         let round = match step.sequence(shared) {
-            Ok(None) if is_idle => step.mark(),
+            Ok(None) if is_idle => step.mark(shared),
             Ok(round) => round,
             Err(Wait::ForFile) => {
                 shared.spare.wait_made(STALL_LOOK);
@@ -352,7 +362,7 @@ fn run_sequencer(shared: &Shared, mut step: SequencerStep) {
         }
     }
     step.abandon();
-    if let Some(round) = step.mark() {
+    if let Some(round) = step.mark(shared) {
         shared.handoff.put(round);
     }
     shared.handoff.close();
@@ -382,9 +392,16 @@ fn run_notifier(shared: &Shared) {
 }
 
 fn run_preparer(shared: &Shared) {
-    while shared.spare.wait_needed(ROOM_RETRY) {
-        // Any failure is tried again; until then appends that need the file are refused as "storage full".
-        let _ = shared.spare.make(&*shared.disk, &shared.catalog);
+    loop {
+        match shared.spare.wait_needed(ROOM_RETRY, LOOK_AROUND) {
+            Needed::Now => {
+                // Any failure is tried again; until then appends that need the file are refused for its reason.
+                let _ = shared.spare.make(&*shared.disk, &shared.catalog);
+            }
+            Needed::Later => {}
+            Needed::Never => break,
+        }
+        shared.look_around();
     }
 }
 

@@ -19,7 +19,7 @@ use crate::fold::{AsOf, Visit, state_of};
 use crate::journal::body_bytes_max;
 use crate::lineage::{Cursor, CursorError, Incarnation};
 use crate::options::Options;
-use crate::platform::{Clock, Disk, DiskLock, Entropy, LocalDisk, SystemClock, SystemEntropy};
+use crate::platform::{Clock, Disk, Entropy, LocalDisk, SystemClock, SystemEntropy};
 use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::{self, Events};
@@ -37,7 +37,6 @@ pub struct Engine {
     body_bytes_max: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     by_hand: Option<Mutex<ByHand>>,
-    lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
 impl Engine {
@@ -97,14 +96,13 @@ impl Engine {
     }
 
     fn of(composed: Composed, entropy: Arc<dyn Entropy>) -> (Self, ByHand) {
-        let Composed { shared, by_hand, lock } = composed;
+        let Composed { shared, by_hand } = composed;
         let engine = Self {
             body_bytes_max: body_bytes_max(shared.journal_file_bytes),
             shared: Arc::new(shared),
             entropy,
             threads: Mutex::default(),
             by_hand: None,
-            lock: Mutex::new(Some(lock)),
         };
         (engine, by_hand)
     }
@@ -327,7 +325,7 @@ impl Engine {
             let _ = thread.join();
         }
         self.shared.subscribers.close();
-        *self.lock.lock() = None;
+        *self.shared.lock.lock() = None;
     }
 }
 

@@ -68,9 +68,13 @@ pub enum AppendError {
     /// Too much is waiting to be written. Nothing was written: try again later.
     #[error("too many appends are waiting; try again")]
     Overloaded,
-    /// The disk has no room for the next journal file. Nothing was written; it works again once there is room.
+    /// The disk has no room for it. Nothing was written; it works again once there is room.
     #[error("the disk is full; appends are refused until there is room")]
     StorageFull,
+    /// Something else that passes keeps it from being written, for this reason. Nothing was written; the store tries
+    /// again by itself: so may the caller.
+    #[error("appends are refused for now: {0}")]
+    Refusing(String),
     /// A write or sync failed before: this store takes no more events until it is opened again.
     #[error("the store no longer accepts appends: {0}")]
     Fenced(String),

@@ -12,7 +12,9 @@ mod recover;
 pub(crate) use audit::audit;
 pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
 pub(crate) use examine::{Examined, examine};
-pub(crate) use file::{DIR, QUARANTINE, Reserved, Spare, is_any, path_of, remove_before};
+pub(crate) use file::{
+    AdoptError, DIR, Needed, QUARANTINE, Reserved, Spare, is_any, is_full, path_of, refusal, remove_before,
+};
 pub(crate) use fragments::Fragments;
 pub(crate) use recover::recover;
 pub(crate) use round::RoundBuilder;

@@ -18,6 +18,8 @@ pub enum Bug {
     TrustUnprovenTail,
     /// Readers see a round before it is durable.
     VisibleBeforeDurable,
+    /// What a refused round left in the journal file stays there.
+    BelieveRefusedRound,
     /// Versions are assigned without looking at rounds in flight.
     ForgetFlight,
     /// A refusal is answered from state that is not durable yet.

@@ -23,8 +23,19 @@ use flight::{Flight, Notes};
 /// Whether a round starts the next journal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rotate {
-    Yes,
+    /// It does, and the file has this length.
+    To {
+        file_bytes: u64,
+    },
     No,
+}
+
+/// Where the log ends, as far as the next round depends on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint {
+    pub(crate) cursor: Cursor,
+    /// When the last event was committed.
+    pub(crate) last_recorded_at: i64,
 }
 
 /// One group commit: what is to be written, and what is to be answered once it is durable.
@@ -47,6 +58,10 @@ pub(crate) struct Round {
     pub(crate) is_mark: bool,
     /// After the round the tail is to be frozen, so that it can be sealed.
     pub(crate) is_freeze: bool,
+    /// How many rounds had been refused when it was built.
+    pub(crate) attempt: u64,
+    /// Where the log ends after the round.
+    pub(crate) after: Checkpoint,
     /// Who is waiting for it, with what they will hear.
     pub(crate) answers: Vec<(Reply, Answer)>,
 }
@@ -84,12 +99,28 @@ pub(crate) struct Sequencer {
     sequences: Vec<u64>,
     /// Rounds that are not visible yet.
     flight: Flight,
+    /// How many rounds were refused after they had been built.
+    attempt: u64,
 }
 
 impl Sequencer {
     /// A sequencer that continues at the cursor, after an event recorded at `last_recorded_at`.
     pub(crate) fn new(cursor: Cursor, last_recorded_at: i64, sequences: Vec<u64>) -> Self {
-        Self { cursor, last_recorded_at, sequences, flight: Flight::default() }
+        Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt: 0 }
+    }
+
+    /// Forgets the rounds that are not visible: one of them was refused, and the others were built on it. `attempt`: how
+    /// many have been refused by now; `sequences`: those of what is visible.
+    pub(crate) fn rewind(&mut self, attempt: u64, checkpoint: Checkpoint, sequences: Vec<u64>) {
+        assert!(attempt > self.attempt, "each refusal is heard of once");
+        assert!(checkpoint.cursor.next_position <= self.cursor.next_position, "a refusal goes back");
+        let Checkpoint { cursor, last_recorded_at } = checkpoint;
+        *self = Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt };
+    }
+
+    /// How many refusals it knows of.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt
     }
 
     /// Where the next round goes.
@@ -107,7 +138,10 @@ impl Sequencer {
         moment: &Moment<'_>,
     ) -> Round {
         self.flight.forget_through(moment.watermark);
-        let rotate_to = (rotate == Rotate::Yes).then(|| self.start_next_file());
+        let rotate_to = match rotate {
+            Rotate::To { file_bytes } => Some(self.start_next_file(file_bytes)),
+            Rotate::No => None,
+        };
         let mut round = self.builder(moment.synced_through, frame_bytes);
         let mut admission = Admission {
             round: &mut round,
@@ -143,9 +177,9 @@ impl Sequencer {
         Round { is_freeze: true, ..self.complete(round, None, Notes::default()) }
     }
 
-    fn start_next_file(&mut self) -> Header {
+    fn start_next_file(&mut self, file_bytes: u64) -> Header {
         let header = self.cursor.next_header();
-        self.cursor = Cursor::at_start_of(header, self.cursor.file_bytes);
+        self.cursor = Cursor::at_start_of(header, file_bytes);
         header
     }
 
@@ -171,6 +205,8 @@ impl Sequencer {
             last_position,
             is_mark: false,
             is_freeze: false,
+            attempt: self.attempt,
+            after: Checkpoint { cursor: self.cursor.clone(), last_recorded_at: self.last_recorded_at },
             answers: Vec::new(),
         }
     }

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use crate::drive::Shared;
-use crate::error::{Damage, ReadError};
+use crate::error::{AppendError, Damage, ReadError};
 use crate::event::TenantId;
+use crate::platform::Whereabouts;
 
 /// How much a store, or one of its tenants, holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,9 +28,16 @@ pub enum Health {
     /// It answers reads and takes appends, but nothing is sealed: memory fills up, then appends are refused.
     NotSealing(String),
     /// It answers reads; appends are refused until the disk has room.
-    StorageFull,
+    StorageFull {
+        /// So much room would be enough: the length of a journal file, in bytes.
+        needed_bytes: u64,
+    },
+    /// It answers reads; appends are refused for this reason until it has passed.
+    Refusing(String),
     /// It answers reads; a failed write or sync ended appends until it is opened again.
     Fenced(String),
+    /// All of it, in a folder that was moved while it was open: the path it was opened under leads elsewhere or nowhere.
+    Moved,
 }
 
 /// What happened since a store was opened.
@@ -85,14 +93,28 @@ impl Stats {
 
 impl Health {
     pub(crate) fn of(shared: &Shared) -> Self {
+        let refusal = || shared.progress.refusals.current().or_else(|| shared.spare.failure());
         match shared.progress.fenced() {
             Some(reason) => Self::Fenced(reason),
-            None if shared.spare.is_full() => Self::StorageFull,
+            None if let Some(refusal) = refusal() => Self::of_refusal(refusal, shared.journal_file_bytes),
             None => match (shared.upkeep.failure(), shared.upkeep.access.damages.list()) {
                 (Some(reason), _) => Self::NotSealing(reason),
-                (None, damages) if damages.is_empty() => Self::Serving,
+                (None, damages) if damages.is_empty() => match shared.whereabouts() {
+                    Whereabouts::Moved => Self::Moved,
+                    Whereabouts::InPlace | Whereabouts::Removed => Self::Serving,
+                },
                 (None, damages) => Self::Damaged(damages),
             },
+        }
+    }
+}
+
+impl Health {
+    fn of_refusal(refusal: AppendError, needed_bytes: u64) -> Self {
+        match refusal {
+            AppendError::StorageFull => Self::StorageFull { needed_bytes },
+            AppendError::Refusing(reason) => Self::Refusing(reason),
+            other => Self::Refusing(other.to_string()),
         }
     }
 }

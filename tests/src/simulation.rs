@@ -199,8 +199,9 @@ impl Simulation {
 
     fn break_disk(&mut self) -> Result<(), Broken> {
         self.ran.faults += 1;
-        let faults = match self.random.below(5) {
+        let faults = match self.random.below(6) {
             0 => Faults { write_error: 200, ..Faults::default() },
+            5 => Faults { full_write: 400, ..Faults::default() },
             1 => Faults { sync_error: 300, ..Faults::default() },
             2 => Faults { room: Some(self.random.below(200 << 10)), ..Faults::default() },
             3 => Faults {

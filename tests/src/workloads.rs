@@ -211,5 +211,32 @@ fn edges() -> Vec<Workload> {
                 world.settle()
             })
         }),
+        workload("a full disk that copies on write", |world| {
+            opened(world, |world| {
+                append_and_settle(world, 2)?;
+                for rate in [1000, 500, 0] {
+                    world.disk.set_faults(Faults { full_write: rate, ..world.disk.faults() });
+                    world.send(&mixed_batch())?;
+                    world.step(Step::Sequence)?;
+                    // Built on the round that is refused.
+                    one(world, "a")?;
+                    world.step(Step::Commit)?;
+                    world.settle()?;
+                    mark(world)?;
+                }
+                append_and_settle(world, 1)
+            })
+        }),
+        workload("a rotation that is refused and tried again", |world| {
+            opened(world, |world| {
+                fill(world, 14)?;
+                for rate in [1000, 700, 0] {
+                    world.disk.set_faults(Faults { full_write: rate, ..world.disk.faults() });
+                    fill(world, 3)?;
+                }
+                world.send(&[(entity("default", "filler"), Exists, true)])?;
+                world.settle()
+            })
+        }),
     ]
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use allsource_format::journal::Header;
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::OpenError;
+use crate::error::{AppendError, OpenError};
 use crate::manifest::{self, Catalog};
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
@@ -91,11 +91,49 @@ pub(crate) fn create_unnamed(disk: &dyn Disk, length: u64) -> io::Result<Arc<dyn
 }
 
 /// Gives the unnamed file its header and its name, in this order: a named file always has a valid header.
-pub(crate) fn adopt(disk: &dyn Disk, file: &dyn DiskFile, header: &Header) -> io::Result<()> {
-    file.write_at(&header.encode(), 0)?;
-    file.sync()?;
-    disk.rename(UNNAMED, &path_of(header.number))?;
-    if planted::is(Bug::SkipDirectorySync) { Ok(()) } else { disk.sync_dir(DIR) }
+pub(crate) fn adopt(disk: &dyn Disk, file: &dyn DiskFile, header: &Header) -> Result<(), AdoptError> {
+    file.write_at(&header.encode(), 0).map_err(AdoptError::Undone)?;
+    file.sync().map_err(AdoptError::Spoiled)?;
+    disk.rename(UNNAMED, &path_of(header.number)).map_err(AdoptError::of_rename)?;
+    match planted::is(Bug::SkipDirectorySync) {
+        true => Ok(()),
+        false => disk.sync_dir(DIR).map_err(AdoptError::Unknown),
+    }
+}
+
+/// Why an unnamed file did not become part of the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdoptError {
+    /// It did not, and may be tried again.
+    #[error(transparent)]
+    Undone(io::Error),
+    /// It did not, and nothing is known of its bytes any more: another file must be made.
+    #[error(transparent)]
+    Spoiled(io::Error),
+    /// It may have become a part of it.
+    #[error(transparent)]
+    Unknown(io::Error),
+}
+
+impl AdoptError {
+    /// A rename is one step. These errors come before it; after others it may have been done.
+    fn of_rename(error: io::Error) -> Self {
+        use io::ErrorKind::{NotFound, OutOfMemory, PermissionDenied, ReadOnlyFilesystem};
+        match error.kind() {
+            NotFound => Self::Spoiled(error),
+            PermissionDenied | ReadOnlyFilesystem | OutOfMemory => Self::Undone(error),
+            _ if is_full(&error) || is_out_of_descriptors(&error) => Self::Undone(error),
+            _ => Self::Unknown(error),
+        }
+    }
+}
+
+impl From<AdoptError> for io::Error {
+    fn from(error: AdoptError) -> Self {
+        match error {
+            AdoptError::Undone(error) | AdoptError::Spoiled(error) | AdoptError::Unknown(error) => error,
+        }
+    }
 }
 
 /// The next journal file, and room for the manifest that will name it.
@@ -118,8 +156,8 @@ enum SpareState {
     Ready(Next),
     /// Promised to a round that is being built.
     Reserved(Next),
-    /// The disk had no room for it.
-    Full,
+    /// It could not be made; appends that need it are refused for this reason until it can.
+    Failed(AppendError),
 }
 
 /// The next journal file, made ahead of need so that a frame is never torn by a full disk.
@@ -137,15 +175,25 @@ struct Inner {
     stopped: bool,
 }
 
-/// Whether there is a next file for a round.
+/// When the next file is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needed {
+    Now,
+    /// It is there.
+    Later,
+    /// The store is stopping.
+    Never,
+}
+
+/// Whether there is a next file for a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reserved {
     /// It is kept for the round.
     Yes,
     /// It is not made yet.
     NotYet,
-    /// The disk is full.
-    NoRoom,
+    /// It could not be made.
+    Refused(AppendError),
 }
 
 impl Spare {
@@ -167,10 +215,10 @@ impl Spare {
     /// Makes the file if it is not there, and takes the room of the manifest that will name it.
     ///
     /// # Errors
-    /// What the disk said, other than that it is full.
+    /// What the disk said. Appends that need the file are refused for this reason until another attempt succeeds.
     pub(crate) fn make(&self, disk: &dyn Disk, catalog: &Catalog) -> io::Result<()> {
         let mut inner = self.inner.lock();
-        if !matches!(inner.state, SpareState::Missing | SpareState::Full) {
+        if !matches!(inner.state, SpareState::Missing | SpareState::Failed(_)) {
             return Ok(());
         }
         let retired = inner.retired.pop();
@@ -183,11 +231,9 @@ impl Spare {
             made.and_then(|journal| Ok(Next { journal, manifest: manifest::reserve(disk, &manifest)? }));
         let (state, result) = match made {
             Ok(next) => (SpareState::Ready(next), Ok(())),
-            Err(error) if is_full(&error) => (SpareState::Full, Ok(())),
-            Err(error) => (SpareState::Full, Err(error)),
+            Err(error) => (SpareState::Failed(refusal(&error)), Err(error)),
         };
-        self.inner.lock().state = state;
-        self.changed.notify_all();
+        self.set(state);
         result
     }
 
@@ -199,9 +245,9 @@ impl Spare {
                 *state = SpareState::Reserved(next);
                 Reserved::Yes
             }
-            SpareState::Full => {
-                *state = SpareState::Full;
-                Reserved::NoRoom
+            SpareState::Failed(reason) => {
+                *state = SpareState::Failed(reason.clone());
+                Reserved::Refused(reason)
             }
             other => {
                 *state = other;
@@ -218,43 +264,61 @@ impl Spare {
         }
     }
 
-    /// Waits until the file should be made, or for `retry` when there was no room the last time. False: the
-    /// store is stopping.
-    pub(crate) fn wait_needed(&self, retry: Duration) -> bool {
+    /// Waits until the file should be made: for `retry` if it could not be the last time, at most for `idle` if it is
+    /// there.
+    pub(crate) fn wait_needed(&self, retry: Duration, idle: Duration) -> Needed {
         let mut inner = self.inner.lock();
-        loop {
-            match inner.state {
-                _ if inner.stopped => return false,
-                SpareState::Missing => return true,
-                SpareState::Full => {
-                    self.changed.wait_for(&mut inner, retry);
-                    return !inner.stopped;
-                }
-                SpareState::Ready(_) | SpareState::Reserved(_) => self.changed.wait(&mut inner),
-            }
+        let is_failed = matches!(inner.state, SpareState::Failed(_));
+        if !inner.stopped && !matches!(inner.state, SpareState::Missing) {
+            self.changed.wait_for(&mut inner, if is_failed { retry } else { idle });
+        }
+        match inner.state {
+            _ if inner.stopped => Needed::Never,
+            SpareState::Missing | SpareState::Failed(_) => Needed::Now,
+            SpareState::Ready(_) | SpareState::Reserved(_) => Needed::Later,
         }
     }
 
     /// Makes the file that was kept part of the log. The next one may be made only after [`Spare::is_used`]: until
     /// this one and its manifest have their own names, both would have the same.
-    pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> io::Result<Next> {
+    pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> Result<Next, AdoptError> {
         let next = match &self.inner.lock().state {
             SpareState::Reserved(next) => next.clone(),
-            _ => return Err(io::Error::other("no next journal file was reserved")),
+            _ => unreachable!("a round that changes the file has reserved one"),
         };
-        adopt(disk, &*next.journal, header)?;
+        adopt(disk, &*next.journal, header).inspect_err(|error| match error {
+            AdoptError::Spoiled(error) => self.set(SpareState::Failed(refusal(error))),
+            AdoptError::Undone(_) => self.release(),
+            AdoptError::Unknown(_) => {}
+        })?;
         Ok(next)
+    }
+
+    /// The round that the file was kept for does not use it.
+    pub(crate) fn release(&self) {
+        let mut inner = self.inner.lock();
+        inner.state = match std::mem::take(&mut inner.state) {
+            SpareState::Reserved(next) => SpareState::Ready(next),
+            other => other,
+        };
+    }
+
+    fn set(&self, state: SpareState) {
+        self.inner.lock().state = state;
+        self.changed.notify_all();
     }
 
     /// The file that was kept is part of the log, and a manifest says so.
     pub(crate) fn is_used(&self) {
-        self.inner.lock().state = SpareState::Missing;
-        self.changed.notify_all();
+        self.set(SpareState::Missing);
     }
 
-    /// Whether the disk had no room at the last attempt.
-    pub(crate) fn is_full(&self) -> bool {
-        matches!(self.inner.lock().state, SpareState::Full)
+    /// Why the file could not be made at the last attempt.
+    pub(crate) fn failure(&self) -> Option<AppendError> {
+        match &self.inner.lock().state {
+            SpareState::Failed(reason) => Some(reason.clone()),
+            _ => None,
+        }
     }
 
     /// Lets go of everyone who waits: the store is stopping.
@@ -265,6 +329,23 @@ impl Spare {
 }
 
 /// Whether the system says that there is no room.
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether the process, or the system, has no descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+/// "Too many open files", in the system and in the process: the same numbers on every system this runs on.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
+/// What an append is told that the journal has no place for now.
+pub(crate) fn refusal(error: &io::Error) -> AppendError {
+    match is_full(error) {
+        true => AppendError::StorageFull,
+        false => AppendError::Refusing(format!("the next journal file cannot be made: {error}")),
+    }
 }

@@ -53,7 +53,7 @@ fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<d
         previous_crc: 0,
     };
     let file = create_unnamed(disk, manifest.journal_file_bytes)?;
-    adopt(disk, &*file, &header)?;
+    adopt(disk, &*file, &header).map_err(io::Error::from)?;
     Ok((Cursor::at_start_of(header, manifest.journal_file_bytes), file))
 }
 
@@ -83,7 +83,7 @@ fn new_epoch(
     let cursor = reseal(last, end, &Cursor::at_start_of(header, file_bytes), &*file)?;
     header.synced_through = cursor.log_offset;
     let cursor = Cursor { header, ..cursor };
-    adopt(disk, &*file, &header)?;
+    adopt(disk, &*file, &header).map_err(io::Error::from)?;
     let old = disk.open(&path_of(end.header.number))?;
     old.truncate(cut.file_offset())?;
     old.sync()?;

@@ -74,8 +74,17 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         if health != before {
             match &health {
                 Health::Serving => tracing::info!("the store takes appends again"),
-                Health::StorageFull => {
-                    tracing::error!("no room for the next journal file: appends that need it are refused");
+                Health::StorageFull { needed_bytes } => {
+                    tracing::error!(
+                        needed_bytes,
+                        "the disk is full: appends are refused until there is room"
+                    );
+                }
+                Health::Refusing(reason) => {
+                    tracing::error!(%reason, "appends are refused until this has passed");
+                }
+                Health::Moved => {
+                    tracing::warn!("the store's folder was moved; the store goes on in its new place");
                 }
                 Health::NotSealing(reason) => {
                     tracing::error!(%reason, "events cannot be sealed; appends go on until memory is full");

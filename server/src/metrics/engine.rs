@@ -54,7 +54,12 @@ impl Collector for VitalsCollector {
             (
                 "storage_full",
                 "1: appends are refused for want of room",
-                u64::from(*health == Health::StorageFull),
+                u64::from(matches!(health, Health::StorageFull { .. })),
+            ),
+            (
+                "refusing",
+                "1: appends are refused for another reason that passes",
+                u64::from(matches!(health, Health::Refusing(_))),
             ),
             (
                 "fenced",

@@ -40,6 +40,7 @@ impl From<AppendError> for Problem {
             AppendError::Empty => Self::new(Kind::INVALID_BATCH, detail),
             AppendError::Overloaded => Self::new(Kind::OVERLOADED, detail).with("retry_after", 1),
             AppendError::StorageFull => Self::new(Kind::STORAGE_FULL, detail),
+            AppendError::Refusing(_) => Self::new(Kind::REFUSING, detail).with("retry_after", 1),
             AppendError::Fenced(_) => Self::new(Kind::FENCED, detail),
             AppendError::Unknown(_) => Self::new(Kind::OUTCOME_UNKNOWN, detail),
             AppendError::Damaged(damage) => {

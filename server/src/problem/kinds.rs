@@ -90,6 +90,8 @@ kinds! {
     OVERLOADED = 503 "overloaded" "The store is overloaded" "Queue full";
     /// The disk is full.
     STORAGE_FULL = 507 "storage-full" "The disk is full" "Storage error";
+    /// The store takes no events for now.
+    REFUSING = 503 "appends-refused" "Appends are refused for now" "Storage error";
     /// The store takes no more events.
     FENCED = 503 "fenced" "The store takes no more events" "Storage error";
     /// Events stay in memory and in the journal for now.

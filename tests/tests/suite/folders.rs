@@ -5,7 +5,7 @@ use std::process::Command;
 
 use allsource_engine::event::{Entity, NewEvent};
 use allsource_engine::inspect::verify;
-use allsource_engine::{Batch, Engine, OpenError, Options};
+use allsource_engine::{AppendError, Batch, Engine, Health, OpenError, Options};
 
 fn append(engine: &Engine, id: &str) {
     let entity = Entity::new(id).unwrap();
@@ -91,4 +91,48 @@ fn a_copy_opens_without_its_empty_folders_and_with_strangers_in_the_others() {
     let named =
         std::fs::read_dir(folder.path().join("manifest")).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(named.filter(|name| name.len() == 20).count(), 2, "the newest manifest and the one before it");
+}
+
+fn wait_until(engine: &Engine, is_so: impl Fn(&Health) -> bool) -> Health {
+    let start = std::time::Instant::now();
+    loop {
+        let health = engine.health();
+        if is_so(&health) {
+            return health;
+        }
+        assert!(start.elapsed().as_secs() < 20, "the health stays {health:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// The next rotation once failed with "not found", which was reported as "the disk is full".
+#[test]
+fn a_folder_that_is_moved_under_a_store_is_reported_and_the_store_goes_on() {
+    let above = tempfile::tempdir().unwrap();
+    let (old, new) = (above.path().join("old"), above.path().join("new"));
+    let engine = Engine::open_with(&old, small()).unwrap();
+    append(&engine, "a");
+    std::fs::rename(&old, &new).unwrap();
+    wait_until(&engine, |health| *health == Health::Moved);
+    // Through several journal files, and into sealed ones.
+    (0..60).for_each(|_| append(&engine, "a"));
+    engine.seal().unwrap();
+    engine.close();
+    assert_eq!(verify(&new).unwrap().events, 61);
+    assert!(!old.exists());
+}
+
+/// Appends were once acknowledged into the removed folder until the journal file was full.
+#[test]
+fn a_folder_that_is_removed_under_a_store_is_reported_and_nothing_more_is_acknowledged() {
+    let above = tempfile::tempdir().unwrap();
+    let path = above.path().join("store");
+    let engine = Engine::open_with(&path, small()).unwrap();
+    append(&engine, "a");
+    std::fs::remove_dir_all(&path).unwrap();
+    let health = wait_until(&engine, |health| matches!(health, Health::Fenced(_)));
+    assert!(matches!(&health, Health::Fenced(reason) if reason.contains("was removed")), "{health:?}");
+    let event = NewEvent::json("t", "{}").unwrap();
+    let refused = engine.append(Batch::to(&Entity::new("a").unwrap()).event(event)).wait();
+    assert!(matches!(refused, Err(AppendError::Fenced(_))), "{refused:?}");
 }

@@ -6,6 +6,7 @@ mod folds;
 mod subscribe;
 mod fixtures;
 mod folders;
+mod refusals;
 mod mapped;
 mod crashes;
 mod damage;

@@ -15,6 +15,7 @@ const BUGS: &[Bug] = &[
     Bug::TruncateAtFirstBadFrame,
     Bug::TrustUnprovenTail,
     Bug::VisibleBeforeDurable,
+    Bug::BelieveRefusedRound,
     Bug::ForgetFlight,
     Bug::RefuseEarly,
     Bug::ForgetIds,

@@ -35,7 +35,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
             ("stopping", Some("the server is stopping".to_owned()))
         }
         Health::Serving => ("ready", None),
-        Health::StorageFull => ("storage_full", Some("the disk is full".to_owned())),
+        Health::StorageFull { needed_bytes } => {
+            ("storage_full", Some(format!("the disk is full; a journal file needs {needed_bytes} bytes")))
+        }
+        Health::Refusing(reason) => ("refusing", Some(reason)),
+        Health::Moved => ("moved", Some("the store's folder was moved while it was open".to_owned())),
         Health::Fenced(reason) => ("fenced", Some(reason)),
         Health::NotSealing(reason) => ("not_sealing", Some(reason)),
         Health::Damaged(damages) => {
@@ -45,7 +49,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     };
     let mut response = json_value(&json!({"status": status, "reason": reason}));
     // A store that is damaged in places, or does not seal for now, still takes events and answers for the rest.
-    if !["ready", "damaged", "not_sealing"].contains(&status) {
+    if !["ready", "damaged", "not_sealing", "moved"].contains(&status) {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(response)
