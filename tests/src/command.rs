@@ -1,8 +1,12 @@
 //! The command line as its users run it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// How long a command may take to print a line.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, pointed at a server.
 pub struct Program {
@@ -54,6 +58,24 @@ impl Program {
         // A command that reads no input closes it.
         let _ = writing.join();
         Ran::of(output)
+    }
+
+    /// Runs a command that never ends by itself, until it has printed so many lines.
+    ///
+    /// # Panics
+    /// When it ends before, or prints nothing for a long time.
+    pub fn tail(&self, arguments: &[&str], lines: usize) -> String {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        let output = BufReader::new(child.stdout.take().expect("its standard output"));
+        let (line, printed) = std::sync::mpsc::channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|text| line.send(text).is_ok()));
+        let next = |_| printed.recv_timeout(PATIENCE).expect("another line");
+        let text = (0..lines).map(next).collect::<Vec<_>>().join("\n");
+        child.kill().expect("it still runs");
+        child.wait().expect("it ends");
+        text
     }
 
     /// Runs a command.

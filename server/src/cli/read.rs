@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::Server;
 use super::client::{Client, Parameter};
 use super::failure::{Failure, Outcome};
 use super::filter::Filter;
 use super::show::Columns;
 use super::terminal::{self, Format, Output};
-use super::{Server, times};
 
 /// The most events one request brings.
 const PAGE: u64 = 10_000;
@@ -35,15 +35,6 @@ pub(super) struct Read {
     /// Only events whose payload has these members: {"status":"paid","customer.country":"NL"}
     #[arg(long, value_name = "JSON")]
     payload_filter: Option<String>,
-    /// Only events that happened at this time or later
-    #[arg(long, value_name = "TIME", value_parser = times::from)]
-    since: Option<String>,
-    /// Only events that happened at this time or earlier
-    #[arg(long, value_name = "TIME", value_parser = times::until)]
-    until: Option<String>,
-    /// The same as --until: events say themselves when they happened, whenever they were recorded
-    #[arg(long, value_name = "TIME", value_parser = times::until)]
-    as_of: Option<String>,
     /// Oldest position first, or newest
     #[arg(long, value_name = "ORDER", default_value = "asc")]
     order: Order,
@@ -112,9 +103,6 @@ impl Read {
         query.extend([
             Parameter("entity_id", self.entity.clone()),
             Parameter("payload_filter", self.payload_filter.clone()),
-            Parameter("since", self.since.clone()),
-            Parameter("until", self.until.clone()),
-            Parameter("as_of", self.as_of.clone()),
             Parameter("order", is_newest_first.then(|| "desc".to_owned())),
             Parameter("from", self.from.map(|position| position.to_string())),
             Parameter("limit", Some(left.min(PAGE).to_string())),

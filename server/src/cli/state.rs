@@ -28,6 +28,9 @@ pub(super) struct State {
     /// As it was at this version
     #[arg(long, value_name = "N", conflicts_with = "as_of")]
     at_version: Option<u64>,
+    /// As it was when this position was the last of the store
+    #[arg(long, value_name = "POSITION", conflicts_with_all = ["as_of", "at_version"])]
+    at_position: Option<u64>,
     #[command(flatten)]
     pub(super) format: Format,
     #[command(flatten)]
@@ -37,6 +40,7 @@ pub(super) struct State {
 #[derive(Debug, Deserialize)]
 struct Answer {
     event_count: u64,
+    version: u64,
     last_updated: Option<String>,
     /// As text: a member may hold a number that this program cannot.
     current_state: HashMap<String, Box<RawValue>>,
@@ -47,6 +51,7 @@ impl State {
         let query = [
             Parameter("as_of", self.as_of.clone()),
             Parameter("at_version", self.at_version.map(|version| version.to_string())),
+            Parameter("at_position", self.at_position.map(|position| position.to_string())),
         ];
         let path = path(&["api", "v1", "entities", &self.entity, "state"]);
         let answer: Box<RawValue> = self.server.connect()?.ask(&path, &query)?;
@@ -55,7 +60,8 @@ impl State {
             return Ok(ExitCode::SUCCESS);
         }
         let answer: Answer = understood(answer.get())?;
-        let mut line = format!("{}: {} events", self.entity, answer.event_count);
+        let Answer { version, event_count, .. } = answer;
+        let mut line = format!("{} at version {version}: {event_count} events", self.entity);
         line.extend(answer.last_updated.map(|last| format!(", the last of {last}")));
         terminal::say(&line)?;
         show::members(&answer.current_state)?;

@@ -78,6 +78,48 @@ fn an_append_is_made_once_under_a_key_and_errors_are_json_on_request() {
     assert_eq!(running.program.run(&["append", "_a", "t"]).code, REFUSED);
 }
 
+/// The same conditions on the way to a query and to a stream.
+#[test]
+fn conditions_can_be_repeated_and_joined_in_read_and_tail() {
+    let running = start();
+    let append = |entity: &str, event_type: &str, tags: &[&str]| {
+        let tags = tags.iter().flat_map(|tag| ["--tag", tag]);
+        let arguments: Vec<&str> = ["append", entity, event_type].into_iter().chain(tags).collect();
+        running.program.run(&arguments).success();
+    };
+    append("order-1", "order.placed", &["vip", "new"]);
+    append("order-1", "order.paid", &["vip"]);
+    append("order-2", "order.placed", &["new"]);
+    append("user-1", "user.created", &["vip", "new"]);
+    append("user,1", "user.created,again", &[]);
+    let positions = |arguments: &[&str]| {
+        let read = running.program.run(&[&["read", "--output", "ndjson"], arguments].concat()).success();
+        let of = |text: &str| -> Vec<u64> {
+            text.lines().map(|line| json(line)["position"].as_u64().unwrap()).collect()
+        };
+        let tail = ["tail", "--from", "beginning", "--output", "ndjson"];
+        let end = running.program.tail(&[&tail, arguments].concat(), of(&read).len());
+        assert_eq!(of(&end), of(&read), "{arguments:?}");
+        of(&read)
+    };
+    assert_eq!(positions(&["--type", "order.placed", "--type", "order.paid"]), [1, 2, 3]);
+    assert_eq!(positions(&["--type", "user.created,again"]), [5], "a comma is part of a name");
+    assert_eq!(positions(&["--tag", "vip", "--tag", "new"]), [1, 4]);
+    assert_eq!(positions(&["--prefix", "order.pl", "--prefix", "user."]), [1, 3, 4, 5]);
+    assert_eq!(positions(&["--exclude-prefix", "order.pa", "--exclude-prefix", "user."]), [1, 3]);
+    assert_eq!(positions(&["--entity-prefix", "order-", "--type", "order.placed"]), [1, 3]);
+    assert_eq!(positions(&["--from-version", "2"]), [2]);
+    assert_eq!(positions(&["--to-version", "1", "--entity-prefix", "order-"]), [1, 3]);
+    assert_eq!(positions(&["--since", "1h", "--until", "2199-01-01"]), [1, 2, 3, 4, 5]);
+    let since = running.program.run(&["read", "--from-time", "1h", "--output", "ndjson"]).success();
+    assert_eq!(since.lines().count(), 5);
+    let arguments = ["tail", "--from-time", "1h", "--output", "ndjson"];
+    assert_eq!(running.program.tail(&arguments, 5).lines().count(), 5);
+    let state =
+        running.program.run(&["state", "order-1", "--at-position", "1", "--output", "json"]).success();
+    assert_eq!(json(&state)["version"], 1);
+}
+
 #[test]
 fn a_read_can_be_ordered_filtered_continued_and_shown_whole() {
     let running = start();
