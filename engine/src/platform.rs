@@ -14,4 +14,5 @@ pub mod sim;
 
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, cpu_time};
 pub use disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
+pub use limits::raise_descriptor_limit;
 pub use local::LocalDisk;

@@ -9,6 +9,7 @@ mod client;
 mod filter;
 mod show;
 mod interrupt;
+mod log;
 mod import;
 mod demo;
 mod append;

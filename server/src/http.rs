@@ -10,7 +10,10 @@ mod chunks;
 mod paths;
 mod middleware;
 mod routes;
+mod listeners;
+mod patience;
 mod serve;
 
+pub use listeners::Listeners;
 pub use routes::router;
 pub use serve::serve;

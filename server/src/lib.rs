@@ -7,6 +7,7 @@ pub mod wire;
 pub mod config;
 pub mod store;
 pub mod admission;
+pub mod budget;
 pub mod metrics;
 pub mod app;
 pub mod http;

@@ -3,7 +3,10 @@
 
 #![expect(unsafe_code, reason = "this is where signals are ignored")]
 
+use std::io;
 use std::sync::Once;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// From now on a write beyond the limit on the size of a file fails with [`std::io::ErrorKind::FileTooLarge`]. A
 /// handler that the program has installed stays.
@@ -20,4 +23,17 @@ pub(super) fn ignore_file_size_signal() {
             }
         }
     });
+}
+
+/// Raises the number of files and connections that this process may have open to the most that the system allows it.
+/// Returns that number; `None`: there is no limit.
+///
+/// # Errors
+/// When the system refuses.
+pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(getrlimit(Resource::Nofile).current)
 }

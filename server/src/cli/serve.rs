@@ -4,29 +4,33 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use allsource_engine::platform::raise_descriptor_limit;
 use allsource_engine::{Engine, OpenError, Position};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use super::failure::{Failure, Outcome};
-use super::{interrupt, terminal};
+use super::{interrupt, log, terminal};
 use crate::app::App;
-use crate::config::{Config, LogFormat, Settings};
+use crate::config::{Config, Settings};
+use crate::http::Listeners;
+use crate::store::Store;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   allsource serve
   allsource serve --data /var/lib/allsource --listen 127.0.0.1:8081
   ALLSOURCE_LOG_LEVEL=debug allsource serve";
-use crate::store::Store;
-
-const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Serves until the process is asked to end.
 pub(super) fn run(flags: Settings) -> Outcome {
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::resolve(flags, &variable).map_err(|error| Failure::new(error.to_string()))?;
-    start_log(&config)?;
+    // Dropped last: it waits until the last lines are written.
+    let _log = log::start(&config)?;
+    let descriptors = raise_descriptor_limit().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit on open files was not raised");
+        None
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // The port is taken before the store is opened: recovery of a large one is not for nothing.
     let listener =
@@ -36,6 +40,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
     let engine = Arc::new(engine);
     let events = engine.watermark().map_or(0, Position::value);
     let address = listener.local_addr()?;
+    let listeners = Listeners::from(listener).within(descriptors);
     tracing::info!(
         %address, data = %config.data.display(), events,
         durability = ?config.options.durability, "serving"
@@ -52,7 +57,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
         terminal::complain(&welcome(&program(), &address.to_string(), events == 0));
     }
     let app = App::new(Store::over(Arc::clone(&engine))).with_state_history(config.state_history);
-    let served = runtime.block_on(crate::http::serve(listener, Arc::new(app), interrupt::requested()));
+    let served = runtime.block_on(crate::http::serve(listeners, Arc::new(app), interrupt::requested()));
     tracing::info!("closing the store");
     engine.close();
     // What is left runs on blocking threads of readers that went away.
@@ -60,25 +65,6 @@ pub(super) fn run(flags: Settings) -> Outcome {
     tracing::info!("stopped");
     served?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn start_log(config: &Config) -> Result<(), Failure> {
-    let refused = |problem: String| {
-        Failure::new(format!("log level {:?}: {problem}", config.log_level))
-            .advise("error, warn, info, debug or trace; or directives like info,allsource_server=debug")
-    };
-    // A word alone would be taken for the name of a part of the program, and silence all others.
-    let mut words = config.log_level.split(',').map(str::trim).filter(|word| !word.contains('='));
-    if let Some(word) = words.find(|word| !LOG_LEVELS.contains(&word.to_lowercase().as_str())) {
-        return Err(refused(format!("`{word}` is no level")));
-    }
-    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| refused(error.to_string()))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = match config.log_format {
-        LogFormat::Text => log.with_ansi(terminal::is_watched()).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|error| Failure::new(format!("cannot start the log: {error}")))
 }
 
 fn cannot_listen(config: &Config, error: &io::Error) -> Failure {

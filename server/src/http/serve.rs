@@ -8,14 +8,17 @@ use allsource_engine::Health;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::listeners::Listeners;
+use super::patience::{Patient, WRITE_TIMEOUT};
 use super::routes::router;
 use crate::app::{App, stopped};
 
-type Connection = http1::UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<axum::Router>>;
+type Connection =
+    http1::UpgradeableConnection<TokioIo<Patient<TcpStream>>, TowerToHyperService<axum::Router>>;
 
 /// How long a connection may take to send the head of a request, idle time between requests included.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
@@ -31,25 +34,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// When the listener cannot be used.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     app: Arc<App>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let service = TowerToHyperService::new(router(Arc::clone(&app)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(false);
-    listener.local_addr()?;
+    let mut listeners = listeners.into();
     tokio::spawn(watch_health(Arc::clone(&app), app.stopping()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
+            accepted = listeners.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, place)) => {
                 prepare(&stream);
-                let connection = http.serve_connection(TokioIo::new(stream), service.clone()).with_upgrades();
+                let stream = TokioIo::new(Patient::new(stream, Some(place), WRITE_TIMEOUT));
+                let connection = http.serve_connection(stream, service.clone()).with_upgrades();
                 tokio::spawn(finish(connection, app.stopping()));
             }
             Err(error) => {
@@ -58,7 +62,7 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
+    drop(listeners);
     app.stop();
     if timeout(GRACE, app.stopped()).await.is_err() {
         tracing::warn!("some connections did not end in time and were cut off");

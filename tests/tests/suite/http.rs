@@ -9,6 +9,7 @@ mod query;
 mod snapshots;
 mod state;
 mod streams;
+mod closing;
 mod upkeep;
 
 use allsource_tests::server::Server;

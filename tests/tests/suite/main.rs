@@ -4,6 +4,7 @@ mod engine;
 mod sealed;
 mod folds;
 mod subscribe;
+mod shortage;
 mod fixtures;
 mod folders;
 mod refusals;

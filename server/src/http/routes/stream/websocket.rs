@@ -1,12 +1,14 @@
 //! WebSocket: one text frame a message. A client that gave no parameter gets bare events, as old servers sent them,
 //! and may set a filter with a frame of its own.
 
+mod closing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use allsource_engine::event::Filter;
 use allsource_engine::{Message, Position, Start};
-use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
@@ -16,6 +18,7 @@ use crate::http::filter::{self, Conditions};
 use crate::problem::{Kind, Problem};
 use crate::store::{Error, Following};
 use crate::wire::{parse_object, write_event};
+use closing::End;
 
 /// A silent connection is asked whether it is still there so often.
 const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -23,13 +26,6 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest frame of a client: all it sends is a filter.
 const FRAME_BYTES_MAX: usize = 16 << 10;
-/// Why a connection ends.
-enum End {
-    /// The client went away, or takes nothing.
-    Gone,
-    /// With these words to the client.
-    Close(u16, String),
-}
 
 pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
     let following = app.store().subscribe(asked.start, asked.filter.clone())?;
@@ -49,10 +45,9 @@ struct Connection {
 impl Connection {
     async fn run(mut self) {
         let _open = self.app.metrics().stream("websocket");
-        if let End::Close(code, reason) = self.follow().await {
-            let frame = CloseFrame { code, reason: reason.into() };
-            // Whoever is gone already needs no farewell.
-            let _ = timeout(Duration::from_secs(1), self.socket.send(Frame::Close(Some(frame)))).await;
+        match self.follow().await {
+            End::Gone => {}
+            end => end.say(self.socket).await,
         }
     }
 
@@ -68,7 +63,8 @@ impl Connection {
                 }
                 frame = self.socket.recv() => match frame {
                     Some(Ok(frame)) => self.hear(frame).await,
-                    Some(Err(_)) | None => return End::Gone,
+                    Some(Err(error)) => return End::of(error),
+                    None => return End::Gone,
                 },
                 message = self.following.next() => match message {
                     Some(message) => self.tell(message).await,
@@ -136,7 +132,7 @@ impl Connection {
                 let detail = "a filter is a text frame like {\"event_type\":\"order.placed\"}";
                 self.complain(Problem::new(Kind::INVALID_BODY, detail)).await
             }
-            Frame::Close(_) => Err(End::Gone),
+            Frame::Close(_) => Err(End::Closed),
             Frame::Ping(_) | Frame::Pong(_) => Ok(()),
         }
     }

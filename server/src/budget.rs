@@ -1,0 +1,164 @@
+//! One budget of bytes for everything that requests and answers hold in memory. Small requests have a share of their
+//! own, so that large ones cannot keep them out; nobody waits while holding a charge.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A request is small until it has this many bytes.
+pub const SMALL_BYTES: usize = 64 << 10;
+/// The least that a budget can be, in bytes: one event, page or state of the largest size always fits.
+pub const BYTES_MIN: u64 = 96 << 20;
+/// What a budget is unless a setting says otherwise, in bytes.
+pub const BYTES_DEFAULT: u64 = 256 << 20;
+/// The part of the budget that is kept for small requests: one in this many.
+const SMALL_PART: u64 = 8;
+
+/// There is no room for this now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted;
+
+/// Bytes that may be held at once.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    large: Arc<Semaphore>,
+    small: Arc<Semaphore>,
+    large_bytes: usize,
+    small_bytes: usize,
+}
+
+impl Budget {
+    /// A budget of this many bytes, or of the least possible if that is more.
+    pub fn new(bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes.max(BYTES_MIN)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let small_bytes = bytes / SMALL_PART as usize;
+        let large_bytes = bytes - small_bytes;
+        Self {
+            large: Arc::new(Semaphore::new(large_bytes)),
+            small: Arc::new(Semaphore::new(small_bytes)),
+            large_bytes,
+            small_bytes,
+        }
+    }
+
+    /// A charge of nothing yet, that grows with what a request holds.
+    pub fn charge(&self) -> Charge {
+        Charge { budget: self.clone(), held: None, is_small: true }
+    }
+
+    /// Waits until there is room for this many bytes; what is never possible waits for all there is.
+    pub async fn take(&self, bytes: usize) -> Charge {
+        let bytes = permits(bytes.min(self.large_bytes));
+        #[expect(clippy::expect_used, reason = "nothing closes the semaphore")]
+        let held =
+            Arc::clone(&self.large).acquire_many_owned(bytes).await.expect("the budget is never closed");
+        Charge { budget: self.clone(), held: Some(held), is_small: false }
+    }
+
+    /// Bytes that are charged right now.
+    pub fn charged(&self) -> usize {
+        let free = self.large.available_permits() + self.small.available_permits();
+        (self.large_bytes + self.small_bytes).saturating_sub(free)
+    }
+}
+
+/// What somebody holds of a budget; given back when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Charge {
+    budget: Budget,
+    held: Option<OwnedSemaphorePermit>,
+    /// It is charged to the share of small requests.
+    is_small: bool,
+}
+
+impl Charge {
+    /// How many bytes are charged.
+    pub fn bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
+    /// Charges for `bytes` in all, if more than now.
+    ///
+    /// # Errors
+    /// When there is no room; the charge is as it was.
+    pub fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let more = bytes.saturating_sub(self.bytes());
+        if more == 0 {
+            return Ok(());
+        }
+        if self.is_small && bytes >= SMALL_BYTES {
+            let moved = Arc::clone(&self.budget.large).try_acquire_many_owned(permits(bytes));
+            self.held = Some(moved.map_err(|_| Exhausted)?);
+            self.is_small = false;
+            return Ok(());
+        }
+        let pool = if self.is_small { &self.budget.small } else { &self.budget.large };
+        let added = Arc::clone(pool).try_acquire_many_owned(permits(more)).map_err(|_| Exhausted)?;
+        match &mut self.held {
+            Some(held) => held.merge(added),
+            none => *none = Some(added),
+        }
+        Ok(())
+    }
+
+    /// Gives back all but `bytes`.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let surplus = self.bytes().saturating_sub(bytes);
+        if let Some(held) = &mut self.held {
+            drop(held.split(surplus));
+        }
+    }
+}
+
+/// Nothing that is charged at once has more than four gigabytes.
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget() -> Budget {
+        Budget::new(BYTES_MIN)
+    }
+
+    #[test]
+    fn large_requests_cannot_keep_small_ones_out() {
+        let budget = budget();
+        let mut large = budget.charge();
+        large.grow_to(84 << 20).expect("as much as the share of large requests");
+        let mut other = budget.charge();
+        assert_eq!(other.grow_to(SMALL_BYTES), Err(Exhausted));
+        let mut small = budget.charge();
+        small.grow_to(SMALL_BYTES - 1).expect("small requests have a share of their own");
+        assert_eq!(small.grow_to(SMALL_BYTES), Err(Exhausted), "it is no longer small");
+        assert_eq!(small.bytes(), SMALL_BYTES - 1, "a refusal changes nothing");
+        drop(large);
+        small.grow_to(SMALL_BYTES).expect("there is room again");
+        assert_eq!(budget.charged(), SMALL_BYTES);
+        small.shrink_to(10);
+        assert_eq!(budget.charged(), 10);
+        drop((small, other));
+        assert_eq!(budget.charged(), 0, "all is given back");
+    }
+
+    #[test]
+    fn who_waits_holds_nothing_and_gets_the_room_that_others_give_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let budget = budget();
+            let first = budget.take(usize::MAX).await;
+            assert_eq!(first.bytes(), 84 << 20, "what can never fit waits for all there is");
+            let waiting = tokio::spawn({
+                let budget = budget.clone();
+                async move { budget.take(1 << 20).await.bytes() }
+            });
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+            drop(first);
+            assert_eq!(waiting.await.expect("it does not panic"), 1 << 20);
+        });
+    }
+}

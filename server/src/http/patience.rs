@@ -1,0 +1,124 @@
+//! A connection whose client must take what is sent: one that takes nothing for too long is broken off, so that what
+//! it was to get is not kept for ever.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::listeners::Place;
+
+/// How long a client may take nothing of what is sent to it.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A stream with a limit on how long a write may wait.
+pub(super) struct Patient<S> {
+    stream: S,
+    /// Given back when the connection ends, upgraded or not.
+    _place: Option<Place>,
+    limit: Duration,
+    /// Runs while a write waits.
+    deadline: Pin<Box<Sleep>>,
+    is_waiting: bool,
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, place: Option<Place>, limit: Duration) -> Self {
+        let deadline = Box::pin(sleep_until(Instant::now() + limit));
+        Self { stream, _place: place, limit, deadline, is_waiting: false }
+    }
+
+    /// Breaks off what has waited for too long.
+    fn wait<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.is_waiting = false;
+            return outcome;
+        }
+        if !std::mem::replace(&mut self.is_waiting, true) {
+            let deadline = Instant::now() + self.limit;
+            self.deadline.as_mut().reset(deadline);
+        }
+        ready!(self.deadline.as_mut().poll(context));
+        let problem = "the client took nothing of what was sent for too long";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, problem)))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wait(outcome, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.wait(outcome, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        self.wait(outcome, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(test);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_broken_off_and_a_slow_one_is_not() {
+        run(async {
+            let limit = Duration::from_millis(200);
+            let (near, _far) = duplex(16);
+            let error = Patient::new(near, None, limit).write_all(&[0; 64]).await.expect_err("nobody reads");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            let (near, mut far) = duplex(16);
+            let writing = tokio::spawn(async move {
+                let mut patient = Patient::new(near, None, limit);
+                patient.write_all(&[0; 256]).await
+            });
+            let mut taken = [0; 16];
+            for _ in 0..16 {
+                tokio::time::sleep(limit / 8).await;
+                far.read_exact(&mut taken).await.expect("bytes");
+            }
+            writing.await.expect("no panic").expect("a slow client gets all of it");
+        });
+    }
+}

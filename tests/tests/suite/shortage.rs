@@ -1,0 +1,132 @@
+//! A server that lacks something: somebody who takes its log, descriptors, clients that take what they asked for.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use allsource_engine::platform::raise_descriptor_limit;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_server");
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server process whose standard error goes where a test says.
+struct Running {
+    child: Child,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    /// Starts a server under limits that the shell sets first.
+    fn start(limits: &str, arguments: &[&str], stderr: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Free a moment ago: the log that would name a port may not be readable.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{limits} exec \"$0\" \"$@\"")).arg(Path::new(SERVER));
+        command.args(["serve", "--listen", &address, "--data"]);
+        command.arg(folder.path().join("store")).args(arguments);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let running = Self { child, address, _folder: folder };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(&running.address).is_err() {
+            assert!(Instant::now() < deadline, "the server does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running
+    }
+
+    fn post(&self, agent: &ureq::Agent, payload: &str) -> u16 {
+        let body = format!(r#"{{"entity_id":"e","event_type":"t","payload":"{payload}"}}"#);
+        let request = agent.post(format!("http://{}/api/v1/events", self.address));
+        let mut answer = request.header("content-type", "application/json").send(body).unwrap();
+        // Only a connection whose answer was read is used again.
+        answer.body_mut().read_to_string().unwrap();
+        answer.status().as_u16()
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "the server ends in order: {status}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().new_agent()
+}
+
+fn full() -> Stdio {
+    OpenOptions::new().write(true).open("/dev/full").map(File::into).unwrap()
+}
+
+#[test]
+fn a_log_that_cannot_be_written_neither_ends_the_server_nor_leaves_the_store_open() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for stderr in [full(), writer.into()] {
+        let running = Running::start("", &["--log-level", "debug"], stderr);
+        let agent = agent();
+        for n in 0..20 {
+            assert_eq!(running.post(&agent, &n.to_string()), 200);
+        }
+        // A connection that breaks off is said in the log.
+        TcpStream::connect(&running.address).unwrap().write_all(b"no HTTP\r\n\r\n").unwrap();
+        assert_eq!(running.post(&agent, "after"), 200);
+        running.stop();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_delays_no_request() {
+    let (_unread, writer) = std::io::pipe().unwrap();
+    let running = Running::start("", &["--log-level", "trace"], writer.into());
+    let agent = agent();
+    let started = Instant::now();
+    for n in 0..500 {
+        assert_eq!(running.post(&agent, &n.to_string()), 200);
+    }
+    assert!(started.elapsed() < PATIENCE);
+    running.stop();
+}
+
+#[test]
+fn more_clients_than_descriptors_keep_neither_appends_nor_files_from_the_store() {
+    raise_descriptor_limit().unwrap();
+    let arguments = ["--journal-file-bytes", "1048576"];
+    let running = Running::start("ulimit -n 1024;", &arguments, Stdio::null());
+    let agent = agent();
+    assert_eq!(running.post(&agent, "first"), 200);
+    let address = running.address.parse().unwrap();
+    // Those for whom there is no place wait, and some give up.
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok();
+    let crowd: Vec<TcpStream> = (0..1_040).map_while(connect).collect();
+    assert!(crowd.len() >= 512, "only {} clients came", crowd.len());
+    let payload = "x".repeat(100_000);
+    for _ in 0..100 {
+        assert_eq!(running.post(&agent, &payload), 200, "an append on a connection that was there before");
+    }
+    let seal = agent.post(format!("http://{}/api/v1/maintenance/seal", running.address));
+    assert_eq!(seal.send_empty().unwrap().status().as_u16(), 200);
+    drop(crowd);
+    let mut late = TcpStream::connect(&running.address).unwrap();
+    late.set_read_timeout(Some(PATIENCE)).unwrap();
+    late.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "there are places again: {answer}");
+    running.stop();
+}
