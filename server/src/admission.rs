@@ -1,85 +1,107 @@
-//! The gate every event passes on its way into the store: names of the system are kept, limits will be too. The
-//! only place that appends.
+//! The gate every event passes on its way into the store, free of any protocol: whose the event is, which names are
+//! reserved, what makes a repetition harmless, and in which order events are appended. The only place that appends.
 
+mod caller;
+mod idempotency;
+mod admitted;
+mod terms;
+mod order;
+mod import;
+
+use allsource_engine::Commit;
 use allsource_engine::error::AppendError;
-use allsource_engine::event::{Entity, NewEvent};
-use allsource_engine::{Batch, Commit, ExpectedVersion};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::store::Store;
 
-/// An event that may be appended, with its entity and what it expects of it.
-#[derive(Debug, Clone)]
-pub struct Admitted {
-    entity: Entity,
-    expected: ExpectedVersion,
-    event: NewEvent,
+pub use admitted::Admitted;
+pub use caller::Caller;
+pub(crate) use caller::contradiction;
+pub use idempotency::Key;
+pub use import::Import;
+pub use order::{Ended, InOrder, Settled};
+pub use terms::Terms;
+
+/// Whether some events of a request may have been refused while others were appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayLack {
+    /// Each event was appended on its own.
+    Some,
+    /// All were appended, or none.
+    None,
 }
 
-impl Admitted {
-    /// Lets an event through.
+/// The service that appends.
+#[derive(Clone)]
+pub struct Admission {
+    store: Store,
+}
+
+impl Admission {
+    /// Lets events into a store.
+    pub fn to(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Refuses a key that was used before with another number of events. What `may_lack` some was not atomic: the
+    /// events missing at its end may have been refused.
     ///
     /// # Errors
-    /// When one of its names belongs to the system.
-    pub fn new(entity: Entity, expected: ExpectedVersion, event: NewEvent) -> Result<Self, Problem> {
-        let names = [
-            ("tenant_id", entity.tenant().as_str()),
-            ("entity_id", entity.id().as_str()),
-            ("event_type", event.event_type().as_str()),
-        ];
-        if let Some((field, name)) = names.into_iter().find(|(_, name)| name.starts_with('_')) {
-            let detail = format!("{field} `{name}` begins with `_`: such names are reserved for the system");
-            return Err(Problem::new(Kind::RESERVED_NAME, detail).with("field", field));
+    /// When the key was used otherwise, or that cannot be read.
+    pub async fn check_key(
+        &self,
+        terms: &Terms,
+        events: &[Admitted],
+        count: usize,
+        may_lack: MayLack,
+    ) -> Result<(), Problem> {
+        let Some(key) = terms.key() else { return Ok(()) };
+        let mut tenants: Vec<_> = events.iter().map(|event| event.entity().tenant()).collect();
+        tenants.sort();
+        tenants.dedup();
+        let count = count as u64;
+        // With several tenants the first and last event may belong to different ones: only the end is checked then.
+        for tenant in tenants {
+            let mut indexes = vec![count];
+            if may_lack == MayLack::None && count > 1 {
+                indexes.extend([0, count - 1]);
+            }
+            let ids = indexes.into_iter().map(|index| key.event_id(tenant, index)).collect();
+            let has = self.store.has_events(tenant.clone(), ids).await?;
+            if matches!(has.as_slice(), [true, ..] | [_, true, false]) {
+                return Err(Key::reused("another number of events"));
+            }
         }
-        Ok(Self { entity, expected, event })
+        Ok(())
     }
 
-    /// Its entity.
-    pub fn entity(&self) -> &Entity {
-        &self.entity
+    /// Appends one event.
+    ///
+    /// # Errors
+    /// Why it was not accepted, or that its outcome is unknown.
+    pub async fn append(&self, event: Admitted) -> Result<Commit, AppendError> {
+        self.store.append(event.into_batch()).await
     }
-}
 
-/// Appends one event.
-///
-/// # Errors
-/// Why it was not accepted, or that its outcome is unknown.
-pub async fn append_one(store: &Store, admitted: Admitted) -> Result<Commit, AppendError> {
-    let Admitted { entity, expected, event } = admitted;
-    store.append(Batch::to(&entity).expect(expected).event(event)).await
-}
+    /// Appends all events, or none.
+    ///
+    /// # Errors
+    /// Why they were not accepted, or that their outcome is unknown.
+    pub async fn append_all(&self, events: &[Admitted]) -> Result<Commit, AppendError> {
+        match Admitted::batch(events) {
+            Some(batch) => self.store.append(batch).await,
+            None => Err(AppendError::Empty),
+        }
+    }
 
-/// Appends all events, or none.
-///
-/// # Errors
-/// Why they were not accepted, or that their outcome is unknown.
-pub async fn append_all(store: &Store, admitted: &[Admitted]) -> Result<Commit, AppendError> {
-    let mut batch: Option<Batch> = None;
-    let mut last: Option<&Entity> = None;
-    for Admitted { entity, expected, event } in admitted {
-        let is_same_part = last == Some(entity) && *expected == ExpectedVersion::Any;
-        let part = match batch.take() {
-            None => Batch::to(entity).expect(*expected),
-            Some(batch) if is_same_part => batch,
-            Some(batch) => batch.and_to(entity).expect(*expected),
-        };
-        batch = Some(part.event(event.clone()));
-        last = Some(entity);
+    /// Appends events in their order, each accepted or refused on its own. The first failure that is not about an
+    /// event itself ends it: nothing after that event is appended.
+    pub async fn append_in_order(&self, events: &[Admitted]) -> InOrder {
+        order::append(self, events, order::Patience::None).await
     }
-    match batch {
-        None => Err(AppendError::Empty),
-        Some(batch) => store.append(batch).await,
-    }
-}
 
-/// Appends events one by one in their order, each on its own.
-pub async fn append_each(
-    store: &Store,
-    admitted: impl IntoIterator<Item = Admitted>,
-) -> Vec<Result<Commit, AppendError>> {
-    let mut outcomes = Vec::new();
-    for Admitted { entity, expected, event } in admitted {
-        outcomes.push(store.append(Batch::to(&entity).expect(expected).event(event)).await);
+    /// Begins to append lines in their order.
+    pub fn import(&self, terms: Terms) -> Import {
+        Import::new(self.clone(), terms)
     }
-    outcomes
 }

@@ -2,12 +2,14 @@
 
 use tokio::sync::watch;
 
+use crate::admission::Admission;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// The server's parts, built once.
 pub struct App {
     store: Store,
+    admission: Admission,
     metrics: Metrics,
     stopping: watch::Sender<bool>,
     has_state_history: bool,
@@ -16,12 +18,8 @@ pub struct App {
 impl App {
     /// Puts a server together over an open store.
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            metrics: Metrics::default(),
-            stopping: watch::Sender::new(false),
-            has_state_history: false,
-        }
+        let (admission, stopping) = (Admission::to(store.clone()), watch::Sender::new(false));
+        Self { store, admission, metrics: Metrics::default(), stopping, has_state_history: false }
     }
 
     /// The store.
@@ -38,6 +36,11 @@ impl App {
     /// Whether a state comes with its history unless a request says otherwise.
     pub fn has_state_history(&self) -> bool {
         self.has_state_history
+    }
+
+    /// The service that appends.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// What is counted.

@@ -3,10 +3,11 @@
 mod reply;
 mod params;
 mod path;
-mod tenant;
+mod caller;
 mod filter;
 mod body;
 mod chunks;
+mod lend;
 mod paths;
 mod middleware;
 mod routes;

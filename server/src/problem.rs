@@ -13,7 +13,6 @@ pub use nearest::nearest;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     kind: Kind,
-    status: u16,
     detail: String,
     error: Option<&'static str>,
     members: Map<String, Value>,
@@ -22,7 +21,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a kind; `detail` says what is wrong with this very request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, status: kind.status, detail: detail.into(), error: None, members: Map::new() }
+        Self { kind, detail: detail.into(), error: None, members: Map::new() }
     }
 
     /// Adds a data member, for programs.
@@ -32,10 +31,10 @@ impl Problem {
         self
     }
 
-    /// The same problem under another status, where a header rather than the body was wrong.
+    /// The same problem as one of another kind.
     #[must_use]
-    pub fn status_of(mut self, status: u16) -> Self {
-        self.status = status;
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
         self
     }
 
@@ -60,7 +59,7 @@ impl Problem {
 
     /// Its HTTP status.
     pub fn status(&self) -> u16 {
-        self.status
+        self.kind.status
     }
 
     /// What is wrong, in words.
@@ -80,9 +79,9 @@ impl Problem {
             None => format!("{}: {}", self.kind.prefix, self.detail),
         };
         let mut body = Map::new();
-        body.insert("type".to_owned(), format!("/problems/{}", self.kind.slug).into());
+        body.insert("type".to_owned(), self.kind.path().into());
         body.insert("title".to_owned(), self.kind.title.into());
-        body.insert("status".to_owned(), self.status.into());
+        body.insert("status".to_owned(), self.status().into());
         body.insert("detail".to_owned(), self.detail.clone().into());
         body.insert("error".to_owned(), error.into());
         body.extend(self.members.clone());

@@ -2,6 +2,7 @@
 
 mod incoming;
 mod outgoing;
+mod reply;
 
 pub(crate) use incoming::parse_object;
 pub use incoming::{
@@ -9,3 +10,4 @@ pub use incoming::{
 };
 pub(crate) use outgoing::write_payload;
 pub use outgoing::{write_commit, write_event, write_event_line, write_source_line, write_text};
+pub use reply::{Imported, RefusedLine, to_json};

@@ -1,21 +1,14 @@
 //! Bodies of requests: of the right type, and never larger than the limit in memory.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::time::timeout;
 
 use crate::problem::{Kind, Problem};
 
 /// Most bytes of a body that is held in memory as a whole.
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
-
-/// How much of a refused body is taken, in bytes and in time.
-const DISCARD_BYTES_MAX: usize = 64 << 20;
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The media type of a body, without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> &str {
@@ -25,7 +18,11 @@ pub(super) fn media_type(headers: &HeaderMap) -> &str {
 
 /// Whether a media type is JSON.
 pub(super) fn is_json(media_type: &str) -> bool {
-    media_type.eq_ignore_ascii_case("application/json") || media_type.ends_with("+json")
+    media_type.eq_ignore_ascii_case("application/json") || has_json_suffix(media_type)
+}
+
+fn has_json_suffix(media_type: &str) -> bool {
+    media_type.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
 }
 
 /// Whether a media type is one JSON text a line.
@@ -54,7 +51,7 @@ pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Reads a body as a whole.
-pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Problem> {
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > BODY_BYTES_MAX) {
         return Err(too_large());
@@ -67,26 +64,12 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, 
 }
 
 /// Reads a body of JSON as a whole.
-pub(super) async fn read_json(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Problem> {
+pub(super) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     check_encoding(headers)?;
     if !is_json(media_type(headers)) {
         return Err(unsupported(headers, "application/json"));
     }
     read(headers, body).await
-}
-
-/// Takes what is left of a refused body, within reason: most clients read no answer before they have sent it all.
-pub(super) async fn discard(mut body: Body) {
-    let taking = async {
-        let mut taken = 0;
-        while taken < DISCARD_BYTES_MAX
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            taken += frame.data_ref().map_or(0, Bytes::len);
-        }
-    };
-    // Whoever sends so much so slowly may find the connection closed instead.
-    let _ = timeout(DISCARD_TIMEOUT, taking).await;
 }
 
 /// The problem of a body that ended before it was complete.

@@ -20,8 +20,8 @@ use axum::http::{Method, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::middleware;
 use super::paths::PATHS;
+use super::{lend, middleware};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
@@ -62,6 +62,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route(metrics, get(metrics::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn(lend::lend))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::observe))
         .with_state(app)
 }

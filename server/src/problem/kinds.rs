@@ -17,6 +17,13 @@ pub struct Facts {
     pub prefix: &'static str,
 }
 
+impl Kind {
+    /// The `type` of a problem of this kind.
+    pub fn path(self) -> String {
+        format!("/problems/{}", self.slug)
+    }
+}
+
 impl std::ops::Deref for Kind {
     type Target = Facts;
 
@@ -78,6 +85,8 @@ kinds! {
     VERSION_CONFLICT = 409 "version-conflict" "The entity is at another version" "Concurrency error";
     /// A cursor is not of the history that the store holds.
     CURSOR_REFUSED = 409 "cursor-refused" "The cursor does not belong to this history" "Invalid query";
+    /// An entity is not at the version that a header expects.
+    PRECONDITION_FAILED = 412 "version-conflict" "The entity is at another version" "Concurrency error";
     /// An id is taken by an event with other content.
     DUPLICATE_ID = 409 "duplicate-id" "The id is taken by another event" "Concurrency error";
     /// A key was used before with another body.
@@ -104,6 +113,8 @@ kinds! {
     UNAVAILABLE = 503 "unavailable" "Stored data cannot be read now" "Storage error";
     /// Stored data is damaged.
     DAMAGED = 500 "damaged" "Stored data is damaged" "Storage error";
+    /// An event before this one could not be appended now.
+    NOT_ATTEMPTED = 503 "not-attempted" "The event was not attempted" "Storage error";
     /// The server ends before it could answer.
     STOPPING = 503 "stopping" "The server is stopping" "Internal error";
     /// A mistake in the server.

@@ -1,6 +1,7 @@
 //! Events as callers send them, read in place: nothing is copied but names.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use allsource_engine::ExpectedVersion;
 use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
@@ -9,6 +10,7 @@ use allsource_format::limits::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -63,8 +65,39 @@ pub struct EventBody<'a> {
     id: Option<Cow<'a, str>>,
     timestamp: Option<String>,
     tags: Option<Vec<String>>,
-    /// The version the entity must have; 0: no events.
-    pub expected_version: Option<u64>,
+    expected_version: Option<Expected>,
+}
+
+/// What a caller expects of an entity: a version, with 0 for no events, or the word `exists`.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    Version(u64),
+    Exists,
+}
+
+impl<'de> Deserialize<'de> for Expected {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl Visitor<'_> for Form {
+            type Value = Expected;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 0, or \"exists\"")
+            }
+
+            fn visit_u64<E>(self, version: u64) -> Result<Expected, E> {
+                Ok(Expected::Version(version))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Expected, E> {
+                match text {
+                    "exists" => Ok(Expected::Exists),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
 }
 
 /// A batch as a caller sends it.
@@ -139,7 +172,16 @@ impl EventBody<'_> {
 
     /// What it expects of its entity.
     pub fn expected(&self) -> ExpectedVersion {
-        self.expected_version.map_or(ExpectedVersion::Any, ExpectedVersion::number)
+        match self.expected_version {
+            None => ExpectedVersion::Any,
+            Some(Expected::Version(version)) => ExpectedVersion::number(version),
+            Some(Expected::Exists) => ExpectedVersion::Exists,
+        }
+    }
+
+    /// Whether it expects anything of its entity.
+    pub fn expects(&self) -> bool {
+        self.expected_version.is_some()
     }
 
     /// The event itself.

@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 
-use super::append::{Terms, invalid_header};
+use super::append::{invalid_header, terms};
+use crate::admission::Caller;
 use crate::app::App;
 use crate::http::body;
 use crate::http::reply::Reply;
@@ -17,29 +18,29 @@ use crate::http::reply::Reply;
 /// `POST /api/v1/events/batch`.
 pub(super) async fn append(
     State(app): State<Arc<App>>,
+    caller: Caller,
     uri: Uri,
     headers: HeaderMap,
-    mut body: Body,
+    body: Body,
 ) -> Reply {
-    let outcome = append_events(&app, &uri, &headers, &mut body).await;
+    let outcome = append_events(&app, caller, &uri, &headers, body).await;
     if outcome.is_err() {
         app.metrics().ingestion_error();
-        body::discard(body).await;
     }
     outcome
 }
 
-async fn append_events(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Reply {
+async fn append_events(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap, body: Body) -> Reply {
     for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
         if headers.contains_key(&name) {
             return Err(invalid_header(name.as_str(), "is for one event; give each event expected_version"));
         }
     }
     body::check_encoding(headers)?;
-    let terms = Terms::of(uri, headers)?;
+    let terms = terms(caller, uri, headers)?;
     let media_type = body::media_type(headers);
     if body::is_ndjson(media_type) {
-        lines::append(app, &terms, body).await
+        lines::append(app, terms, body).await
     } else if body::is_json(media_type) {
         json::append(app, &terms, &body::read(headers, body).await?).await
     } else {

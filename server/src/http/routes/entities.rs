@@ -7,11 +7,11 @@ use allsource_engine::{AsOf, Position, State as EntityState, Version};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 
+use crate::admission::Caller;
 use crate::app::App;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{self, Reply, json};
-use crate::http::tenant;
 use crate::problem::{Kind, Problem};
 use crate::wire::{write_payload, write_text};
 
@@ -29,9 +29,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(id: &str, uri: &Uri, headers: &HeaderMap, known: &[&'static str]) -> Result<Self, Problem> {
+    fn of(id: &str, caller: &Caller, uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
         let params = Params::of(uri, known)?;
-        let entity = Entity::of(tenant::of_read(&params, headers)?, EntityId::new(id)?);
+        let entity = Entity::of(caller.tenant(), EntityId::new(id)?);
         Ok(Self { entity, as_of: moment(&params)?, history: params.flag("history")? })
     }
 
@@ -88,11 +88,12 @@ fn moment(params: &Params) -> Result<AsOf, Problem> {
 pub(super) async fn state(
     State(app): State<Arc<App>>,
     PathName(id): PathName,
+    caller: Caller,
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {
     let known = ["as_of", "at_version", "at_position", "history", "tenant_id"];
-    let asked = Asked::of(&id, &uri, &headers, &known)?;
+    let asked = Asked::of(&id, &caller, &uri, &known)?;
     let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
     let store = app.store().clone();
     app.store()
@@ -169,10 +170,10 @@ impl History {
 pub(super) async fn snapshot(
     State(app): State<Arc<App>>,
     PathName(id): PathName,
+    caller: Caller,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Reply {
-    let asked = Asked::of(&id, &uri, &headers, &["tenant_id"])?;
+    let asked = Asked::of(&id, &caller, &uri, &["tenant_id"])?;
     app.store()
         .look(move |look| {
             let state = look.fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use uuid::Uuid;
 
+use crate::admission::Caller;
 use crate::app::App;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
-use crate::http::tenant;
 use crate::problem::{Kind, Problem};
 use crate::wire::write_event;
 
@@ -18,13 +18,12 @@ use crate::wire::write_event;
 pub(super) async fn event(
     State(app): State<Arc<App>>,
     PathName(id): PathName,
+    caller: Caller,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Reply {
-    let params = Params::of(&uri, &["tenant_id"])?;
-    let tenant = tenant::of_read(&params, &headers)?;
+    Params::of(&uri, &["tenant_id"])?;
     let id: Uuid = id.parse().map_err(|_| invalid("id", &format!("must be a UUID, `{id}` is not")))?;
-    let found = app.store().event(tenant, id).await?;
+    let found = app.store().event(caller.tenant(), id).await?;
     let event =
         found.ok_or_else(|| Problem::new(Kind::EVENT_NOT_FOUND, format!("no event has the id {id}")))?;
     let mut body = b"{\"event\":".to_vec();

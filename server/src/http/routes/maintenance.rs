@@ -22,17 +22,14 @@ use crate::wire::parse_object;
 struct Nothing {}
 
 /// `POST /api/v1/maintenance/seal`: everything that is durable now moves into sealed files.
-pub(super) async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, mut body: Body) -> Reply {
-    if let Err(problem) = check_empty(&uri, &headers, &mut body).await {
-        body::discard(body).await;
-        return Err(problem);
-    }
+pub(super) async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
+    check_empty(&uri, &headers, body).await?;
     let sealed = app.store().seal().await?;
     Ok(json_value(&json!({"sealed_position": sealed.map_or(0, Position::value)})))
 }
 
 /// Nothing can be said about it: a body is empty, or an empty object.
-async fn check_empty(uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Result<(), Problem> {
+async fn check_empty(uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
     Params::of(uri, &[])?;
     body::check_encoding(headers)?;
     let bytes = body::read(headers, body).await?;

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 
 use super::page::Cursor;
+use crate::admission::Caller;
 use crate::app::App;
 use crate::http::chunks::Chunks;
 use crate::http::reply::{self, Reply, json, of_type};
@@ -24,9 +25,14 @@ const PAGE_BYTES: usize = 32 << 20;
 const LOOKED_AT_MAX: u64 = 100_000;
 
 /// `GET /api/v1/events/query`: a page of JSON, or every event as NDJSON if that is what the caller accepts.
-pub(super) async fn query(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
+pub(super) async fn query(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Reply {
     let is_ndjson = reply::accepts(&headers, "application/x-ndjson");
-    let asked = Asked::of(&uri, &headers, app.store(), is_ndjson)?;
+    let asked = Asked::of(&uri, &caller, app.store(), is_ndjson)?;
     app.metrics().query(asked.kind());
     let mut response = if is_ndjson { stream(&app, asked) } else { one_page(&app, asked, headers).await? };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, x-tenant-id"));

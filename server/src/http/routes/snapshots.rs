@@ -9,11 +9,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 
+use crate::admission::Caller;
 use crate::app::App;
+use crate::http::body;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
-use crate::http::{body, tenant};
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_object, write_text};
 
@@ -35,17 +36,12 @@ struct Wanted {
 /// `POST /api/v1/snapshots`: keeps the state of an entity as it is now.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
+    caller: Caller,
     uri: Uri,
     headers: HeaderMap,
-    mut body: Body,
+    body: Body,
 ) -> Reply {
-    let entity = match wanted(&uri, &headers, &mut body).await {
-        Ok(entity) => entity,
-        Err(problem) => {
-            body::discard(body).await;
-            return Err(problem);
-        }
-    };
+    let entity = wanted(&caller, &uri, &headers, body).await?;
     app.store()
         .look(move |look| {
             let unknown =
@@ -59,19 +55,18 @@ pub(super) async fn create(
         .await
 }
 
-async fn wanted(uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Result<Entity, Problem> {
-    let params = Params::of(uri, &["tenant_id"])?;
-    let named = tenant::named(&params, headers)?;
+async fn wanted(caller: &Caller, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<Entity, Problem> {
+    Params::of(uri, &["tenant_id"])?;
     let bytes = body::read_json(headers, body).await?;
     let wanted: Wanted = parse_object(&bytes, FIELDS)?;
-    let tenant = tenant::of_body(named.as_ref(), wanted.tenant_id.as_deref())?;
+    let tenant = caller.tenant_of(wanted.tenant_id.as_deref())?;
     Ok(Entity::of(tenant, EntityId::new(wanted.entity_id)?))
 }
 
 /// `GET /api/v1/snapshots`: of each entity the newest first, without their states.
-pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     let params = Params::of(&uri, &["entity_id", "limit", "tenant_id"])?;
-    let tenant = tenant::of_read(&params, &headers)?;
+    let tenant = caller.tenant();
     let id = params.text("entity_id").map(EntityId::new).transpose()?;
     let entity = id.map(|id| Entity::of(tenant.clone(), id));
     let limit = limit(&params)?;
@@ -104,11 +99,11 @@ fn limit(params: &Params) -> Result<usize, Problem> {
 pub(super) async fn latest(
     State(app): State<Arc<App>>,
     PathName(id): PathName,
+    caller: Caller,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Reply {
-    let params = Params::of(&uri, &["tenant_id"])?;
-    let entity = Entity::of(tenant::of_read(&params, &headers)?, EntityId::new(id)?);
+    Params::of(&uri, &["tenant_id"])?;
+    let entity = Entity::of(caller.tenant(), EntityId::new(id)?);
     app.store()
         .look(move |look| {
             let none = || {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use allsource_engine::{Incarnation, Position};
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use serde_json::{Value, json};
 
+use crate::admission::Caller;
 use crate::app::App;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
-use crate::http::tenant;
 use crate::store::Store;
 
 /// Incarnations that are shown, the newest.
@@ -24,9 +24,9 @@ fn lineage(store: &Store) -> Vec<Value> {
 }
 
 /// `GET /api/v1/stats`: of the whole store, or of the tenant that is named.
-pub(super) async fn stats(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Reply {
-    let params = Params::of(&uri, &["tenant_id"])?;
-    let tenant = tenant::named(&params, &headers)?;
+pub(super) async fn stats(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
+    Params::of(&uri, &["tenant_id"])?;
+    let tenant = caller.named_tenant().cloned();
     let (stats, total_ingested) = match tenant {
         Some(tenant) => {
             let stats = app.store().stats_of(tenant).await?;

@@ -13,6 +13,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::admission::Caller;
 use crate::app::App;
 use crate::http::reply;
 use crate::problem::{Kind, Problem};
@@ -21,11 +22,12 @@ use asked::Asked;
 /// `GET /api/v1/events/stream`.
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
+    caller: Caller,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let asked = match Asked::of(&uri, &headers, app.store()) {
+    let asked = match Asked::of(&caller, &uri, &headers, app.store()) {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };

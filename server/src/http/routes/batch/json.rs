@@ -1,17 +1,15 @@
 //! A batch in one JSON body.
 
 use allsource_engine::AppendError;
-use allsource_engine::event::Entity;
-use allsource_engine::{Commit, Committed};
 use axum::http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admission::{Admitted, append_all, append_each};
+use crate::admission::{Admitted, Ended, InOrder, MayLack, Settled, Terms};
 use crate::app::App;
 use crate::http::reply::{Reply, json as json_body};
-use crate::http::routes::append::{MayLack, Terms, mark_replayed};
+use crate::http::routes::append::mark_replayed;
 use crate::problem::{Kind, Problem};
-use crate::wire::{parse_batch, parse_event, write_commit};
+use crate::wire::{parse_batch, parse_event, to_json, write_commit};
 
 /// Problems that are listed one by one.
 const LISTED_MAX: usize = 100;
@@ -23,38 +21,17 @@ pub(super) async fn append(app: &App, terms: &Terms, bytes: &[u8]) -> Reply {
         terms.admit(&body, index as u64, body.expected())
     };
     let admitted: Vec<Result<Admitted, Problem>> = batch.events.iter().enumerate().map(admit).collect();
-    if admitted.is_empty() {
-        return Err(Problem::new(
-            Kind::INVALID_BATCH,
-            "`events` is empty: a batch must hold at least one event",
-        ));
-    }
     let is_atomic = batch.atomic.unwrap_or(true);
-    check_key(app, terms, &admitted, if is_atomic { MayLack::None } else { MayLack::Some }).await?;
+    let may_lack = if is_atomic { MayLack::None } else { MayLack::Some };
+    let passed: Vec<Admitted> = admitted.iter().flatten().cloned().collect();
+    if passed.is_empty() && admitted.is_empty() {
+        return Ok(json_body(to_json(&json!({"total": 0, "ingested": 0, "events": []}))));
+    }
+    app.admission().check_key(terms, &passed, admitted.len(), may_lack).await?;
     match is_atomic {
         true => all_or_nothing(app, terms, admitted).await,
         false => each_alone(app, terms, admitted).await,
     }
-}
-
-async fn check_key(
-    app: &App,
-    terms: &Terms,
-    admitted: &[Result<Admitted, Problem>],
-    may_lack: MayLack,
-) -> Result<(), Problem> {
-    if terms.key.is_none() {
-        return Ok(());
-    }
-    let mut tenants: Vec<_> = admitted.iter().flatten().map(|one| one.entity().tenant().clone()).collect();
-    tenants.sort();
-    tenants.dedup();
-    // With several tenants the first and last event may belong to different ones: only the end is checked then.
-    let count = admitted.len() as u64;
-    for tenant in tenants {
-        terms.check_end(app.store(), &tenant, count, may_lack).await?;
-    }
-    Ok(())
 }
 
 async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
@@ -64,7 +41,7 @@ async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted,
         return Err(invalid_batch(&refused, *index, first));
     }
     let admitted: Vec<Admitted> = admitted.into_iter().flatten().collect();
-    let commit = append_all(app.store(), &admitted).await.map_err(|error| match error {
+    let commit = app.admission().append_all(&admitted).await.map_err(|error| match error {
         AppendError::Invalid { index, problem } => {
             let problem = problem.into();
             invalid_batch(&[(index, &problem)], index, &problem)
@@ -74,7 +51,8 @@ async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted,
     let total = admitted.len();
     let mut out = head(total, total);
     for (place, (one, committed)) in admitted.iter().zip(&commit.events).enumerate() {
-        write_one(&mut out, place, app, one.entity(), committed, &commit);
+        separate(&mut out, place);
+        write_commit(&mut out, one.entity(), committed, commit.acknowledged, app.store().partitions());
     }
     out.extend_from_slice(b"]}");
     let mut response = json_body(out);
@@ -88,7 +66,7 @@ fn invalid_batch(refused: &[(usize, &Problem)], index: usize, first: &Problem) -
         let within = text("pointer").map(str::to_owned).or_else(|| Some(format!("/{}", text("field")?)));
         json!({
             "pointer": format!("/events/{index}{}", within.unwrap_or_default()),
-            "type": format!("/problems/{}", problem.kind().slug),
+            "type": problem.kind().path(),
             "detail": problem.detail(),
         })
     });
@@ -102,34 +80,29 @@ fn invalid_batch(refused: &[(usize, &Problem)], index: usize, first: &Problem) -
 
 async fn each_alone(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
     let total = admitted.len();
-    let entities: Vec<Option<Entity>> =
-        admitted.iter().map(|one| one.as_ref().ok().map(|one| one.entity().clone())).collect();
-    let (passed, refused): (Vec<_>, Vec<_>) = admitted.into_iter().partition(Result::is_ok);
-    let mut outcomes = append_each(app.store(), passed.into_iter().flatten()).await.into_iter();
-    let mut refused = refused.into_iter().filter_map(Result::err);
+    let passed: Vec<Admitted> = admitted.iter().flatten().cloned().collect();
+    let InOrder { settled, ended } = app.admission().append_in_order(&passed).await;
+    let mut outcomes = settled.into_iter().map(Outcome::Settled).chain(unsettled(ended, passed.len()));
     let (mut items, mut ingested, mut replayed) = (Vec::new(), 0, 0);
-    for (place, entity) in entities.iter().enumerate() {
-        let outcome = match entity {
-            Some(entity) => outcomes.next().map(|outcome| (entity, outcome)),
-            None => None,
-        };
-        let problem = match outcome {
-            Some((entity, Ok(commit))) => {
-                for committed in &commit.events {
-                    write_one(&mut items, place, app, entity, committed, &commit);
+    for (place, one) in admitted.into_iter().enumerate() {
+        let problem = match one {
+            Err(problem) => problem,
+            Ok(one) => match outcomes.next() {
+                Some(Outcome::Settled(Ok((committed, acknowledged)))) => {
+                    separate(&mut items, place);
+                    let partitions = app.store().partitions();
+                    write_commit(&mut items, one.entity(), &committed, acknowledged, partitions);
+                    ingested += 1;
                     replayed += usize::from(committed.replayed);
+                    continue;
                 }
-                ingested += 1;
-                continue;
-            }
-            Some((_, Err(error))) => Some(terms.problem(error.into())),
-            None => refused.next(),
+                Some(Outcome::Settled(Err(error))) => terms.problem(error.into()),
+                Some(Outcome::Ended(problem)) => problem,
+                None => unreachable!("what is not settled has ended"),
+            },
         };
-        if place > 0 {
-            items.push(b',');
-        }
-        let value = problem.map(|problem| problem.to_value()).unwrap_or_default();
-        items.extend_from_slice(value.to_string().as_bytes());
+        separate(&mut items, place);
+        items.extend_from_slice(problem.to_value().to_string().as_bytes());
     }
     let mut out = head(total, ingested);
     out.extend_from_slice(&items);
@@ -138,19 +111,34 @@ async fn each_alone(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Pro
     if ingested < total {
         *response.status_mut() = StatusCode::MULTI_STATUS;
     }
-    if terms.key.is_some() && replayed == total {
+    if terms.key().is_some() && replayed == total {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+enum Outcome {
+    Settled(Settled),
+    Ended(Problem),
+}
+
+/// What is said of the events that were not settled: first of those that the failure is about, then of the rest.
+fn unsettled(ended: Option<Ended>, total: usize) -> impl Iterator<Item = Outcome> {
+    ended.into_iter().flat_map(move |Ended { count, error }| {
+        let detail =
+            format!("an event before it could not be appended, so this one was not attempted: {error}");
+        let rest = Problem::new(Kind::NOT_ATTEMPTED, detail);
+        let concerned = std::iter::repeat_n(Problem::from(error), count);
+        concerned.chain(std::iter::repeat_n(rest, total)).map(Outcome::Ended)
+    })
 }
 
 fn head(total: usize, ingested: usize) -> Vec<u8> {
     format!("{{\"total\":{total},\"ingested\":{ingested},\"events\":[").into_bytes()
 }
 
-fn write_one(out: &mut Vec<u8>, place: usize, app: &App, entity: &Entity, one: &Committed, commit: &Commit) {
+fn separate(out: &mut Vec<u8>, place: usize) {
     if place > 0 {
         out.push(b',');
     }
-    write_commit(out, entity, one, commit.acknowledged, app.store().partitions());
 }

@@ -2,14 +2,14 @@
 
 use allsource_engine::event::{Entity, EventRef, Filter};
 use allsource_engine::{Order, Position, Query, Version};
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use uuid::Uuid;
 
 use super::payload::Conditions as PayloadFilter;
+use crate::admission::Caller;
 use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
 use crate::http::routes::page::{Cursor, question};
-use crate::http::tenant;
 use crate::problem::Problem;
 use crate::store::{Error, Look, Store};
 
@@ -33,15 +33,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(
-        uri: &Uri,
-        headers: &HeaderMap,
-        store: &Store,
-        is_unlimited: bool,
-    ) -> Result<Self, Problem> {
+    pub(super) fn of(uri: &Uri, caller: &Caller, store: &Store, is_unlimited: bool) -> Result<Self, Problem> {
         let known = [&filter::NAMES[..], &OTHERS].concat();
         let params = Params::with_lists(uri, &known, &filter::LISTS)?;
-        let tenant = tenant::of_read(&params, headers)?;
+        let tenant = caller.tenant();
         let question = question(&params, tenant.as_str());
         let cursor = match Cursor::among(&params, question)? {
             Some((cursor, seen)) => {

@@ -4,10 +4,10 @@ use allsource_engine::event::{Filter, TenantId};
 use allsource_engine::{Cursor, Position, Start};
 use axum::http::{HeaderMap, Uri};
 
+use crate::admission::Caller;
 use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
 use crate::http::routes::append::invalid_header;
-use crate::http::tenant;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -26,10 +26,15 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(uri: &Uri, headers: &HeaderMap, store: &Store) -> Result<Self, Problem> {
+    pub(super) fn of(
+        caller: &Caller,
+        uri: &Uri,
+        headers: &HeaderMap,
+        store: &Store,
+    ) -> Result<Self, Problem> {
         let known = [&filter::NAMES[..], &OTHERS].concat();
         let params = Params::with_lists(uri, &known, &filter::LISTS)?;
-        let tenant = tenant::of_read(&params, headers)?;
+        let tenant = caller.tenant();
         let filter = Conditions::among(&params)?.filter(tenant.clone())?;
         let start = match (last_seen(headers)?, params.parsed::<Cursor>("cursor", CURSOR_FORM)?) {
             // A client that reconnects repeats its first request and says how far it has come since.

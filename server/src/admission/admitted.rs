@@ -1,0 +1,96 @@
+//! The pipeline of checks that every event passes. What a later check needs, be it a schema, a quota or a permission,
+//! is called here, in the order in which refusals are wanted.
+
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::{Batch, ExpectedVersion};
+
+use super::Caller;
+use crate::problem::{Kind, Problem};
+
+/// An event that may be appended, with its entity and what it expects of it.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    entity: Entity,
+    expected: ExpectedVersion,
+    event: NewEvent,
+}
+
+impl Admitted {
+    /// Lets an event of a caller through.
+    ///
+    /// # Errors
+    /// Which check it does not pass.
+    pub fn new(
+        caller: &Caller,
+        entity: Entity,
+        expected: ExpectedVersion,
+        event: NewEvent,
+    ) -> Result<Self, Problem> {
+        check_names(caller, &entity, &event)?;
+        Ok(Self { entity, expected, event })
+    }
+
+    /// Its entity.
+    pub fn entity(&self) -> &Entity {
+        &self.entity
+    }
+
+    pub(super) fn into_batch(self) -> Batch {
+        Batch::to(&self.entity).expect(self.expected).event(self.event)
+    }
+
+    /// All of these events in one piece; `None`: there are none.
+    pub(super) fn batch(events: &[Self]) -> Option<Batch> {
+        let mut batch: Option<Batch> = None;
+        let mut last: Option<&Entity> = None;
+        for Self { entity, expected, event } in events {
+            let is_same_part = last == Some(entity) && *expected == ExpectedVersion::Any;
+            let part = match batch.take() {
+                None => Batch::to(entity).expect(*expected),
+                Some(batch) if is_same_part => batch,
+                Some(batch) => batch.and_to(entity).expect(*expected),
+            };
+            batch = Some(part.event(event.clone()));
+            last = Some(entity);
+        }
+        batch
+    }
+}
+
+/// Names that begin with `_` belong to the system.
+fn check_names(caller: &Caller, entity: &Entity, event: &NewEvent) -> Result<(), Problem> {
+    if caller.owns_reserved_names() {
+        return Ok(());
+    }
+    let names = [
+        ("tenant_id", entity.tenant().as_str()),
+        ("entity_id", entity.id().as_str()),
+        ("event_type", event.event_type().as_str()),
+    ];
+    match names.into_iter().find(|(_, name)| name.starts_with('_')) {
+        None => Ok(()),
+        Some((field, name)) => {
+            let detail = format!("{field} `{name}` begins with `_`: such names are reserved for the system");
+            Err(Problem::new(Kind::RESERVED_NAME, detail).with("field", field))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_for_the_server_alone() {
+        let admit = |caller: &Caller, id: &str, event_type: &str| {
+            let event = NewEvent::json(event_type, "{}").unwrap();
+            Admitted::new(caller, Entity::new(id).unwrap(), ExpectedVersion::Any, event).map(drop)
+        };
+        let client = Caller::client(None);
+        assert_eq!(admit(&client, "e", "t"), Ok(()));
+        for (id, event_type) in [("_e", "t"), ("e", "_t")] {
+            assert_eq!(admit(&client, id, event_type).unwrap_err().kind(), Kind::RESERVED_NAME);
+            assert_eq!(admit(&Caller::system(), id, event_type), Ok(()));
+        }
+    }
+}

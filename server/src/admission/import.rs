@@ -1,0 +1,131 @@
+//! Importing: any number of events, one a line, appended in chunks while they arrive and in their order. A line that is
+//! refused is reported with its number and keeps no other from being appended; any other failure ends the import.
+
+use allsource_engine::{Acknowledged, Committed};
+
+use super::order::{self, InOrder, Patience};
+use super::{Admission, Admitted, Terms};
+use crate::problem::Problem;
+use crate::wire::{Imported, RefusedLine, parse_event};
+
+/// Lines appended at once.
+const CHUNK_LINES: usize = 1000;
+/// Bytes appended at once.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Refused lines that are listed; the rest are counted.
+const LISTED_MAX: usize = 10_000;
+
+/// An import under way.
+pub struct Import {
+    admission: Admission,
+    terms: Terms,
+    /// Lines that wait to be appended, by number.
+    numbers: Vec<u64>,
+    chunk: Vec<Admitted>,
+    chunk_bytes: usize,
+    /// Lines read, empty ones included.
+    read: u64,
+    /// Lines that are settled: appended or refused.
+    settled: u64,
+    tally: Imported,
+}
+
+impl Import {
+    pub(super) fn new(admission: Admission, terms: Terms) -> Self {
+        Self {
+            admission,
+            terms,
+            numbers: Vec::new(),
+            chunk: Vec::new(),
+            chunk_bytes: 0,
+            read: 0,
+            settled: 0,
+            tally: Imported::default(),
+        }
+    }
+
+    /// Takes the next line, or the reason why it cannot be read.
+    ///
+    /// # Errors
+    /// What ended the import, with the number of the last settled line.
+    pub async fn take(&mut self, line: Result<&[u8], Problem>) -> Result<(), Problem> {
+        self.read += 1;
+        let number = self.read;
+        if line.as_ref().is_ok_and(|text| text.trim_ascii().is_empty()) {
+            return Ok(());
+        }
+        self.tally.total += 1;
+        let admitted = line.and_then(|text| {
+            let body = parse_event(text)?;
+            Ok((text.len(), self.terms.admit(&body, number - 1, body.expected())?))
+        });
+        match admitted {
+            Err(problem) => self.refuse(number, &problem),
+            Ok((bytes, admitted)) => {
+                self.numbers.push(number);
+                self.chunk.push(admitted);
+                self.chunk_bytes += bytes;
+            }
+        }
+        if self.chunk.len() >= CHUNK_LINES || self.chunk_bytes >= CHUNK_BYTES {
+            self.flush().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Appends what is left.
+    ///
+    /// # Errors
+    /// As [`Import::take`].
+    pub async fn finish(mut self) -> Result<Imported, Problem> {
+        self.flush().await?;
+        assert_eq!(self.settled, self.read, "every line is settled");
+        Ok(self.tally)
+    }
+
+    /// A problem that ended the import, with how far it came: what follows `line` was not appended, unless the problem
+    /// says that its outcome is unknown.
+    pub fn interrupted(&mut self, problem: Problem) -> Problem {
+        std::mem::take(&mut self.tally).add_to(problem).with("line", self.settled)
+    }
+
+    async fn flush(&mut self) -> Result<(), Problem> {
+        let (numbers, chunk) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.chunk));
+        self.chunk_bytes = 0;
+        let InOrder { settled, ended } = order::append(&self.admission, &chunk, Patience::Some).await;
+        for (number, outcome) in numbers.iter().zip(settled) {
+            match outcome {
+                Ok((committed, acknowledged)) => self.accept(&committed, acknowledged),
+                Err(error) => self.refuse(*number, &self.terms.problem(error.into())),
+            }
+            self.settled = *number;
+        }
+        match ended {
+            Some(ended) => Err(self.interrupted(ended.error.into())),
+            None => {
+                self.settled = self.read;
+                Ok(())
+            }
+        }
+    }
+
+    fn accept(&mut self, committed: &Committed, acknowledged: Acknowledged) {
+        self.tally.ingested += 1;
+        self.tally.replayed += u64::from(committed.replayed);
+        if acknowledged == Acknowledged::Written {
+            self.tally.durability = Some("written");
+        }
+    }
+
+    fn refuse(&mut self, line: u64, problem: &Problem) {
+        self.tally.refused_count += 1;
+        if self.tally.refused.len() < LISTED_MAX {
+            self.tally.refused.push(RefusedLine {
+                line,
+                error: problem.detail().to_owned(),
+                kind: problem.kind().path(),
+            });
+        }
+    }
+}

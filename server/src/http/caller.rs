@@ -1,0 +1,43 @@
+//! Who asks, taken from a request. The tenant is named by the query string or a header, and the same in both.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+
+use crate::admission::{Caller, contradiction};
+use crate::app::App;
+use crate::problem::{Kind, Problem};
+use allsource_engine::event::TenantId;
+
+const HEADER: &str = "x-tenant-id";
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        let header = match parts.headers.get(HEADER) {
+            None => None,
+            Some(value) => Some(value.to_str().map_err(|_| {
+                Problem::new(Kind::INVALID_HEADER, "X-Tenant-ID is not text").with("header", "X-Tenant-ID")
+            })?),
+        };
+        let parameter = named_in_query(parts);
+        if let (Some(one), Some(other)) = (&parameter, header)
+            && one != other
+        {
+            return Err(contradiction("the parameter tenant_id", one, "the header X-Tenant-ID", other));
+        }
+        let tenant = parameter.as_deref().or(header).map(TenantId::new).transpose()?;
+        Ok(Self::client(tenant))
+    }
+}
+
+/// The tenant that the query string names. What is wrong with the string is said by those who read all of it.
+fn named_in_query(parts: &Parts) -> Option<String> {
+    if parts.uri.query().is_none_or(str::is_empty) {
+        return None;
+    }
+    let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
+    given.into_iter().find(|(name, value)| name == "tenant_id" && !value.is_empty()).map(|(_, value)| value)
+}

@@ -1,0 +1,59 @@
+//! Answers as the server sends them, apart from events and what becomes of them.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// What became of lines that were sent.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Imported {
+    /// Lines that are not empty.
+    pub total: u64,
+    /// Events that are in, those that were there already included.
+    pub ingested: u64,
+    /// Events that were there already.
+    pub replayed: u64,
+    /// Lines refused.
+    pub refused_count: u64,
+    /// The first of them.
+    pub refused: Vec<RefusedLine>,
+    /// `written`: not synced yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durability: Option<&'static str>,
+}
+
+/// A line that was refused.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedLine {
+    /// Its number, from 1.
+    pub line: u64,
+    /// Why.
+    pub error: String,
+    /// The type of the problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+impl Imported {
+    /// Adds the fields to a problem.
+    pub fn add_to(&self, problem: Problem) -> Problem {
+        match to_value(self) {
+            Value::Object(members) => {
+                members.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value))
+            }
+            _ => unreachable!("a struct is an object"),
+        }
+    }
+}
+
+fn to_value(reply: &impl Serialize) -> Value {
+    #[expect(clippy::expect_used, reason = "an answer has names for keys and no numbers that JSON lacks")]
+    serde_json::to_value(reply).expect("an answer is JSON")
+}
+
+/// The text of an answer.
+pub fn to_json(reply: &impl Serialize) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "an answer has names for keys and no numbers that JSON lacks")]
+    serde_json::to_vec(reply).expect("an answer is JSON")
+}

@@ -1,0 +1,132 @@
+//! An import keeps the order of its lines, whatever happens on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use allsource_engine::platform::SystemClock;
+use allsource_engine::platform::sim::{Faults, SimDisk, SimEntropy};
+use allsource_engine::{Durability, Engine, Options};
+use allsource_tests::server::{Answer, Server};
+use serde_json::{Value, json};
+
+const LINES: [(&str, &str); 1] = [("content-type", "application/x-ndjson")];
+
+fn line(n: u64) -> String {
+    json!({"event_type": "t", "entity_id": "e", "payload": n}).to_string()
+}
+
+/// Expects a version that the entity has long passed.
+fn conflicting(n: u64) -> String {
+    json!({"event_type": "t", "entity_id": "e", "payload": n, "expected_version": 1}).to_string()
+}
+
+fn send(server: &Server, lines: &[String]) -> Answer {
+    server.send("POST", "/api/v1/events/batch", &LINES, &lines.join("\n"))
+}
+
+fn payloads(server: &Server) -> Vec<u64> {
+    let accept = [("accept", "application/x-ndjson")];
+    let answer = server.send("GET", "/api/v1/events/query?entity_id=e", &accept, "");
+    let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()["payload"].as_u64().unwrap();
+    answer.text.lines().map(number).collect()
+}
+
+/// One conflict made all lines of a chunk be sent on at once; those that the full queue refused came behind the others
+/// when the client sent them again.
+#[test]
+fn lines_keep_their_order_when_one_conflicts_and_the_queue_is_full() {
+    let server = Server::start_with(Options { queue_bytes: 1, ..Options::default() });
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let (server, is_over) = (&server, &is_over);
+            scope.spawn(move || {
+                let body = json!({"event_type": "t", "entity_id": format!("busy-{client}"), "payload": 1});
+                while !is_over.load(Ordering::Relaxed) {
+                    let status = server.post("/api/v1/events", &body.to_string()).status;
+                    assert!([200, 503].contains(&status), "{status}");
+                }
+            });
+        }
+        let refused = [5, 700, 701, 1500, 2999];
+        let lines: Vec<String> =
+            (0..3000).map(|n| if refused.contains(&n) { conflicting(n) } else { line(n) }).collect();
+        let reply = send(&server, &lines);
+        is_over.store(true, Ordering::Relaxed);
+        let reply = reply.success();
+        assert_eq!((&reply["ingested"], &reply["refused_count"]), (&json!(2995), &json!(5)));
+        let numbers: Vec<u64> =
+            reply["refused"].as_array().unwrap().iter().map(|one| one["line"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, refused.map(|n| n + 1));
+        assert_eq!(payloads(&server), (0..3000).filter(|n| !refused.contains(n)).collect::<Vec<_>>());
+    });
+}
+
+fn start_on(disk: &SimDisk) -> Server {
+    let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SimEntropy::seeded(1)));
+    let options = Options {
+        durability: Durability::Sync,
+        journal_file_bytes: 64 << 10,
+        snapshot_events: 0,
+        ..Options::default()
+    };
+    Server::start_over(Engine::open_on(Arc::new(disk.clone()), clock, entropy, options).unwrap())
+}
+
+fn with_room(disk: &SimDisk, room: Option<u64>) {
+    disk.set_faults(Faults { room, ..Faults::default() });
+}
+
+fn used(disk: &SimDisk) -> u64 {
+    disk.paths().iter().filter_map(|path| disk.contents(path)).map(|bytes| bytes.len() as u64).sum()
+}
+
+/// Long enough that a few of them fill a journal file.
+fn long_line(n: u64) -> String {
+    let filling = "x".repeat(300);
+    json!({"event_type": "t", "entity_id": "e", "payload": n, "metadata": {"filling": filling}}).to_string()
+}
+
+#[test]
+fn an_import_waits_for_room_and_goes_on_in_order() {
+    let disk = SimDisk::new(1);
+    let server = start_on(&disk);
+    let lines: Vec<String> =
+        (0..2000).map(|n| if n % 700 == 699 { conflicting(n) } else { long_line(n) }).collect();
+    with_room(&disk, Some(used(&disk) + (96 << 10)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            with_room(&disk, None);
+        });
+        let reply = send(&server, &lines).success();
+        assert_eq!((&reply["ingested"], &reply["refused_count"]), (&json!(1998), &json!(2)));
+    });
+    assert_eq!(payloads(&server), (0..2000).filter(|n| n % 700 != 699).collect::<Vec<_>>());
+}
+
+/// The answer said that all lines up to one were settled, and later ones had been appended.
+#[test]
+fn an_import_that_ends_for_want_of_room_is_continued_in_order() {
+    let disk = SimDisk::new(2);
+    let server = start_on(&disk);
+    let lines: Vec<String> =
+        (0..2000).map(|n| if n % 700 == 699 { conflicting(n) } else { long_line(n) }).collect();
+    with_room(&disk, Some(used(&disk) + (96 << 10)));
+    let problem = send(&server, &lines).problem(507, "storage-full");
+    let settled = problem["line"].as_u64().unwrap() as usize;
+    assert!((1..2000).contains(&settled), "{problem}");
+    assert_eq!(problem["ingested"], payloads(&server).len(), "nothing after the last settled line is in");
+    with_room(&disk, None);
+    let started = std::time::Instant::now();
+    let reply = loop {
+        let answer = send(&server, &lines[settled..]);
+        if answer.status == 200 {
+            break answer.success();
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{}", answer.text);
+    };
+    assert_eq!(reply["refused_count"].as_u64().unwrap() + problem["refused_count"].as_u64().unwrap(), 2);
+    assert_eq!(payloads(&server), (0..2000).filter(|n| n % 700 != 699).collect::<Vec<_>>());
+}
