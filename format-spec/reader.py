@@ -2,7 +2,7 @@
 """A reader of AllSource stores, written from SPEC.md alone. Python 3.11, standard library only.
 
     reader.py dump DIR       prints every event of a store as a line of JSON; it must not be open
-    reader.py verify DIR     reads every event of a store, makes its indexes anew to compare them, and folds the states
+    reader.py verify DIR     reads every event of a store, rebuilds its indexes to compare them, and folds the states
                              of its snapshots again; those that no reader would use are noted and no damage
     reader.py check [DIR]    decodes the test vectors and holds them against what is written beside them
 """
@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from allsource import index, journal, manifest, sealed, segment, snapshot
+from allsource import index, journal, manifest, segment, snapshot
 from allsource.base import TIMES, Refused, require
 from allsource.xxh3 import key_hash, xxh3_64
 
@@ -29,19 +29,15 @@ def newest_manifest(folder):
 
 def files_of(folder, generation):
     """The segments of a generation, and the path of its index, as the manifest names them."""
-    segments = []
-    for file in generation["files"]:
-        path = folder / file["name"]
-        if file["role"] == "index":
-            continue
-        require(path.exists(), "store", f"{path} is missing")
-        data = path.read_bytes()
-        found = segment.Segment(data)
-        said = [len(data), found.header_crc, found.header["first_position"], found.header["last_position"]]
-        expected = [file["bytes"], file["checksum"], generation["first_position"], generation["last_position"]]
-        require(said == expected, "store", f"{path} is not the file that the manifest names")
-        segments.append(found)
-    return segments, folder / generation["files"][-1]["name"]
+    named, index_named = generation["files"]
+    path = folder / named["name"]
+    require(path.exists(), "store", f"{path} is missing")
+    data = path.read_bytes()
+    found = segment.Segments(data)
+    said = [len(data), found.header_crc, found.header["first_position"], found.header["last_position"]]
+    expected = [named["bytes"], named["checksum"], generation["first_position"], generation["last_position"]]
+    require(said == expected, "store", f"{path} is not the file that the manifest names")
+    return found, folder / index_named["name"]
 
 
 # Sections 10 and 11.
@@ -49,30 +45,27 @@ def sealed_events(folder, main):
     """Every sealed event, in order."""
     sequences, hashes = [0] * main["partitions"], {}
     for generation in main["generations"]:
-        segments, _ = files_of(folder, generation)
-        crc = sealed.source_crc((found.partition, found.header_crc) for found in segments)
-        require(crc == generation["source_crc"], "store", "other segments than the manifest names")
-        said = [sum(found.header["events"] for found in segments)]
-        said += [min(found.header["min_timestamp"] for found in segments)]
-        said += [max(found.header["max_timestamp"] for found in segments)]
+        file, _ = files_of(folder, generation)
         fields = ("events", "min_timestamp", "max_timestamp")
-        require(said == [generation[field] for field in fields], "store", "a generation is another than it says")
-        for found in segments:
-            require(found.header["store"] == main["store"], "store", "a foreign segment")
-            require(found.header["first_sequence"] == sequences[found.partition] + 1, "store", "sequences")
-            sequences[found.partition] += found.header["events"]
+        is_same = all(file.header[field] == generation[field] for field in fields)
+        require(is_same, "store", "a generation is another than it says")
+        require(file.header["store"] == main["store"], "store", "foreign segments")
+        for found in file.list:
+            require(found["partition"] < main["partitions"], "store", "partition")
+            require(found["first_sequence"] == sequences[found["partition"]] + 1, "store", "sequences")
+            sequences[found["partition"]] += found["events"]
 
         def by_position(found):
-            for run in found.events():
+            for run in file.events(found):
                 for _, event in sorted(run, key=lambda entry: entry[1]["position"]):
                     key = event["tenant"], event["entity_id"]
                     if key not in hashes:
                         hashes[key] = key_hash(key[0], key[1].encode())
                     of_it = hashes[key] & (main["partitions"] - 1)
-                    require(of_it == found.partition, "store", f"{key} is of another partition")
+                    require(of_it == found["partition"], "store", f"{key} is of another partition")
                     yield event
 
-        for event in heapq.merge(*map(by_position, segments), key=lambda event: event["position"]):
+        for event in heapq.merge(*map(by_position, file.list), key=lambda event: event["position"]):
             del event["checksum"], event["length"]
             yield event
         require(event["recorded_at"] == generation["last_recorded_at"], "store", "time of the last event")
@@ -204,14 +197,14 @@ def read_vector(path, meaning):
     data = path.with_suffix(".bin").read_bytes()
     if kind == "manifest":
         return manifest.read(data)
-    if kind == "segment":
+    if kind == "segments":
         return segment.read(data)
     if kind == "snapshot":
         return snapshot.read(data)
     if kind == "index":
         made_of = meaning["made_of"]
-        beside = [path.parent.parent / "v2" / f"{name}.bin" for name in made_of["segments"]]
-        segments = [segment.Segment(other.read_bytes()) for other in beside]
+        beside = path.parent.parent / "v2" / f"{made_of['segments']}.bin"
+        segments = segment.Segments(beside.read_bytes())
         return {"made_of": made_of, **index.read(data, segments, made_of["partitions"])}
     header, frames, end, problem = journal.walk(data)
     if "durable" in meaning and end < meaning["durable"]:

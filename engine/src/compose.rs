@@ -17,6 +17,7 @@ use crate::manifest::Catalog;
 use crate::open::{Opened, open};
 use crate::options::Options;
 use crate::platform::{Clock, Disk, Entropy, Whereabouts};
+use crate::sealed::OpenFiles;
 use crate::sequencer::{Checkpoint, Sequencer};
 use crate::signal::Signal;
 use crate::snapshot::{Place, Snapshots};
@@ -54,6 +55,7 @@ pub(crate) fn compose(
         mode: options.read_mode,
         partitions,
         damages,
+        open_files: Arc::new(OpenFiles::at_most(options.open_files)),
     };
     let generations = manifest.generations.iter();
     let generations =

@@ -12,8 +12,9 @@ use crate::generation::{Access, Generation, WriteError};
 use crate::journal;
 use crate::manifest;
 use crate::open::{check_reaches, loader, lock, lock_shared};
-use crate::options::ReadMode;
+use crate::options::{Options, ReadMode};
 use crate::platform::{Disk, LocalDisk, SystemClock};
+use crate::sealed::OpenFiles;
 
 pub use salvage::{Dumped, Salvaged, dump, dump_disk};
 
@@ -82,7 +83,8 @@ pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
 
 fn access(disk: Arc<dyn Disk>, mode: ReadMode, manifest: &Manifest) -> Access {
     let clock = Arc::new(SystemClock::default());
-    Access { disk, clock, mode, partitions: manifest.partitions, damages: Arc::default() }
+    let open_files = Arc::new(OpenFiles::at_most(Options::default().open_files));
+    Access { disk, clock, mode, partitions: manifest.partitions, damages: Arc::default(), open_files }
 }
 
 fn no_store(path: &Path) -> OpenError {

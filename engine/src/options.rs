@@ -47,6 +47,9 @@ pub struct Options {
     pub seal_bytes: u64,
     /// How sealed files are read.
     pub read_mode: ReadMode,
+    /// At most this many sealed files and files of snapshots stay open, each with a mapping or a descriptor; those used
+    /// last stay. At least 2.
+    pub open_files: usize,
     /// A snapshot of an entity is taken after so many events; 0: only when somebody asks.
     pub snapshot_events: u64,
     /// Sealed files are read again and checked at so many bytes a second, at most once an hour; 0: never.
@@ -63,6 +66,7 @@ impl Default for Options {
             mark_after: Duration::from_millis(75),
             seal_bytes: 128 << 20,
             read_mode: ReadMode::Map,
+            open_files: 512,
             snapshot_events: 100,
             scrub_bytes_per_second: 4 << 20,
         }
@@ -81,6 +85,9 @@ impl Options {
         }
         if self.queue_bytes == 0 {
             return refuse("queue_bytes", "must be at least 1");
+        }
+        if self.open_files < 2 {
+            return refuse("open_files", "must be at least 2");
         }
         if self.seal_bytes == 0 {
             return refuse("seal_bytes", "must be at least 1");

@@ -4,7 +4,12 @@
 mod column;
 mod source;
 mod file;
+mod slot;
 mod write;
 
 pub(crate) use file::SealedFile;
+pub(crate) use slot::{OpenFiles, Slot};
 pub(crate) use write::{Target, Writer};
+
+#[cfg(test)]
+mod tests;

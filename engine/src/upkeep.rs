@@ -145,7 +145,7 @@ impl Upkeep {
     fn published<T>(&self, entry: &Entry, result: Result<T, PublishError>) -> Result<T, UpkeepError> {
         result.map_err(|error| match error {
             PublishError::Unwritten(error) => {
-                remove(&self.access, entry);
+                remove(&*self.access.disk, &entry.files().map(|file| file.name.clone()));
                 UpkeepError::Write(error.into())
             }
             PublishError::Unknown(error) => {

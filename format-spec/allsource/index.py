@@ -1,4 +1,4 @@
-"""Indexes: read, and made anew out of the segments. SPEC.md, section 12."""
+"""Indexes: read, and rebuilt from the segments. SPEC.md, section 12."""
 
 import struct
 from itertools import accumulate
@@ -7,8 +7,8 @@ from . import sealed
 from .base import require
 from .xxh3 import key_hash
 
-SEGMENTS, PLACES, TIMES, ENTITIES, ENTITY_FANOUT, IDS, ID_FANOUT = range(1, 8)
-TYPES, TAGS, RANKS = 8, 11, 14
+PLACES, TIMES, ENTITIES, ENTITY_FANOUT, IDS, ID_FANOUT = range(1, 7)
+TYPES, TAGS, RANKS = 7, 10, 13
 RANK_STEP, STRETCH_EVENTS, STRETCH_BYTES = 4096, 64, 256 << 10
 
 
@@ -23,8 +23,8 @@ def fanout(hashes):
 def stretches(segments):
     """Hash, first version, offset, number of records and bytes of each stretch, in their order."""
     found = []
-    for segment in segments:
-        for run in segment.events():
+    for found_in in segments.list:
+        for run in segments.events(found_in):
             before = None
             for at, event in run:
                 key = event["tenant"], event["entity_id"]
@@ -65,16 +65,14 @@ def pack(letter, numbers):
 
 def build(segments, partitions):
     """Bytes and number of entries of each section, by kind."""
-    placed = [(segment.partition, at, event) for segment in segments for run in segment.events() for at, event in run]
+    placed = [
+        (found["partition"], at, event)
+        for found in segments.list for run in segments.events(found) for at, event in run
+    ]
     placed.sort(key=lambda entry: entry[2]["position"])
     events = [event for _, _, event in placed]
     first = events[0]["position"]
     require([event["position"] for event in events] == [*range(first, first + len(events))], "range", "positions")
-    entries = [
-        struct.pack("<IIQQQ", segment.partition, segment.header_crc, segment.header["first_sequence"],
-                    segment.header["events"], len(segment.data))
-        for segment in segments
-    ]
     found = stretches(segments)
     hashes = [key_hash(event["tenant"], bytes.fromhex(event["id"])) for event in events]
     ids = sorted(value >> 32 << 32 | ordinal for ordinal, value in enumerate(hashes))
@@ -84,7 +82,6 @@ def build(segments, partitions):
             ranks += counts
         counts[partition] += 1
     sections = {
-        SEGMENTS: (b"".join(entries), len(entries)),
         PLACES: pack("Q", [partition << 48 | at for partition, at, _ in placed]),
         TIMES: pack("q", [event["timestamp"] for event in events]),
         ENTITIES: (b"".join(struct.pack("<QQQII", *stretch) for stretch in found), len(found)),
@@ -101,16 +98,9 @@ def build(segments, partitions):
 def check(data, segments, partitions):
     """Checks an index against the segments that it was made of; returns its header."""
     header = sealed.whole(data, "index")
-    segments = sorted(segments, key=lambda segment: segment.partition)
-    headers = [segment.header for segment in segments]
-    expected = {
-        "store": headers[0]["store"], "epoch": max(other["epoch"] for other in headers), "partition": 0,
-        "first_position": headers[0]["first_position"], "last_position": headers[0]["last_position"],
-        "first_sequence": 0, "events": sum(other["events"] for other in headers),
-        "min_timestamp": min(other["min_timestamp"] for other in headers),
-        "max_timestamp": max(other["max_timestamp"] for other in headers),
-        "source_crc": sealed.source_crc((segment.partition, segment.header_crc) for segment in segments),
-    }
+    own = ("checksums", "checksums_crc", "sections")
+    expected = {field: value for field, value in segments.header.items() if field not in own}
+    expected["source_crc"] = segments.header_crc
     for field, value in expected.items():
         require(header[field] == value, "differs", f"{field} of the header")
     for kind, section in sorted(build(segments, partitions).items()):
@@ -131,11 +121,9 @@ def read(data, segments, partitions):
             for at, first, count, firsts, size, _ in struct.iter_unpack("<QQIIII", section(kind))
         ]
 
-    segment = ("partition", "header_crc", "first_sequence", "events", "bytes")
     stretch = ("first_version", "offset", "count", "bytes")
     return {
         "header": header,
-        "segments": [dict(zip(segment, entry)) for entry in struct.iter_unpack("<IIQQQ", section(SEGMENTS))],
         "places": [[place >> 48, place & (1 << 48) - 1] for place in numbers(PLACES, "Q")],
         "times": numbers(TIMES, "q"),
         "stretches": [

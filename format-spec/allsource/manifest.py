@@ -7,9 +7,9 @@ from .base import BLOCK, begins, require
 HEADER, INCARNATION, ENTRY, FILE = 128, 24, 64, 16
 GENERATIONS_MAX, LINEAGE_MAX, EVENTS_MAX = 65_536, 1024, (1 << 32) - 1
 FIELDS = (
-    "first_position", "last_position", "events", "min_timestamp", "max_timestamp", "last_recorded_at", "source_crc",
+    "first_position", "last_position", "events", "min_timestamp", "max_timestamp", "last_recorded_at",
 )
-ROLES = {1: "segment", 2: "index"}
+ROLES = {1: "segments", 2: "index"}
 
 
 def files_of(data, count):
@@ -41,8 +41,8 @@ def generation_at(data, at):
     length, kind, count = struct.unpack_from("<IHH", data, at)
     require(length >= ENTRY and length % 8 == 0 and at + length <= len(data), "range", "length of an entry")
     require(kind == 1, "kind", f"entry of kind {kind}")
-    require(not any(data[at + 60 : at + ENTRY]), "reserved", "entry")
-    generation = dict(zip(FIELDS, struct.unpack_from("<QQQqqqI", data, at + 8)))
+    require(not any(data[at + 56 : at + ENTRY]), "reserved", "entry")
+    generation = dict(zip(FIELDS, struct.unpack_from("<QQQqqq", data, at + 8)))
     return {**generation, "files": files_of(data[at + ENTRY : at + length], count)}, at + length
 
 
@@ -68,8 +68,7 @@ def read(data):
         events = generation["last_position"] - position
         require(generation["events"] == events <= EVENTS_MAX, "range", "events of a generation")
         roles = [file["role"] for file in generation["files"]]
-        is_whole = 1 <= len(roles) - 1 <= partitions and roles == ["segment"] * (len(roles) - 1) + ["index"]
-        require(is_whole, "range", "files of a generation")
+        require(roles == ["segments", "index"], "range", "files of a generation")
         position = generation["last_position"]
         generations.append(generation)
     require(len(data) == at + partitions * 8, "range", "length")

@@ -1,11 +1,11 @@
-"""What segments, indexes and files of snapshots have in common: header, sections, checksums. SPEC.md, section 10."""
+"""What files of segments, indexes and files of snapshots have in common: header, sections, checksums. SPEC.md, section 10."""
 
 import struct
 import zlib
 
 from .base import BLOCK, begins, require
 
-MAGICS = {"segment": b"ALLSSEG\x01", "index": b"ALLSIDX\x01", "snapshot": b"ALLSSNP\x01"}
+MAGICS = {"segments": b"ALLSSEG\x01", "index": b"ALLSIDX\x01", "snapshot": b"ALLSSNP\x01"}
 CHECKED = 65_536
 SECTIONS_MAX, BYTES_MAX = 32, 1 << 48
 TABLE, ENTRY = 128, 32
@@ -13,9 +13,10 @@ TABLE, ENTRY = 128, 32
 
 def header(data, kind):
     begins(data, MAGICS[kind], BLOCK, BLOCK, kind)
-    epoch, partition, count, first, last, sequence, events = struct.unpack_from("<QIIQQQQ", data, 32)
+    epoch, reserved, count, first, last, reserved_too, events = struct.unpack_from("<QIIQQQQ", data, 32)
     earliest, latest, checksums, checksums_crc, source_crc = struct.unpack_from("<qqQII", data, 80)
     require(count <= SECTIONS_MAX, "range", "number of sections")
+    require(reserved == reserved_too == 0, "reserved", kind)
     require(not any(data[112:TABLE] + data[TABLE + count * ENTRY : BLOCK]), "reserved", kind)
     require(epoch > 0 and 0 < first <= last, "range", "epoch or positions")
     sections, end = [], BLOCK
@@ -28,8 +29,8 @@ def header(data, kind):
         end = offset + size
     require(checksums == end <= BYTES_MAX, "range", "place of the checksums")
     return {
-        "store": data[16:32].hex(), "epoch": epoch, "partition": partition, "first_position": first,
-        "last_position": last, "first_sequence": sequence, "events": events, "min_timestamp": earliest,
+        "store": data[16:32].hex(), "epoch": epoch, "first_position": first,
+        "last_position": last, "events": events, "min_timestamp": earliest,
         "max_timestamp": latest, "checksums": checksums, "checksums_crc": checksums_crc, "source_crc": source_crc,
         "sections": sections,
     }
@@ -63,8 +64,3 @@ def section(data, found, kind):
         if entry["kind"] == kind:
             return data[entry["offset"] : entry["offset"] + entry["bytes"]], entry["count"]
     return None
-
-
-def source_crc(segments):
-    """What stands for the segments of a generation, given as pairs of partition and header checksum."""
-    return zlib.crc32(b"".join(struct.pack("<II", *pair) for pair in sorted(segments)))

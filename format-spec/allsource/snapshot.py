@@ -55,8 +55,7 @@ def state(data):
 def read(data):
     """What a file of snapshots says: everything in it is checked."""
     header = sealed.whole(data, "snapshot")
-    zero = [header[field] for field in ("partition", "first_sequence", "source_crc")]
-    require(not any(zero), "reserved", "header of snapshots")
+    require(header["source_crc"] == 0, "reserved", "header of snapshots")
     sections = [sealed.section(data, header, kind) for kind in (STATES, DIRECTORY, FANOUT)]
     require(all(sections), "range", "a section is missing")
     (area, count), (directory, places_count), (table, table_count) = sections

@@ -12,34 +12,32 @@ use crate::error::FormatError;
 pub use build::{Builder, Built};
 pub use check::check;
 
-/// Section of segments, one [`SegmentEntry`] each, by partition.
-pub const SEGMENTS: u32 = 1;
 /// Section of places ([`crate::segment::place`]), a u64 for each ordinal.
-pub const PLACES: u32 = 2;
+pub const PLACES: u32 = 1;
 /// Section of timestamps, an i64 for each ordinal.
-pub const TIMES: u32 = 3;
+pub const TIMES: u32 = 2;
 /// Section of stretches, one [`Stretch`] each, by hash, key and version.
-pub const ENTITIES: u32 = 4;
+pub const ENTITIES: u32 = 3;
 /// Fanout of [`ENTITIES`].
-pub const ENTITY_FANOUT: u32 = 5;
+pub const ENTITY_FANOUT: u32 = 4;
 /// Section of ids, a u64 each, ascending: the upper half of the id's hash, then the ordinal.
-pub const IDS: u32 = 6;
+pub const IDS: u32 = 5;
 /// Fanout of [`IDS`].
-pub const ID_FANOUT: u32 = 7;
+pub const ID_FANOUT: u32 = 6;
 /// Section of event types, one [`Name`] each, by key.
-pub const TYPES: u32 = 8;
+pub const TYPES: u32 = 7;
 /// Keys of [`TYPES`], one after the other.
-pub const TYPE_KEYS: u32 = 9;
+pub const TYPE_KEYS: u32 = 8;
 /// Ordinals of each type, a u32 each, ascending within a type.
-pub const TYPE_LISTS: u32 = 10;
+pub const TYPE_LISTS: u32 = 9;
 /// Section of tags, one [`Name`] each, by key.
-pub const TAGS: u32 = 11;
+pub const TAGS: u32 = 10;
 /// Keys of [`TAGS`], one after the other.
-pub const TAG_KEYS: u32 = 12;
+pub const TAG_KEYS: u32 = 11;
 /// Ordinals of each tag, a u32 each, ascending within a tag.
-pub const TAG_LISTS: u32 = 13;
+pub const TAG_LISTS: u32 = 12;
 /// Section of ranks: for every [`RANK_STEP`] ordinals, how many before them are in each partition, a u32 each.
-pub const RANKS: u32 = 14;
+pub const RANKS: u32 = 13;
 
 /// Ordinals between two rows of ranks.
 pub const RANK_STEP: u64 = 4096;
@@ -48,57 +46,14 @@ pub const STRETCH_EVENTS_MAX: u32 = 64;
 /// Size of an entry of the sections that have entries.
 pub const ENTRY_BYTES: usize = 32;
 
-/// A segment the index was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentEntry {
-    /// Its partition.
-    pub partition: u32,
-    /// Checksum of its header.
-    pub header_crc: u32,
-    /// Sequence of its first event within the partition.
-    pub first_sequence: u64,
-    /// How many events it holds.
-    pub events: u64,
-    /// Length of its file.
-    pub bytes: u64,
-}
-
-impl SegmentEntry {
-    /// The entry's bytes.
-    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
-        let mut out = [0; ENTRY_BYTES];
-        put(&mut out, 0, &self.partition.to_le_bytes());
-        put(&mut out, 4, &self.header_crc.to_le_bytes());
-        put(&mut out, 8, &self.first_sequence.to_le_bytes());
-        put(&mut out, 16, &self.events.to_le_bytes());
-        put(&mut out, 24, &self.bytes.to_le_bytes());
-        out
-    }
-
-    /// Reads an entry.
-    ///
-    /// # Errors
-    /// When it is cut short.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        Ok(Self {
-            partition: u32_at(bytes, 0)?,
-            header_crc: u32_at(bytes, 4)?,
-            first_sequence: u64_at(bytes, 8)?,
-            events: u64_at(bytes, 16)?,
-            bytes: u64_at(bytes, 24)?,
-        })
-    }
-}
-
-/// Up to [`STRETCH_EVENTS_MAX`] records of one entity that lie one after the other in one run of its partition's
-/// segment.
+/// Up to [`STRETCH_EVENTS_MAX`] records of one entity that lie one after the other in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// [`crate::partition::key_hash`] of the entity's key.
     pub hash: u64,
     /// Version of the first record.
     pub first_version: u64,
-    /// Offset of the first record in the segment's file.
+    /// Offset of the first record in the file of segments.
     pub offset: u64,
     /// How many records.
     pub count: u32,

@@ -173,7 +173,7 @@ impl Manifest {
             if generation.first_position != sealed + 1 {
                 return Err(FormatError::Range("first position of a generation"));
             }
-            generation.check(self.partitions)?;
+            generation.check()?;
             sealed = generation.last_position;
         }
         let counted = self.sequences.iter().try_fold(0_u64, |sum, sequence| sum.checked_add(*sequence));
@@ -194,8 +194,8 @@ mod tests {
             min_timestamp: -7,
             max_timestamp: 9,
             last_recorded_at: 8,
-            source_crc: 5,
-            files: vec![file(Role::Segment, "segments/p000/1.seg"), file(Role::Index, "segments/1.idx")],
+            segments: file(Role::Segments, "segments/1.seg"),
+            index: file(Role::Index, "segments/1.idx"),
         }
     }
 

@@ -26,18 +26,18 @@ const WRITE: usize = 12;
 const READ: usize = 14;
 const STORE: usize = 16;
 const EPOCH: usize = 32;
-const PARTITION: usize = 40;
+const RESERVED: usize = 40;
 const SECTIONS: usize = 44;
 const FIRST_POSITION: usize = 48;
 const LAST_POSITION: usize = 56;
-const FIRST_SEQUENCE: usize = 64;
+const RESERVED_TOO: usize = 64;
 const EVENTS: usize = 72;
 const MIN_TIMESTAMP: usize = 80;
 const MAX_TIMESTAMP: usize = 88;
 const CHECKSUMS: usize = 96;
 const CHECKSUMS_CRC: usize = 104;
 const SOURCE_CRC: usize = 108;
-const RESERVED: usize = 112;
+const RESERVED_TAIL: usize = 112;
 const TABLE: usize = 128;
 const ENTRY_BYTES: usize = 32;
 
@@ -46,9 +46,9 @@ const _: () = assert!(TABLE + SECTIONS_MAX * ENTRY_BYTES <= HEADER_BYTES);
 /// What a sealed file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Records of one partition.
-    Segment,
-    /// The index of all segments of a generation.
+    /// The records of a generation.
+    Segments,
+    /// The index of a generation.
     Index,
     /// States of entities.
     Snapshots,
@@ -57,7 +57,7 @@ pub enum Kind {
 impl Kind {
     const fn magic(self) -> [u8; 8] {
         match self {
-            Self::Segment => *b"ALLSSEG\x01",
+            Self::Segments => *b"ALLSSEG\x01",
             Self::Index => *b"ALLSIDX\x01",
             Self::Snapshots => *b"ALLSSNP\x01",
         }
@@ -65,7 +65,7 @@ impl Kind {
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Segment => "segment",
+            Self::Segments => "segments",
             Self::Index => "index",
             Self::Snapshots => "snapshots",
         }
@@ -103,15 +103,10 @@ pub struct Header {
     pub store: StoreId,
     /// The epoch it was written in.
     pub epoch: u64,
-    /// Of a segment: its partition. Else: 0.
-    pub partition: u32,
-    /// It holds every event, of a segment: of its partition, from this position on. Of snapshots: the lowest position
-    /// of a state.
+    /// It holds every event from this position on. Of snapshots: the lowest position of a state.
     pub first_position: u64,
     /// And up to this one. Of snapshots: the highest.
     pub last_position: u64,
-    /// Of a segment: sequence of its first event within the partition. Else: 0.
-    pub first_sequence: u64,
     /// How many events. Of snapshots: how many states.
     pub events: u64,
     /// Earliest timestamp of an event. Of snapshots: the earliest of the latest timestamps of the states.
@@ -122,7 +117,7 @@ pub struct Header {
     pub checksums: u64,
     /// Checksum of the checksums.
     pub checksums_crc: u32,
-    /// Of an index: [`source_crc`] of the segments it was made of. Else: 0.
+    /// Of an index: the header checksum of the file of segments it was made of. Else: 0.
     pub source_crc: u32,
     /// The sections.
     pub sections: Vec<Section>,
@@ -141,11 +136,9 @@ impl Header {
         put(&mut out, READ, &READ_VERSION.to_le_bytes());
         put(&mut out, STORE, &self.store);
         put(&mut out, EPOCH, &self.epoch.to_le_bytes());
-        put(&mut out, PARTITION, &self.partition.to_le_bytes());
         put(&mut out, SECTIONS, &u32::try_from(self.sections.len()).unwrap_or(u32::MAX).to_le_bytes());
         put(&mut out, FIRST_POSITION, &self.first_position.to_le_bytes());
         put(&mut out, LAST_POSITION, &self.last_position.to_le_bytes());
-        put(&mut out, FIRST_SEQUENCE, &self.first_sequence.to_le_bytes());
         put(&mut out, EVENTS, &self.events.to_le_bytes());
         put(&mut out, MIN_TIMESTAMP, &self.min_timestamp.to_le_bytes());
         put(&mut out, MAX_TIMESTAMP, &self.max_timestamp.to_le_bytes());
@@ -183,16 +176,16 @@ impl Header {
             return Err(FormatError::Range("number of sections"));
         }
         let reserved = "reserved bytes of a sealed file";
-        all_zero(whole.get(RESERVED..TABLE).unwrap_or(&[1]), reserved)?;
+        for range in [RESERVED..SECTIONS, RESERVED_TOO..EVENTS, RESERVED_TAIL..TABLE] {
+            all_zero(whole.get(range).unwrap_or(&[1]), reserved)?;
+        }
         all_zero(whole.get(TABLE + count * ENTRY_BYTES..).unwrap_or(&[1]), reserved)?;
         let header = Self {
             kind,
             store: array(whole, STORE)?,
             epoch: u64_at(whole, EPOCH)?,
-            partition: u32_at(whole, PARTITION)?,
             first_position: u64_at(whole, FIRST_POSITION)?,
             last_position: u64_at(whole, LAST_POSITION)?,
-            first_sequence: u64_at(whole, FIRST_SEQUENCE)?,
             events: u64_at(whole, EVENTS)?,
             min_timestamp: i64_at(whole, MIN_TIMESTAMP)?,
             max_timestamp: i64_at(whole, MAX_TIMESTAMP)?,
@@ -258,16 +251,6 @@ fn section(header: &[u8], number: usize) -> Result<Section, FormatError> {
         bytes: u64_at(header, entry + 16)?,
         count: u64_at(header, entry + 24)?,
     })
-}
-
-/// What stands for a set of segments: the crc32 of partition and header checksum of each, by partition.
-pub fn source_crc(segments: impl IntoIterator<Item = (u32, u32)>) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    for (partition, header_crc) in segments {
-        crc.update(&partition.to_le_bytes());
-        crc.update(&header_crc.to_le_bytes());
-    }
-    crc.finalize()
 }
 
 /// The checksums of the blocks of a file whose bytes after the header pass by in order.

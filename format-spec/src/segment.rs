@@ -1,33 +1,85 @@
-//! A segment: the records of one partition over a range of positions, in runs.
+//! Segments: the records of a generation in one file, a segment for each partition that has any, in runs.
 //!
 //! A run covers consecutive positions of its partition and holds at most [`crate::limits::RUN_BYTES_MAX`], sorted
 //! by tenant, entity and version: so an entity's events lie together, and reading in position order touches one
-//! run at a time.
+//! run of a partition at a time.
 
 mod check;
 
-use crate::bytes::{i64_at, put, u64_at};
+use crate::bytes::{i64_at, put, u32_at, u64_at};
 use crate::error::FormatError;
+use crate::limits::PARTITIONS_MAX;
 
-pub use check::{Placed, Segment, check, runs};
+pub use check::{Placed, Segments, check, runs, segments};
 
 /// Section of records, one after the other, each at a multiple of 8.
 pub const RECORDS: u32 = 1;
-/// Section of runs, one entry each.
+/// Section of runs, one [`Run`] each: those of the first segment, then those of the second, and so on.
 pub const RUNS: u32 = 2;
+/// Section of segments, one [`Segment`] each, by partition.
+pub const SEGMENTS: u32 = 3;
 
 /// Size of an entry of the table of runs.
 pub const RUN_ENTRY_BYTES: usize = 56;
+/// Size of an entry of the table of segments.
+pub const SEGMENT_ENTRY_BYTES: usize = 32;
 
-/// Place of an event in a generation: partition in the upper 16 bits, offset in the segment's file in the others.
+/// Place of an event in a generation: partition in the upper 16 bits, offset in the file in the others.
 pub fn place(partition: u32, offset: u64) -> u64 {
-    assert!(offset >> 48 == 0 && partition >> 16 == 0, "segments are far smaller, partitions far fewer");
+    assert!(offset >> 48 == 0 && partition >> 16 == 0, "files are far smaller, partitions far fewer");
     u64::from(partition) << 48 | offset
 }
 
 /// Partition and offset of a [`place`].
 pub fn partition_and_offset(place: u64) -> (u32, u64) {
     (u32::from((place >> 48) as u16), place & ((1 << 48) - 1))
+}
+
+/// An entry of the table of segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Segment {
+    /// Its partition.
+    pub partition: u32,
+    /// How many runs it has, at least 1.
+    pub runs: u32,
+    /// Sequence of its first event within the partition, from 1.
+    pub first_sequence: u64,
+    /// How many events it holds, at least 1.
+    pub events: u64,
+    /// Bytes of its records.
+    pub bytes: u64,
+}
+
+impl Segment {
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; SEGMENT_ENTRY_BYTES] {
+        let mut out = [0; SEGMENT_ENTRY_BYTES];
+        put(&mut out, 0, &self.partition.to_le_bytes());
+        put(&mut out, 4, &self.runs.to_le_bytes());
+        put(&mut out, 8, &self.first_sequence.to_le_bytes());
+        put(&mut out, 16, &self.events.to_le_bytes());
+        put(&mut out, 24, &self.bytes.to_le_bytes());
+        out
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When it is cut short, or a number is out of range.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let segment = Self {
+            partition: u32_at(bytes, 0)?,
+            runs: u32_at(bytes, 4)?,
+            first_sequence: u64_at(bytes, 8)?,
+            events: u64_at(bytes, 16)?,
+            bytes: u64_at(bytes, 24)?,
+        };
+        let is_sound = segment.partition < PARTITIONS_MAX
+            && segment.runs > 0
+            && segment.first_sequence > 0
+            && segment.events > 0;
+        if is_sound { Ok(segment) } else { Err(FormatError::Range("entry of the table of segments")) }
+    }
 }
 
 /// An entry of the table of runs.

@@ -17,7 +17,7 @@ use allsource_format::{FormatError, index, segment, snapshot};
 use rkyv::util::AlignedVec;
 use serde_json::{Value, json};
 
-use make::generation::{PARTITIONS, aligned, generation, segment_meaning};
+use make::generation::{PARTITIONS, aligned, generation, segments_meaning};
 use make::{hex, snapshots};
 
 fn folder() -> PathBuf {
@@ -56,8 +56,8 @@ fn good_vectors_say_what_is_written_beside_them() {
             assert_eq!(manifest.partitions, vector.meaning["partitions"]);
             assert_eq!(json!(manifest.sequences), vector.meaning["sequences"]);
             assert_eq!(manifest.encode(), vector.bytes);
-        } else if vector.path.starts_with("v2/segment") {
-            assert_eq!(segment_meaning(&vector.bytes), vector.meaning);
+        } else if vector.path.starts_with("v2/segments") {
+            assert_eq!(segments_meaning(&vector.bytes), vector.meaning);
         } else if vector.path.starts_with("v2/index") {
             assert_eq!(check_index(&vector), Ok(()));
         } else if vector.path.starts_with("v2/snapshot") {
@@ -79,7 +79,7 @@ fn bad_vectors_are_refused_for_the_reason_beside_them() {
     for vector in make::all().into_iter().filter(|vector| vector.path.starts_with("bad/")) {
         let refusal = if vector.path.starts_with("bad/manifest") {
             Manifest::decode(&vector.bytes).map(drop)
-        } else if vector.path.starts_with("bad/segment") {
+        } else if vector.path.starts_with("bad/segments") {
             segment::check(&aligned(&vector.bytes)).map(drop)
         } else if vector.path.starts_with("bad/index") {
             check_index(&vector)
@@ -105,19 +105,19 @@ fn the_manifest_of_generations_names_the_files_of_the_vectors() {
     let manifest = Manifest::decode(&find("v2/manifest-of-two-generations").bytes).unwrap();
     let entry = manifest.generations.last().unwrap();
     let index = find("v2/index-of-two-segments");
-    assert_eq!(json!(entry.source_crc), index.meaning["header"]["source_crc"]);
+    let segments = find(&format!("v2/{}", index.meaning["made_of"]["segments"].as_str().unwrap()));
+    assert_eq!(json!(entry.segments.checksum), index.meaning["header"]["source_crc"]);
+    assert_eq!(json!(entry.segments.checksum), segments.meaning["header_crc"]);
     assert_eq!(json!(entry.last_position), index.meaning["header"]["last_position"]);
-    let names = index.meaning["made_of"]["segments"].as_array().unwrap();
-    let lengths = names.iter().map(|name| find(&format!("v2/{}", name.as_str().unwrap())).bytes.len() as u64);
-    assert_eq!(entry.segment_bytes(), lengths.sum::<u64>());
+    assert_eq!(entry.segments.bytes, segments.bytes.len() as u64);
+    assert_eq!(entry.index.bytes, index.bytes.len() as u64);
 }
 
 /// Checks an index against the segments of the vectors.
 fn check_index(vector: &make::Vector) -> Result<(), FormatError> {
-    let images: Vec<_> = generation().segments.iter().map(|(_, bytes)| aligned(bytes)).collect();
-    let segments: Vec<_> = images.iter().map(|image| segment::check(image)).collect::<Result<_, _>>()?;
+    let image = aligned(&generation().segments);
     assert_eq!(vector.meaning["made_of"]["partitions"], PARTITIONS);
-    index::check(&aligned(&vector.bytes), &segments, PARTITIONS).map(drop)
+    index::check(&aligned(&vector.bytes), &segment::check(&image)?, PARTITIONS).map(drop)
 }
 
 fn reason(error: FormatError) -> &'static str {

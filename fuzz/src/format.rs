@@ -141,7 +141,7 @@ pub fn repair_manifest(data: &mut [u8]) {
 
 /// The header of a sealed file: whatever is accepted is written the same again, but for the version of its writer.
 pub fn sealed(data: &[u8]) {
-    for kind in [Kind::Segment, Kind::Index, Kind::Snapshots] {
+    for kind in [Kind::Segments, Kind::Index, Kind::Snapshots] {
         if let Ok(header) = sealed::Header::decode(data, kind) {
             assert!(header.file_bytes() >= header.checksums);
             assert_eq!(sealed::Header::decode(&header.encode(), kind), Ok(header));
@@ -151,7 +151,7 @@ pub fn sealed(data: &[u8]) {
 
 /// The sealed files among the vectors.
 pub fn sealed_seeds() -> Vec<Vec<u8>> {
-    [vectors("segment"), vectors("index"), vectors("snapshot")].concat()
+    [vectors("segments"), vectors("index"), vectors("snapshot")].concat()
 }
 
 /// Makes the checksums of a sealed file right, as far as it is there.
@@ -174,13 +174,13 @@ pub fn repair_sealed(data: &mut [u8]) {
     }
 }
 
-/// A whole segment: whatever is accepted has as many records as it says, each in its place.
+/// A whole file of segments: whatever is accepted has as many records as it says, each in its place.
 pub fn segment(data: &[u8]) {
     let bytes = aligned(data);
-    let Ok(segment) = segment::check(&bytes) else { return };
-    let header = segment.header();
+    let Ok(segments) = segment::check(&bytes) else { return };
+    let header = segments.header();
     let mut count = 0;
-    for placed in segment.records() {
+    for placed in segments.records() {
         let position = placed.record.position();
         assert!((header.first_position..=header.last_position).contains(&position));
         let there = bytes.get(placed.offset as usize..).expect("a place inside");
@@ -190,12 +190,12 @@ pub fn segment(data: &[u8]) {
     assert_eq!(count, header.events);
 }
 
-/// The segments among the vectors.
+/// The files of segments among the vectors.
 pub fn segment_seeds() -> Vec<Vec<u8>> {
-    vectors("segment")
+    vectors("segments")
 }
 
-/// Makes the checksums of a segment right, and that of its first record.
+/// Makes the checksums of a file of segments right, and that of its first record.
 pub fn repair_segment(data: &mut [u8]) {
     if let Some(records) = data.get_mut(sealed::HEADER_BYTES..) {
         repair_record(records);

@@ -1,6 +1,6 @@
 //! The oracle: a plain list of what was promised, and the check that a store keeps it.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use allsource_engine::event::{Entity, EventRef, Payload};
 use allsource_engine::{Acknowledged, AppendError, Batch, Commit, Cursor, Engine, Query};
@@ -42,7 +42,7 @@ pub struct Oracle {
     /// Some acknowledgement promised less than a sync: what was seen may then be lost, but never torn.
     is_weak: bool,
     /// Versions that refusals have named.
-    named_heads: HashMap<Entity, u64>,
+    named_heads: BTreeMap<String, (Entity, u64)>,
     /// Cursors of readers, each with the numbers of the events that it has seen, in order.
     cursors: VecDeque<(Cursor, Vec<u64>)>,
 }
@@ -69,7 +69,8 @@ impl Oracle {
             ),
             Err(AppendError::Unknown(_)) => Outcome::Unknown,
             Err(AppendError::Conflict { entity, actual, .. }) => {
-                let named = self.named_heads.entry(entity.clone()).or_default();
+                let key = entity.to_string();
+                let (_, named) = self.named_heads.entry(key).or_insert_with(|| (entity.clone(), 0));
                 *named = (*named).max(actual.map_or(0, |version| version.value()));
                 Outcome::Refused
             }
@@ -142,7 +143,7 @@ impl Oracle {
         }
         self.check_attempts(&shown)?;
         self.check_cursors(engine, &shown)?;
-        for (entity, named) in self.named_heads.iter().filter(|_| !self.is_weak) {
+        for (entity, named) in self.named_heads.values().filter(|_| !self.is_weak) {
             let head = engine.head(entity).map_err(|error| error.to_string())?.map_or(0, |v| v.value());
             if head < *named {
                 return Err(format!("{entity} was said to be at version {named} and is at {head}"));
@@ -185,7 +186,7 @@ impl Oracle {
 
 /// Checks that all numbers run from 1 without gaps and that every payload is whole; gives payload by position.
 fn check_numbering(events: &[EventRef]) -> Result<BTreeMap<u64, u64>, Broken> {
-    let mut heads: HashMap<(String, String), u64> = HashMap::new();
+    let mut heads: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut shown = BTreeMap::new();
     let mut numbers = HashSet::new();
     let mut last_time = i64::MIN;

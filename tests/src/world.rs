@@ -48,6 +48,8 @@ impl World {
             mark_after: Duration::from_millis(75),
             // A few events.
             seal_bytes: 4 << 10,
+            // So few that they are closed and opened again all the time.
+            open_files: 2,
             snapshot_events: 4,
             scrub_bytes_per_second: 1 << 20,
             read_mode: if seed % 4 == 3 { ReadMode::Read } else { ReadMode::Map },

@@ -1,70 +1,26 @@
-//! Reading events: their records are copied out of the segments, a few at a time, so that whatever happens to a file
-//! later cannot change an event that was handed out.
+//! Reading events: they are copied out of what holds them, a few at a time, so that whatever happens to a file later
+//! cannot change an event that was handed out.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES};
-use allsource_format::limits::RECORD_BYTES_MAX;
-use allsource_format::partition::{self, KEY_SEPARATOR};
+use allsource_format::partition::KEY_SEPARATOR;
 use allsource_format::record::Record;
-use allsource_format::segment::{RECORDS, partition_and_offset};
-use rkyv::util::AlignedVec;
 use smallvec::SmallVec;
 
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
-use super::scan::runs;
+use super::holder::{Ahead, Wanted};
 use crate::error::ReadError;
 use crate::event::{Block, EntityKeyBuffer, EventRef};
 use crate::planted::{self, Bug};
 use crate::query::Order;
 use crate::sealed::SealedFile;
 
-/// For each partition, where the run lies that was read ahead last.
-pub(crate) type Ahead = Vec<Range<u64>>;
-
-/// Events share memory of up to so many bytes: whoever keeps one of them keeps all of it.
-const BLOCK_BYTES: usize = 1 << 20;
-
 /// So many stretches are summed up to know how long the history of an entity is.
 const STRETCHES_SUMMED: u64 = 16;
-
-/// Makes events of the records at these offsets.
-fn hand_over(bytes: AlignedVec, offsets: &mut SmallVec<[u32; 64]>, into: &mut VecDeque<EventRef>) {
-    let block = Arc::new(Block::new(bytes));
-    into.extend(offsets.drain(..).map(|offset| EventRef::new(Arc::clone(&block), offset)));
-}
-
-/// The length of the record at an offset.
-fn length_at(segment: &SealedFile, offset: u64) -> Result<usize, ReadError> {
-    let length = (u32::from_le_bytes(segment.array(offset)?) as usize).saturating_add(8);
-    match length.is_multiple_of(8) && length <= RECORD_BYTES_MAX {
-        true => Ok(length),
-        false => Err(segment.damaged(offset, "no record begins here")),
-    }
-}
-
-/// Copies a record of this length, which must be that of a position, to the end of `into`.
-fn copy_record(
-    segment: &SealedFile,
-    offset: u64,
-    length: usize,
-    position: u64,
-    into: &mut AlignedVec,
-) -> Result<u32, ReadError> {
-    let start = into.len();
-    let position_of = segment.with(offset, length, |bytes| {
-        into.resize(start, 0);
-        into.extend_from_slice(bytes);
-        Record::at(bytes).map(|record| record.position())
-    })?;
-    match position_of == Ok(position) {
-        true => Ok(u32::try_from(start).unwrap_or(u32::MAX)),
-        false => Err(segment.damaged(offset, "another event is where the index says")),
-    }
-}
 
 /// Whether a record is about the entity of a key.
 fn is_of(record: &Record<'_>, key: &[u8]) -> bool {
@@ -82,10 +38,10 @@ fn end_version(stretch: &Stretch) -> u64 {
 impl Generation {
     /// The event of an ordinal.
     pub(crate) fn event(&self, ordinal: u32) -> Result<EventRef, ReadError> {
-        let place = self.indexed(|index| index.column(PLACES, 8).u64(u64::from(ordinal)))?;
-        let mut bytes = AlignedVec::with_capacity(512);
-        let start = self.copy_event(ordinal, place, self.length_of(place)?, &mut bytes)?;
-        Ok(EventRef::new(Arc::new(Block::new(bytes)), start))
+        let mut events = VecDeque::with_capacity(1);
+        self.fetch(&[ordinal], None, &mut events)?;
+        #[expect(clippy::expect_used, reason = "a holder hands over at least one event")]
+        Ok(events.pop_front().expect("one event was asked for"))
     }
 
     /// The events of the first of these ordinals, in their order: as many as fit into a block, and at least one.
@@ -93,69 +49,23 @@ impl Generation {
     pub(crate) fn fetch(
         &self,
         ordinals: &[u32],
-        mut ahead: Option<&mut Ahead>,
+        ahead: Option<&mut Ahead>,
         into: &mut VecDeque<EventRef>,
     ) -> Result<usize, ReadError> {
-        let places = self.indexed(|index| {
+        let first_position = self.base() + 1;
+        let wanted = self.indexed(|index| {
             let column = index.column(PLACES, 8);
-            ordinals
-                .iter()
-                .map(|ordinal| column.u64(u64::from(*ordinal)))
-                .collect::<Result<SmallVec<[u64; 64]>, _>>()
+            let wanted = |ordinal: &u32| {
+                let position = first_position + u64::from(*ordinal);
+                Ok(Wanted { place: column.u64(u64::from(*ordinal))?, position })
+            };
+            ordinals.iter().map(wanted).collect::<Result<SmallVec<[Wanted; 64]>, ReadError>>()
         })?;
-        if let Some(ahead) = &mut ahead {
-            for (partition, offset) in places.iter().map(|place| partition_and_offset(*place)) {
-                self.read_ahead(partition, offset, ahead)?;
-            }
-        }
-        // Lengths first: the processor waits for many of these scattered looks at once.
-        let lengths = places.iter().map(|place| self.length_of(*place));
-        let lengths = lengths.collect::<Result<SmallVec<[usize; 64]>, _>>()?;
-        let mut bytes = AlignedVec::with_capacity(lengths.iter().sum::<usize>().min(BLOCK_BYTES));
-        let mut offsets = SmallVec::<[u32; 64]>::new();
-        for ((ordinal, place), length) in ordinals.iter().zip(places).zip(lengths) {
-            if bytes.len() + length > BLOCK_BYTES && !offsets.is_empty() {
-                break;
-            }
-            offsets.push(self.copy_event(*ordinal, place, length, &mut bytes)?);
-        }
-        let count = offsets.len();
-        hand_over(bytes, &mut offsets, into);
+        let before = into.len();
+        let count = self.holder.fetch(&wanted, ahead, into)?;
+        assert!(count <= ordinals.len() && (count > 0 || ordinals.is_empty()), "some are handed over");
+        assert!(into.len() == before + count, "as many are handed over as it says");
         Ok(count)
-    }
-
-    /// Has the run read ahead in which a walk over everything goes on: it will read all of it.
-    fn read_ahead(&self, partition: u32, offset: u64, ahead: &mut Ahead) -> Result<(), ReadError> {
-        ahead.resize(ahead.len().max(partition as usize + 1), 0..0);
-        let Some(known) = ahead.get_mut(partition as usize).filter(|known| !known.contains(&offset)) else {
-            return Ok(());
-        };
-        let segment = self.segment(partition)?;
-        let start = segment.header().section(RECORDS).unwrap_or_default().offset;
-        let runs = runs(segment)?.into_iter().map(|run| start + run.offset..start + run.offset + run.bytes);
-        if let Some(run) = runs.into_iter().find(|run| run.contains(&offset)) {
-            segment.will_need(run.start, run.end - run.start);
-            *known = run;
-        }
-        Ok(())
-    }
-
-    fn length_of(&self, place: u64) -> Result<usize, ReadError> {
-        let (partition, offset) = partition_and_offset(place);
-        length_at(self.segment(partition)?, offset).inspect_err(|error| self.note(error))
-    }
-
-    fn copy_event(
-        &self,
-        ordinal: u32,
-        place: u64,
-        length: usize,
-        into: &mut AlignedVec,
-    ) -> Result<u32, ReadError> {
-        let (partition, offset) = partition_and_offset(place);
-        let segment = self.segment(partition)?;
-        let position = self.base() + 1 + u64::from(ordinal);
-        copy_record(segment, offset, length, position, into).inspect_err(|error| self.note(error))
     }
 
     /// Whether the timestamps of some ordinals lie within bounds.
@@ -192,15 +102,11 @@ impl Generation {
 
     /// Whether a stretch is about the entity of a key: others may have the same hash.
     pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, ReadError> {
-        let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
-        let length = length_at(segment, stretch.offset).inspect_err(|error| self.note(error))?;
-        let is_same = segment.with(stretch.offset, length, |bytes| {
-            Record::at(bytes).map(|record| is_of(&record, key) && record.version() == stretch.first_version)
-        });
-        match is_same.inspect_err(|error| self.note(error))? {
-            Ok(is_same) => Ok(is_same),
-            Err(problem) => Err(segment.damaged(stretch.offset, problem)),
-        }
+        let mut is_same = false;
+        self.holder.first_of(stretch, &mut |record| {
+            is_same = is_of(record, key) && record.version() == stretch.first_version;
+        })?;
+        Ok(is_same)
     }
 
     /// Adds the events of a stretch, in an order, if it is about the entity of this key.
@@ -211,26 +117,18 @@ impl Generation {
         order: Order,
         into: &mut VecDeque<EventRef>,
     ) -> Result<(), ReadError> {
-        let segment = self.segment(partition::of_hash(stretch.hash, self.access.partitions))?;
-        let mut bytes = AlignedVec::new();
-        let copy = |found: &[u8]| {
-            bytes.clear();
-            bytes.reserve_exact(found.len());
-            bytes.extend_from_slice(found);
-        };
-        segment.with(stretch.offset, stretch.bytes as usize, copy).inspect_err(|error| self.note(error))?;
-        let block = Arc::new(Block::new(bytes));
+        let block = Arc::new(Block::new(self.holder.stretch(stretch)?));
         let mut offset = 0;
         for number in 0..u64::from(stretch.count) {
             let record = block.bytes().get(offset..).map(Record::at);
             let Some(Ok(record)) = record else {
-                return Err(segment.damaged(stretch.offset, "fewer events are where the index says"));
+                return Err(self.holder.damaged(stretch.offset, "fewer events are where the index says"));
             };
             if number == 0 && !is_of(&record, key) {
                 return Ok(());
             }
             if record.version() != stretch.first_version + number {
-                return Err(segment.damaged(stretch.offset, "other events are where the index says"));
+                return Err(self.holder.damaged(stretch.offset, "other events are where the index says"));
             }
             let event = EventRef::new(Arc::clone(&block), u32::try_from(offset).unwrap_or(u32::MAX));
             match order {

@@ -2,25 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use allsource_format::manifest::{Generation as Entry, Manifest};
 
-use super::{Access, DIR, index_path, partition_dir, segment_path};
+use super::DIR;
 use crate::error::OpenError;
 use crate::platform::Disk;
 
 /// A claim on the files of a generation, shared by everyone who may open one.
 pub(super) struct Files {
-    entry: Entry,
-    access: Access,
+    disk: Arc<dyn Disk>,
+    paths: Vec<String>,
     /// Others hold its events now: the files go with the last claim.
     is_replaced: AtomicBool,
 }
 
 impl Files {
-    pub(super) fn of(entry: Entry, access: Access) -> Self {
-        Self { entry, access, is_replaced: AtomicBool::new(false) }
+    pub(super) fn of(entry: &Entry, disk: Arc<dyn Disk>) -> Self {
+        let paths = entry.files().map(|file| file.name.clone()).to_vec();
+        Self { disk, paths, is_replaced: AtomicBool::new(false) }
     }
 
     pub(super) fn replace(&self) {
@@ -31,42 +33,31 @@ impl Files {
 impl Drop for Files {
     fn drop(&mut self) {
         if *self.is_replaced.get_mut() {
-            remove(&self.access, &self.entry);
+            remove(&*self.disk, &self.paths);
         }
     }
 }
 
-/// Removes the files of a generation that no manifest names, named or not. What cannot be removed now is a leftover that
+/// Removes files of a generation that no manifest names, named or not. What cannot be removed now is a leftover that
 /// the next opening removes.
-pub(crate) fn remove(access: &Access, entry: &Entry) {
-    let segments = (0..access.partitions).map(|partition| segment_path(entry, partition));
-    for path in segments.chain([index_path(entry)]) {
-        let _ = access.disk.remove(&path);
-        let _ = access.disk.remove(&format!("{path}.tmp"));
+pub(crate) fn remove(disk: &dyn Disk, paths: &[String]) {
+    for path in paths {
+        let _ = disk.remove(path);
+        let _ = disk.remove(&format!("{path}.tmp"));
     }
 }
 
 /// Removes files that no generation of the manifest has: left behind by work that never counted, or that was done
 /// when the process ended.
 pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
-    let known: BTreeSet<String> = manifest.generations.iter().map(index_path).collect();
-    remove_unknown(disk, DIR, |name| known.contains(&format!("{DIR}/{name}")))?;
-    for partition in 0..manifest.partitions {
-        let dir = partition_dir(partition);
-        let path = |entry| segment_path(entry, partition);
-        let known: BTreeSet<String> = manifest.generations.iter().map(path).collect();
-        remove_unknown(disk, &dir, |name| known.contains(&format!("{dir}/{name}")))?;
-    }
-    Ok(())
-}
-
-fn remove_unknown(disk: &dyn Disk, dir: &str, is_known: impl Fn(&str) -> bool) -> io::Result<()> {
-    let names = match disk.list(dir) {
+    let files = manifest.generations.iter().flat_map(Entry::files);
+    let known: BTreeSet<String> = files.map(|file| file.name.clone()).collect();
+    let names = match disk.list(DIR) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         names => names?,
     };
-    let unknown = names.iter().filter(|name| is_ours(name) && !is_known(name));
-    unknown.into_iter().try_for_each(|name| disk.remove(&format!("{dir}/{name}")))
+    let ours = names.iter().filter(|name| is_ours(name)).map(|name| format!("{DIR}/{name}"));
+    ours.filter(|path| !known.contains(path)).try_for_each(|path| disk.remove(&path))
 }
 
 /// Whether a name is one that segments and indexes have, or have while they are written: `FIRST-LAST.seg`,

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use allsource_format::index::{
-    ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, RANK_STEP, RANKS, SEGMENTS, SegmentEntry, Stretch,
-    bucket, fanout_bits,
+    ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, RANK_STEP, RANKS, Stretch, bucket, fanout_bits,
 };
 use allsource_format::segment::partition_and_offset;
 use smallvec::SmallVec;
@@ -95,30 +94,21 @@ impl Generation {
 
     /// The sequence within its partition of the last event at or below a position of this generation.
     pub(crate) fn sequence_through(&self, partition: u32, position: u64) -> Result<Option<u64>, ReadError> {
-        self.indexed(|index| {
-            let Some(entry) = segment_entries(index)?.into_iter().find(|entry| entry.partition == partition)
-            else {
-                return Ok(None);
-            };
-            let through = position.saturating_sub(self.base()).min(self.entry.events);
-            let row = (through / RANK_STEP).min(self.entry.events.saturating_sub(1) / RANK_STEP);
+        let segments = self.holder.segments()?;
+        let Some(segment) = segments.iter().find(|segment| segment.partition == partition) else {
+            return Ok(None);
+        };
+        let through = position.saturating_sub(self.base()).min(self.entry.events);
+        let row = (through / RANK_STEP).min(self.entry.events.saturating_sub(1) / RANK_STEP);
+        let count = self.indexed(|index| {
             let ranks = index.column(RANKS, 4);
             let before = ranks.u32(row * u64::from(self.access.partitions) + u64::from(partition))?;
             let mut count = u64::from(before);
             index.column(PLACES, 8).scan(row * RANK_STEP..through, |place| {
                 count += u64::from(partition_and_offset(u64::from_le_bytes(place)).0 == partition);
             })?;
-            Ok(Some(entry.first_sequence - 1 + count))
-        })
+            Ok(count)
+        })?;
+        Ok(Some(segment.first_sequence - 1 + count))
     }
-}
-
-/// The segments an index was made of.
-pub(super) fn segment_entries(index: &SealedFile) -> Result<Vec<SegmentEntry>, ReadError> {
-    let column = index.column(SEGMENTS, 32);
-    let entry = |at| {
-        let bytes: [u8; 32] = column.entry(at)?;
-        SegmentEntry::decode(&bytes).map_err(|problem| index.damaged(0, problem))
-    };
-    (0..column.len()).map(entry).collect()
 }

@@ -1,17 +1,17 @@
 //! Writing the files of a generation: each whole, durable and named before the manifest knows of it.
 
-use std::collections::BTreeSet;
 use std::io;
+use std::ops::RangeInclusive;
 
 use allsource_format::StoreId;
-use allsource_format::index::{self, SegmentEntry};
+use allsource_format::index;
 use allsource_format::limits::RUN_BYTES_MAX;
 use allsource_format::manifest::{File, Generation as Entry, Role};
 use allsource_format::record::Record;
-use allsource_format::sealed::{Header, Kind, source_crc};
-use allsource_format::segment::{RECORDS, RUNS, Run};
+use allsource_format::sealed::{Header, Kind};
+use allsource_format::segment::{RECORDS, RUNS, Run, SEGMENTS, Segment};
 
-use super::{Access, DIR, index_path, partition_dir, remove, segment_path};
+use super::{Access, DIR, path_of, remove};
 use crate::error::ReadError;
 use crate::platform::Disk;
 use crate::sealed::{Target, Writer};
@@ -25,37 +25,53 @@ pub(crate) enum WriteError {
     Read(#[from] ReadError),
 }
 
+/// What a generation holds, counted as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    first_position: u64,
+    last_position: u64,
+    events: u64,
+    min_timestamp: i64,
+    max_timestamp: i64,
+    last_recorded_at: i64,
+}
+
+impl Counted {
+    fn nothing_of(positions: &RangeInclusive<u64>) -> Self {
+        Self {
+            first_position: *positions.start(),
+            last_position: *positions.end(),
+            events: 0,
+            min_timestamp: i64::MAX,
+            max_timestamp: i64::MIN,
+            last_recorded_at: i64::MIN,
+        }
+    }
+}
+
+impl From<&Entry> for Counted {
+    fn from(entry: &Entry) -> Self {
+        let Entry { first_position, last_position, events, .. } = *entry;
+        let Entry { min_timestamp, max_timestamp, last_recorded_at, .. } = *entry;
+        Self { first_position, last_position, events, min_timestamp, max_timestamp, last_recorded_at }
+    }
+}
+
 /// A header that lacks what its sections bring.
-pub(super) fn header(kind: Kind, store: StoreId, epoch: u64, entry: &Entry) -> Header {
+pub(super) fn header(kind: Kind, store: StoreId, epoch: u64, counted: &Counted) -> Header {
     Header {
         kind,
         store,
         epoch,
-        partition: 0,
-        first_position: entry.first_position,
-        last_position: entry.last_position,
-        first_sequence: 0,
-        events: entry.events,
-        min_timestamp: entry.min_timestamp,
-        max_timestamp: entry.max_timestamp,
+        first_position: counted.first_position,
+        last_position: counted.last_position,
+        events: counted.events,
+        min_timestamp: counted.min_timestamp,
+        max_timestamp: counted.max_timestamp,
         checksums: 0,
         checksums_crc: 0,
         source_crc: 0,
         sections: Vec::new(),
-    }
-}
-
-/// The entry of a generation of these positions in which nothing is counted yet.
-pub(super) fn empty_entry(first_position: u64, last_position: u64) -> Entry {
-    Entry {
-        first_position,
-        last_position,
-        events: 0,
-        min_timestamp: i64::MAX,
-        max_timestamp: i64::MIN,
-        last_recorded_at: i64::MIN,
-        source_crc: 0,
-        files: Vec::new(),
     }
 }
 
@@ -64,147 +80,17 @@ pub(crate) struct Builder<'a> {
     access: &'a Access,
     store: StoreId,
     epoch: u64,
-    entry: Entry,
+    counted: Counted,
+    /// The file of segments, then that of the index.
+    paths: [String; 2],
     index: index::Builder,
-    segments: Vec<SegmentEntry>,
-    /// Written, but neither durable nor named.
-    files: Vec<(String, Target)>,
-    is_finished: bool,
-}
-
-/// Half a generation is of no use, and a disk that is full needs the room.
-impl Drop for Builder<'_> {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            remove(self.access, &self.entry);
-        }
-    }
-}
-
-impl<'a> Builder<'a> {
-    /// Begins a generation of these positions.
-    pub(crate) fn new(access: &'a Access, store: StoreId, epoch: u64, first: u64, last: u64) -> Self {
-        let events = usize::try_from(last + 1 - first).unwrap_or(usize::MAX);
-        let index = index::Builder::new(first, events, access.partitions);
-        Self {
-            access,
-            store,
-            epoch,
-            entry: empty_entry(first, last),
-            index,
-            segments: Vec::new(),
-            files: Vec::new(),
-            is_finished: false,
-        }
-    }
-
-    /// Writes the segment of a partition; `fill` hands in its records.
-    pub(crate) fn segment(
-        &mut self,
-        partition: u32,
-        first_sequence: u64,
-        fill: impl FnOnce(&mut Segment<'_>) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
-        let disk = &*self.access.disk;
-        let path = segment_path(&self.entry, partition);
-        disk.create_dir(&partition_dir(partition))?;
-        let mut segment = Segment::new(disk, &path, partition, &mut self.index, &mut self.entry)?;
-        fill(&mut segment)?;
-        let Segment { mut writer, runs, run, total, .. } = segment;
-        assert!(run.events == 0, "the last run was ended");
-        writer.close_section(total.events);
-        writer.open_section(RUNS)?;
-        runs.iter().try_for_each(|run| writer.write(&run.encode()).map(drop))?;
-        writer.close_section(runs.len() as u64);
-        let header = Header {
-            partition,
-            first_sequence,
-            events: total.events,
-            min_timestamp: total.min_timestamp,
-            max_timestamp: total.max_timestamp,
-            ..header(Kind::Segment, self.store, self.epoch, &self.entry)
-        };
-        let (header, header_crc, target) = writer.finish(header)?;
-        self.named(Role::Segment, &path, &header, header_crc);
-        self.files.push((path, target));
-        let (events, bytes) = (total.events, header.file_bytes());
-        self.segments.push(SegmentEntry { partition, header_crc, first_sequence, events, bytes });
-        self.entry.events += events;
-        Ok(())
-    }
-
-    /// Writes the index; what is returned may then be named by a manifest.
-    pub(crate) fn finish(mut self) -> Result<Entry, WriteError> {
-        let disk = &*self.access.disk;
-        let path = index_path(&self.entry);
-        if let Some(position) = self.index.missing() {
-            return Err(
-                ReadError::damaged(path, 0, format!("the event at position {position} is missing")).into()
-            );
-        }
-        self.entry.source_crc =
-            source_crc(self.segments.iter().map(|segment| (segment.partition, segment.header_crc)));
-        let target = Target::create(disk, &format!("{path}.tmp"))?;
-        let header = Header {
-            source_crc: self.entry.source_crc,
-            ..header(Kind::Index, self.store, self.epoch, &self.entry)
-        };
-        let index = std::mem::replace(&mut self.index, index::Builder::new(1, 0, 1));
-        let (header, header_crc, target) = write_index(target, header, index, &self.segments)?;
-        self.named(Role::Index, &path, &header, header_crc);
-        self.files.push((path, target));
-        name(disk, &self.files)?;
-        self.is_finished = true;
-        Ok(self.entry.clone())
-    }
-
-    /// The entry names a file that is written.
-    fn named(&mut self, role: Role, path: &str, header: &Header, checksum: u32) {
-        self.entry.files.push(File { role, name: path.to_owned(), bytes: header.file_bytes(), checksum });
-    }
-}
-
-/// Writes the sections of an index.
-pub(super) fn write_index(
-    target: Target,
-    header: Header,
-    index: index::Builder,
-    segments: &[SegmentEntry],
-) -> io::Result<(Header, u32, Target)> {
-    let mut writer = Writer::new(target);
-    index.finish(segments, |built| {
-        writer.open_section(built.kind)?;
-        writer.write(&built.bytes)?;
-        writer.close_section(built.count);
-        io::Result::Ok(())
-    })?;
-    writer.finish(header)
-}
-
-/// Makes files durable that are whole, then gives them their names, in the place of leftovers of those names if need
-/// be. All are written by then, so that the disk has long begun with the first.
-pub(super) fn name(disk: &dyn Disk, files: &[(String, Target)]) -> io::Result<()> {
-    files.iter().try_for_each(|(_, target)| target.sync())?;
-    for (path, _) in files {
-        match disk.remove(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => disk.rename(&format!("{path}.tmp"), path)?,
-        }
-    }
-    let dirs: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
-    dirs.into_iter().chain([DIR]).try_for_each(|dir| disk.sync_dir(dir))
-}
-
-/// A segment under construction.
-pub(crate) struct Segment<'a> {
-    writer: Writer,
-    partition: u32,
-    index: &'a mut index::Builder,
-    entry: &'a mut Entry,
+    writer: Option<Writer>,
     records_start: u64,
+    segments: Vec<Segment>,
     runs: Vec<Run>,
+    /// The run that is being written.
     run: Run,
-    total: Run,
+    is_finished: bool,
 }
 
 /// A run in which nothing is counted yet.
@@ -218,65 +104,184 @@ const EMPTY: Run = Run {
     max_timestamp: i64::MIN,
 };
 
-impl<'a> Segment<'a> {
-    fn new(
-        disk: &dyn Disk,
-        path: &str,
-        partition: u32,
-        index: &'a mut index::Builder,
-        entry: &'a mut Entry,
+/// Half a generation is of no use, and a disk that is full needs the room.
+impl Drop for Builder<'_> {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            remove(&*self.access.disk, &self.paths);
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// Begins a generation of these positions.
+    pub(crate) fn new(
+        access: &'a Access,
+        store: StoreId,
+        epoch: u64,
+        positions: RangeInclusive<u64>,
     ) -> io::Result<Self> {
-        let mut writer = Writer::new(Target::create(disk, &format!("{path}.tmp"))?);
-        writer.open_section(RECORDS)?;
-        let records_start = writer.offset();
-        Ok(Self {
-            writer,
-            partition,
-            index,
-            entry,
-            records_start,
+        let (first, last) = (*positions.start(), *positions.end());
+        assert!(0 < first && first <= last, "a generation holds events");
+        let events = usize::try_from(last + 1 - first).unwrap_or(usize::MAX);
+        let paths = [path_of(&positions, "seg"), path_of(&positions, "idx")];
+        let [segments, _] = &paths;
+        let target = Target::create(&*access.disk, &format!("{segments}.tmp"))?;
+        let mut builder = Self {
+            access,
+            store,
+            epoch,
+            counted: Counted::nothing_of(&positions),
+            paths,
+            index: index::Builder::new(first, events, access.partitions),
+            writer: Some(Writer::new(target)),
+            records_start: 0,
+            segments: Vec::new(),
             runs: Vec::new(),
             run: EMPTY,
-            total: EMPTY,
-        })
+            is_finished: false,
+        };
+        builder.writer().open_section(RECORDS)?;
+        builder.records_start = builder.writer().offset();
+        Ok(builder)
+    }
+
+    fn writer(&mut self) -> &mut Writer {
+        #[expect(clippy::expect_used, reason = "only finishing takes the writer")]
+        self.writer.as_mut().expect("the builder is not finished")
+    }
+
+    /// Begins the segment of a partition, which has a higher number than the one before.
+    pub(crate) fn begin_segment(&mut self, partition: u32, first_sequence: u64) {
+        assert!(self.run.events == 0, "the last run was ended");
+        assert!(
+            self.segments.last().is_none_or(|last| last.partition < partition && last.runs > 0),
+            "segments follow each other by partition, and none is empty"
+        );
+        self.segments.push(Segment { partition, first_sequence, ..Segment::default() });
     }
 
     /// Adds the next record of the run.
     pub(crate) fn push(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
-        let offset = self.writer.write(record.as_bytes())?;
-        let run = self.runs.len() as u64;
-        self.index.add(record, self.partition, run, offset).map_err(|position| {
-            let path = index_path(self.entry);
-            ReadError::damaged(
-                path,
-                0,
-                format!("the event at position {position} is there twice, or should not be"),
-            )
+        let offset = self.writer().write(record.as_bytes())?;
+        #[expect(clippy::expect_used, reason = "a record is in the segment of its partition")]
+        let segment = self.segments.last_mut().expect("a segment was begun");
+        let number = u64::from(segment.runs);
+        self.index.add(record, segment.partition, number, offset).map_err(|position| {
+            let problem = format!("the event at position {position} is there twice, or should not be");
+            ReadError::damaged(DIR, 0, problem)
         })?;
-        for count in [&mut self.run, &mut self.total] {
-            if count.events == 0 {
-                count.offset = offset - self.records_start;
-            }
-            count.bytes += record.as_bytes().len() as u64;
-            count.events += 1;
-            count.first_position = count.first_position.min(record.position());
-            count.last_position = count.last_position.max(record.position());
-            count.min_timestamp = count.min_timestamp.min(record.timestamp());
-            count.max_timestamp = count.max_timestamp.max(record.timestamp());
+        let bytes = record.as_bytes().len() as u64;
+        let run = &mut self.run;
+        if run.events == 0 {
+            run.offset = offset - self.records_start;
         }
-        self.entry.min_timestamp = self.entry.min_timestamp.min(record.timestamp());
-        self.entry.max_timestamp = self.entry.max_timestamp.max(record.timestamp());
-        self.entry.last_recorded_at = self.entry.last_recorded_at.max(record.recorded_at());
+        run.bytes += bytes;
+        run.events += 1;
+        run.first_position = run.first_position.min(record.position());
+        run.last_position = run.last_position.max(record.position());
+        run.min_timestamp = run.min_timestamp.min(record.timestamp());
+        run.max_timestamp = run.max_timestamp.max(record.timestamp());
+        segment.events += 1;
+        segment.bytes += bytes;
+        let counted = &mut self.counted;
+        counted.events += 1;
+        counted.min_timestamp = counted.min_timestamp.min(record.timestamp());
+        counted.max_timestamp = counted.max_timestamp.max(record.timestamp());
+        counted.last_recorded_at = counted.last_recorded_at.max(record.recorded_at());
         Ok(())
     }
 
     /// Ends the run.
     pub(crate) fn end_run(&mut self) {
         let run = std::mem::replace(&mut self.run, EMPTY);
-        if run.events > 0 {
+        if run.events > 0
+            && let Some(segment) = self.segments.last_mut()
+        {
+            segment.runs += 1;
             self.runs.push(run);
         }
     }
+
+    /// Writes what is left; what is returned may then be named by a manifest.
+    pub(crate) fn finish(mut self) -> Result<Entry, WriteError> {
+        assert!(self.run.events == 0, "the last run was ended");
+        if let Some(position) = self.index.missing() {
+            let problem = format!("the event at position {position} is missing");
+            return Err(ReadError::damaged(DIR, 0, problem).into());
+        }
+        let segments = self.finish_segments()?;
+        let (disk, [_, path]) = (&*self.access.disk, &self.paths);
+        let target = Target::create(disk, &format!("{path}.tmp"))?;
+        let header = Header {
+            source_crc: segments.checksum,
+            ..header(Kind::Index, self.store, self.epoch, &self.counted)
+        };
+        let index = std::mem::replace(&mut self.index, index::Builder::new(1, 0, 1));
+        let (header, checksum, target) = write_index(target, header, index)?;
+        // Synced and closed one after the other: a generation never holds more than one file open.
+        target.sync()?;
+        drop(target);
+        name(disk, &self.paths)?;
+        self.is_finished = true;
+        let Counted { first_position, last_position, events, .. } = self.counted;
+        let Counted { min_timestamp, max_timestamp, last_recorded_at, .. } = self.counted;
+        Ok(Entry {
+            first_position,
+            last_position,
+            events,
+            min_timestamp,
+            max_timestamp,
+            last_recorded_at,
+            index: File { role: Role::Index, name: path.clone(), bytes: header.file_bytes(), checksum },
+            segments,
+        })
+    }
+
+    fn finish_segments(&mut self) -> io::Result<File> {
+        let (runs, segments) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.segments));
+        #[expect(clippy::expect_used, reason = "only this takes the writer")]
+        let mut writer = self.writer.take().expect("the builder is not finished");
+        writer.close_section(self.counted.events);
+        writer.open_section(RUNS)?;
+        runs.iter().try_for_each(|run| writer.write(&run.encode()).map(drop))?;
+        writer.close_section(runs.len() as u64);
+        writer.open_section(SEGMENTS)?;
+        segments.iter().try_for_each(|segment| writer.write(&segment.encode()).map(drop))?;
+        writer.close_section(segments.len() as u64);
+        let header = header(Kind::Segments, self.store, self.epoch, &self.counted);
+        let (header, checksum, target) = writer.finish(header)?;
+        target.sync()?;
+        let ([name, _], bytes) = (&self.paths, header.file_bytes());
+        Ok(File { role: Role::Segments, name: name.clone(), bytes, checksum })
+    }
+}
+
+/// Writes the sections of an index.
+pub(super) fn write_index(
+    target: Target,
+    header: Header,
+    index: index::Builder,
+) -> io::Result<(Header, u32, Target)> {
+    let mut writer = Writer::new(target);
+    index.finish(|built| {
+        writer.open_section(built.kind)?;
+        writer.write(&built.bytes)?;
+        writer.close_section(built.count);
+        io::Result::Ok(())
+    })?;
+    writer.finish(header)
+}
+
+/// Gives files that are durable their names, in the place of leftovers of those names if need be.
+pub(super) fn name(disk: &dyn Disk, paths: &[String]) -> io::Result<()> {
+    for path in paths {
+        match disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => disk.rename(&format!("{path}.tmp"), path)?,
+        }
+    }
+    disk.sync_dir(DIR)
 }
 
 /// Where the next run of a partition ends: how many of these lengths it takes, at least one.

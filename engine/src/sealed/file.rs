@@ -220,13 +220,13 @@ impl SealedFile {
     pub(crate) fn compare_with(&self, other: &Self) -> Result<(), ReadError> {
         if (&self.header.sections, self.header.checksums) != (&other.header.sections, other.header.checksums)
         {
-            return Err(self.damaged(0, "the sections are not those that the segments give"));
+            return Err(self.damaged(0, "the sections are not those that the records give"));
         }
         let unlike = self.checksums.iter().zip(&other.checksums).position(|(one, other)| one != other);
         match unlike {
             None => Ok(()),
             Some(block) => {
-                Err(self.damaged(block_start(block), "a block is not the one that the segments give"))
+                Err(self.damaged(block_start(block), "a block is not the one that the records give"))
             }
         }
     }
@@ -234,12 +234,6 @@ impl SealedFile {
     /// Reads a block once more and compares its checksum. False: there is no such block.
     pub(crate) fn check_again(&self, block: usize) -> Result<bool, ReadError> {
         if block < self.checksums.len() { self.compare(block).map(|_| true) } else { Ok(false) }
-    }
-
-    /// Compares every block; returns how many bytes the file has.
-    pub(crate) fn check_all(&self) -> Result<u64, ReadError> {
-        (0..self.checksums.len()).try_for_each(|block| self.compare(block).map(drop))?;
-        Ok(self.header.file_bytes())
     }
 }
 
@@ -255,6 +249,3 @@ fn overlap(from: &[u8], start: u64, offset: u64, into: &mut [u8]) {
     let into = into.get_mut(skipped(start.saturating_sub(offset))..).unwrap_or(&mut []);
     into.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,19 +9,18 @@ use allsource_format::segment::Run;
 
 use super::{Upkeep, UpkeepError, count};
 use crate::error::ReadError;
-use crate::generation::{Builder, Generation, Records, Segment, WriteError, run_length, runs};
-use crate::sealed::SealedFile;
+use crate::generation::{Builder, Generation, Holder, WriteError, run_length};
 
 /// So many generations of one size become one.
 const FANIN: usize = 8;
 /// A merged generation holds at most so many events: its index is built in memory, at about 40 bytes an event.
 const EVENTS_MAX: u64 = 4 << 20;
-/// A merged segment is at most so long, on average (512 MiB).
+/// The segment of a partition is at most this long after a merge, on average (512 MiB).
 const SEGMENT_BYTES_MAX: u64 = 512 << 20;
 
 /// Which of these generations should become one: the newest that are of one size or smaller, if there are enough.
 pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usize>> {
-    let tier = |entry: &Entry| entry.segment_bytes().max(1).ilog2() / FANIN.ilog2();
+    let tier = |entry: &Entry| entry.segments.bytes.max(1).ilog2() / FANIN.ilog2();
     let mut tiers: Vec<u32> = generations.iter().map(tier).collect();
     tiers.sort_unstable();
     tiers.dedup();
@@ -32,7 +31,7 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
         let (mut events, mut bytes) = (0, 0);
         let fitting = generations.iter().rev().take(count).take_while(|entry| {
             events += entry.events;
-            bytes += entry.segment_bytes();
+            bytes += entry.segments.bytes;
             events <= EVENTS_MAX && bytes <= SEGMENT_BYTES_MAX * u64::from(partitions)
         });
         let tiers: Vec<u32> = fitting.map(tier).collect();
@@ -52,17 +51,19 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let sources = layers.generations.get(range.clone()).unwrap_or(&[]);
     let (Some(oldest), Some(newest)) = (sources.first(), sources.last()) else { return Ok(false) };
     let (first, last) = (oldest.entry().first_position, newest.entry().last_position);
-    sources.iter().try_for_each(|source| source.check_segments()).map_err(WriteError::from)?;
-    let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first, last);
+    let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first..=last)
+        .map_err(WriteError::from)?;
+    let segments = sources.iter().map(|source| Ok((source.holder(), source.holder().segments()?)));
+    let segments = segments.collect::<Result<Vec<_>, ReadError>>().map_err(WriteError::from)?;
     for partition in 0..upkeep.access.partitions {
-        let segments = sources.iter().filter(|source| source.has_segment(partition));
-        let segments: Vec<&SealedFile> = segments
-            .map(|source| source.segment(partition))
-            .collect::<Result<_, _>>()
-            .map_err(WriteError::from)?;
-        if let Some(first) = segments.first() {
-            let first_sequence = first.header().first_sequence;
-            builder.segment(partition, first_sequence, |segment| fill(segment, &segments))?;
+        let of_partition = segments.iter().filter_map(|(holder, segments)| {
+            let segment = segments.iter().find(|segment| segment.partition == partition)?;
+            Some((*holder, segment.first_sequence))
+        });
+        let of_partition: Vec<(&dyn Holder, u64)> = of_partition.collect();
+        if let Some((_, first_sequence)) = of_partition.first() {
+            builder.begin_segment(partition, *first_sequence);
+            fill(&mut builder, partition, &of_partition)?;
         }
     }
     let entry = builder.finish()?;
@@ -74,7 +75,7 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         }),
     )?;
     sources.iter().for_each(|source| source.replace());
-    let merged_bytes = entry.segment_bytes();
+    let merged_bytes = entry.segments.bytes;
     let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
     upkeep.store.change(|layers| drop(layers.generations.splice(range, [generation])));
     count(&upkeep.done.merges, 1);
@@ -82,16 +83,16 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     Ok(true)
 }
 
-fn fill(segment: &mut Segment<'_>, sources: &[&SealedFile]) -> Result<(), WriteError> {
-    let mut all: Vec<(&SealedFile, Run)> = Vec::new();
-    for source in sources {
-        all.extend(runs(source)?.into_iter().map(|run| (*source, run)));
+fn fill(builder: &mut Builder<'_>, partition: u32, sources: &[(&dyn Holder, u64)]) -> Result<(), WriteError> {
+    let mut all: Vec<(&dyn Holder, Run)> = Vec::new();
+    for (source, _) in sources {
+        all.extend(source.runs(partition)?.into_iter().map(|run| (*source, run)));
     }
     let mut left = &all[..];
     while !left.is_empty() {
         let (joined, rest) = left.split_at(run_length(left.iter().map(|(_, run)| run.bytes)));
-        join(segment, joined)?;
-        segment.end_run();
+        join(builder, joined)?;
+        builder.end_run();
         left = rest;
     }
     Ok(())
@@ -99,9 +100,9 @@ fn fill(segment: &mut Segment<'_>, sources: &[&SealedFile]) -> Result<(), WriteE
 
 /// Makes one run of some that follow each other. Of an entity that is in several, the earlier run has the earlier
 /// versions.
-fn join(segment: &mut Segment<'_>, sources: &[(&SealedFile, Run)]) -> Result<(), WriteError> {
-    let mut lanes =
-        sources.iter().map(|(file, run)| Records::of(file, run)).collect::<Result<Vec<_>, ReadError>>()?;
+fn join(builder: &mut Builder<'_>, sources: &[(&dyn Holder, Run)]) -> Result<(), WriteError> {
+    let lanes = sources.iter().map(|(source, run)| source.records(run));
+    let mut lanes = lanes.collect::<Result<Vec<_>, ReadError>>()?;
     for lane in &mut lanes {
         lane.advance()?;
     }
@@ -113,7 +114,7 @@ fn join(segment: &mut Segment<'_>, sources: &[(&SealedFile, Run)]) -> Result<(),
         let Some((_, number)) = keys.min() else { return Ok(()) };
         if let Some(lane) = lanes.get_mut(number) {
             if let Some((_, record)) = lane.current() {
-                segment.push(&record)?;
+                builder.push(&record)?;
             }
             lane.advance()?;
         }

@@ -5,22 +5,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use allsource_format::sealed::{BLOCK_BYTES, Kind};
+use allsource_format::sealed::BLOCK_BYTES;
 
 use super::{Upkeep, count};
-use crate::generation::Generation;
-use crate::sealed::SealedFile;
+use crate::generation::{Generation, Reread};
 
 /// After a whole round it rests: a small store need not be read all the time.
 const ROUND: Duration = Duration::from_secs(3600);
 
-/// A file of a generation, and what of it was looked at.
+/// A file of a generation, open once its first block was looked at.
 struct Work {
     generation: Weak<Generation>,
     path: String,
-    kind: Kind,
-    /// Open, with the next block to be looked at.
-    open: Option<(SealedFile, usize)>,
+    open: Option<Box<dyn Reread>>,
 }
 
 /// How far the scrubber is.
@@ -71,7 +68,7 @@ impl Upkeep {
         let layers = self.store.layers();
         let files = layers.generations.iter().flat_map(|generation| {
             let files = generation.files().into_iter();
-            files.map(|(path, kind)| Work { generation: Arc::downgrade(generation), path, kind, open: None })
+            files.map(|path| Work { generation: Arc::downgrade(generation), path, open: None })
         });
         files.collect()
     }
@@ -80,20 +77,16 @@ impl Upkeep {
     fn look(&self, work: &mut Work) -> bool {
         // One that was merged meanwhile is gone, or about to be.
         let Some(generation) = work.generation.upgrade() else { return false };
-        let disk = &*self.access.disk;
         let looked = match &mut work.open {
-            Some((file, next)) => {
-                *next += 1;
-                file.check_again(*next - 1)
-            }
-            None => SealedFile::open_past_cache(disk, &work.path, work.kind).map(|file| {
-                work.open = Some((file, 0));
+            Some(open) => open.check_next().map(|checked| checked.is_some()),
+            None => generation.reread(&work.path).map(|open| {
+                work.open = Some(open);
                 true
             }),
         };
         looked.unwrap_or_else(|error| {
             self.access.damages.note(&error);
-            let is_to_rebuild = work.kind == Kind::Index && error.damage().is_some();
+            let is_to_rebuild = generation.is_index(&work.path) && error.damage().is_some();
             if is_to_rebuild && let Err(error) = generation.condemn_index() {
                 self.access.damages.note(&error);
             }

@@ -6,7 +6,7 @@ use allsource_format::partition::key_hash;
 
 use super::{Upkeep, UpkeepError, count};
 use crate::event::EventRef;
-use crate::generation::{Builder, Generation, Segment, WriteError, run_length};
+use crate::generation::{Builder, Generation, WriteError, run_length};
 use crate::tail::Tail;
 
 /// Seals the oldest frozen tail. False: there is none.
@@ -16,12 +16,13 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     upkeep.check_not_fenced()?;
     let (first, last) = (tail.base() + 1, tail.last_position());
     assert!(first <= last, "an empty tail is not frozen");
-    let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first, last);
+    let builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first..=last);
+    let mut builder = builder.map_err(WriteError::from)?;
     for partition in 0..upkeep.access.partitions {
         let ordinals = tail.partition(partition).map(|ordinals| ordinals.to_vec()).unwrap_or_default();
         if !ordinals.is_empty() {
-            let first_sequence = tail.sequence_through(partition, tail.base()) + 1;
-            builder.segment(partition, first_sequence, |segment| fill(segment, tail, &ordinals))?;
+            builder.begin_segment(partition, tail.sequence_through(partition, tail.base()) + 1);
+            fill(&mut builder, tail, &ordinals)?;
         }
     }
     let entry = builder.finish()?;
@@ -32,7 +33,7 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
             *sequences = tail.sequences_through(last);
         }),
     )?;
-    let sealed_bytes = entry.segment_bytes();
+    let sealed_bytes = entry.segments.bytes;
     let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
     upkeep.store.change(|layers| {
         layers.tails.remove(0);
@@ -44,7 +45,7 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     Ok(true)
 }
 
-fn fill(segment: &mut Segment<'_>, tail: &Tail, mut ordinals: &[u32]) -> Result<(), WriteError> {
+fn fill(builder: &mut Builder<'_>, tail: &Tail, mut ordinals: &[u32]) -> Result<(), WriteError> {
     while !ordinals.is_empty() {
         let lengths = ordinals
             .iter()
@@ -52,9 +53,9 @@ fn fill(segment: &mut Segment<'_>, tail: &Tail, mut ordinals: &[u32]) -> Result<
         let (run, rest) = ordinals.split_at(run_length(lengths));
         let events = run.iter().filter_map(|ordinal| tail.event(*ordinal)).collect();
         for event in sorted(events) {
-            segment.push(&event.record())?;
+            builder.push(&event.record())?;
         }
-        segment.end_run();
+        builder.end_run();
         ordinals = rest;
     }
     Ok(())

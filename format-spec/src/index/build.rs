@@ -4,9 +4,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::{
-    ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANK_STEP, RANKS, SEGMENTS, STRETCH_EVENTS_MAX,
-    SegmentEntry, Stretch, TAG_KEYS, TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES, bucket,
-    fanout_bits, id_entry,
+    ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANK_STEP, RANKS, STRETCH_EVENTS_MAX, Stretch,
+    TAG_KEYS, TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES, bucket, fanout_bits, id_entry,
 };
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::record::Record;
@@ -68,7 +67,7 @@ impl Builder {
         }
     }
 
-    /// Adds a record that lies at `offset` of the segment of its partition, in a run of this number. The records
+    /// Adds a record that lies at `offset` of the file of segments, in a run of this number of its partition. The records
     /// of a run come in their order.
     ///
     /// # Errors
@@ -146,12 +145,7 @@ impl Builder {
     ///
     /// # Errors
     /// Those of `write`.
-    pub fn finish<E>(
-        mut self,
-        segments: &[SegmentEntry],
-        mut write: impl FnMut(Built) -> Result<(), E>,
-    ) -> Result<(), E> {
-        write(entries(SEGMENTS, segments.iter().map(SegmentEntry::encode)))?;
+    pub fn finish<E>(mut self, mut write: impl FnMut(Built) -> Result<(), E>) -> Result<(), E> {
         let ranks = self.ranks();
         write(entries(PLACES, self.places.drain(..).map(u64::to_le_bytes)))?;
         self.places = Vec::new();

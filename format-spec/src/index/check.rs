@@ -1,55 +1,38 @@
 //! Checking an index: it is the one that its segments give, byte for byte.
 
 use super::{
-    Builder, Built, ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, SEGMENTS, SegmentEntry, TAG_KEYS,
-    TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES,
+    Builder, Built, ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, TAG_KEYS, TAG_LISTS, TAGS, TIMES,
+    TYPE_KEYS, TYPE_LISTS, TYPES,
 };
 use crate::error::FormatError;
 use crate::partition::{entity_key, is_valid_count, of_key};
-use crate::sealed::{self, Header, Kind, source_crc};
-use crate::segment::Segment;
+use crate::sealed::{self, Header, Kind};
+use crate::segment::Segments;
 
-/// Checks a whole index against the segments of its generation, which come in the order of partitions, of a store
-/// with so many partitions.
+/// Checks a whole index against the segments of its generation, of a store with so many partitions.
 ///
 /// # Errors
-/// What is wrong with it, or with the segments beside each other.
-pub fn check(bytes: &[u8], segments: &[Segment<'_>], partitions: u32) -> Result<Header, FormatError> {
+/// What is wrong with it, or with the segments.
+pub fn check(bytes: &[u8], segments: &Segments<'_>, partitions: u32) -> Result<Header, FormatError> {
     let header = sealed::check(bytes, Kind::Index)?;
     if expected_header(&header, segments) != header {
         return Err(FormatError::Differs("header of the index"));
     }
-    let builder = build(&header, segments, partitions)?;
-    let entry = |segment: &Segment<'_>| SegmentEntry {
-        partition: segment.header().partition,
-        header_crc: segment.header_crc(),
-        first_sequence: segment.header().first_sequence,
-        events: segment.header().events,
-        bytes: segment.header().file_bytes(),
-    };
-    let entries: Vec<SegmentEntry> = segments.iter().map(entry).collect();
-    builder.finish(&entries, |built| compare(&header, bytes, &built))?;
+    let builder = build(segments, partitions)?;
+    builder.finish(|built| compare(&header, bytes, &built))?;
     Ok(header)
 }
 
-/// What the header should be.
-fn expected_header(header: &Header, segments: &[Segment<'_>]) -> Header {
-    let headers = || segments.iter().map(Segment::header);
-    let crcs = segments.iter().map(|segment| (segment.header().partition, segment.header_crc()));
-    Header {
-        epoch: headers().map(|header| header.epoch).max().unwrap_or(0),
-        partition: 0,
-        first_sequence: 0,
-        events: headers().fold(0, |sum, header| header.events.saturating_add(sum)),
-        min_timestamp: headers().map(|header| header.min_timestamp).min().unwrap_or(0),
-        max_timestamp: headers().map(|header| header.max_timestamp).max().unwrap_or(0),
-        source_crc: source_crc(crcs),
-        ..header.clone()
-    }
+/// What the header should be: but for the sections, that of the segments.
+fn expected_header(header: &Header, segments: &Segments<'_>) -> Header {
+    let Header { checksums, checksums_crc, sections, .. } = header.clone();
+    let source_crc = segments.header_crc();
+    Header { kind: Kind::Index, checksums, checksums_crc, source_crc, sections, ..segments.header().clone() }
 }
 
-/// Makes the index anew.
-fn build(header: &Header, segments: &[Segment<'_>], partitions: u32) -> Result<Builder, FormatError> {
+/// Rebuilds the index.
+fn build(segments: &Segments<'_>, partitions: u32) -> Result<Builder, FormatError> {
+    let header = segments.header();
     let events = u32::try_from(header.events).ok().and_then(|events| usize::try_from(events).ok());
     let events =
         events.filter(|_| header.events.checked_sub(1) == Some(header.last_position - header.first_position));
@@ -58,26 +41,13 @@ fn build(header: &Header, segments: &[Segment<'_>], partitions: u32) -> Result<B
         return Err(FormatError::Range("partition count"));
     }
     let mut builder = Builder::new(header.first_position, events, partitions);
-    let mut next = 0;
-    for segment in segments {
-        let Header { store, partition, first_position, last_position, .. } = *segment.header();
-        if partition < next {
-            return Err(FormatError::Order("segment"));
+    for placed in segments.records() {
+        let (record, partition) = (placed.record, placed.partition);
+        if of_key(&entity_key(record.tenant(), record.entity_id()), partitions) != partition {
+            return Err(FormatError::Range("partition of a record"));
         }
-        if (store, first_position, last_position)
-            != (header.store, header.first_position, header.last_position)
-        {
-            return Err(FormatError::Differs("store or range of the index"));
-        }
-        for placed in segment.records() {
-            let record = placed.record;
-            if of_key(&entity_key(record.tenant(), record.entity_id()), partitions) != partition {
-                return Err(FormatError::Range("partition of a record"));
-            }
-            let added = builder.add(&record, partition, placed.run, placed.offset);
-            added.map_err(|_| FormatError::Range("position of a record"))?;
-        }
-        next = partition + 1;
+        let added = builder.add(&record, partition, placed.run, placed.offset);
+        added.map_err(|_| FormatError::Range("position of a record"))?;
     }
     Ok(builder)
 }
@@ -91,7 +61,6 @@ fn compare(header: &Header, bytes: &[u8], built: &Built) -> Result<(), FormatErr
 
 const fn name(kind: u32) -> &'static str {
     match kind {
-        SEGMENTS => "section of segments",
         PLACES => "section of places",
         TIMES => "section of timestamps",
         ENTITIES => "section of entities",

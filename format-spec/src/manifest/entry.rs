@@ -2,25 +2,25 @@
 
 use crate::bytes::{all_zero, i64_at, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
-use crate::limits::{FILE_NAME_BYTES_MAX, PARTITIONS_MAX};
+use crate::limits::FILE_NAME_BYTES_MAX;
 
 /// Size of an entry before its files.
 pub const ENTRY_BYTES: usize = 64;
 /// Size of a file in an entry before its name.
 const FILE_BYTES: usize = 16;
-/// Most files of an entry.
-const FILES_MAX: usize = PARTITIONS_MAX as usize + 1;
+/// Files of an entry.
+const FILES: usize = 2;
 /// Size of the largest entry.
-pub const ENTRY_BYTES_MAX: usize = ENTRY_BYTES + FILES_MAX * (FILE_BYTES + FILE_NAME_BYTES_MAX + 1);
+pub const ENTRY_BYTES_MAX: usize = ENTRY_BYTES + FILES * (FILE_BYTES + FILE_NAME_BYTES_MAX + 1);
 
-/// The kind of an entry whose records lie in segments.
+/// The kind of an entry whose records lie in a file of segments.
 const SEGMENTS: u16 = 1;
 
 /// What a file of an entry holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Records.
-    Segment,
+    /// Records: a file of segments.
+    Segments,
     /// What finds them.
     Index,
 }
@@ -28,7 +28,7 @@ pub enum Role {
 impl Role {
     fn number(self) -> u16 {
         match self {
-            Self::Segment => 1,
+            Self::Segments => 1,
             Self::Index => 2,
         }
     }
@@ -47,7 +47,7 @@ pub struct File {
     pub checksum: u32,
 }
 
-/// The sealed events of consecutive positions: a segment for each partition that has any, and one index over all.
+/// The sealed events of consecutive positions: a file of segments, and an index over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
     /// Position of its first event.
@@ -62,48 +62,40 @@ pub struct Generation {
     pub max_timestamp: i64,
     /// When its last event was committed, in the same unit.
     pub last_recorded_at: i64,
-    /// [`crate::sealed::source_crc`] of its segments.
-    pub source_crc: u32,
-    /// Its files: segments in the order of partitions, then the index.
-    pub files: Vec<File>,
+    /// The file of its segments.
+    pub segments: File,
+    /// The file of its index.
+    pub index: File,
 }
 
 impl Generation {
-    /// Bytes of its segments.
-    pub fn segment_bytes(&self) -> u64 {
-        self.segments().map(|file| file.bytes).sum()
-    }
-
-    /// Its segments.
-    pub fn segments(&self) -> impl Iterator<Item = &File> {
-        self.files.iter().filter(|file| file.role == Role::Segment)
+    /// Its files.
+    pub fn files(&self) -> [&File; FILES] {
+        [&self.segments, &self.index]
     }
 
     /// How many bytes it takes in a manifest.
     pub fn encoded_bytes(&self) -> usize {
-        ENTRY_BYTES + self.files.iter().map(File::encoded_bytes).sum::<usize>()
+        ENTRY_BYTES + self.files().map(File::encoded_bytes).iter().sum::<usize>()
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let length = u32::try_from(self.encoded_bytes());
-        #[expect(clippy::expect_used, reason = "an entry has at most 1,025 files with names of 255 bytes")]
+        #[expect(clippy::expect_used, reason = "an entry has two files with names of at most 255 bytes")]
         let length = length.expect("an entry is far smaller than 4 GiB");
-        #[expect(clippy::expect_used, reason = "an entry has at most 1,025 files")]
-        let files = u16::try_from(self.files.len()).expect("an entry has few files");
         let mut entry = [0; ENTRY_BYTES];
         put(&mut entry, 0, &length.to_le_bytes());
         put(&mut entry, 4, &SEGMENTS.to_le_bytes());
-        put(&mut entry, 6, &files.to_le_bytes());
+        put(&mut entry, 6, &(FILES as u16).to_le_bytes());
         put(&mut entry, 8, &self.first_position.to_le_bytes());
         put(&mut entry, 16, &self.last_position.to_le_bytes());
         put(&mut entry, 24, &self.events.to_le_bytes());
         put(&mut entry, 32, &self.min_timestamp.to_le_bytes());
         put(&mut entry, 40, &self.max_timestamp.to_le_bytes());
         put(&mut entry, 48, &self.last_recorded_at.to_le_bytes());
-        put(&mut entry, 56, &self.source_crc.to_le_bytes());
         out.extend_from_slice(&entry);
-        self.files.iter().for_each(|file| file.encode(out));
+        self.files().iter().for_each(|file| file.encode(out));
         assert_eq!(out.len() - start, self.encoded_bytes(), "an entry has the length it states");
     }
 
@@ -119,12 +111,14 @@ impl Generation {
         if kind != SEGMENTS {
             return Err(FormatError::Kind { what: "an entry of the manifest", kind });
         }
-        all_zero(entry.get(60..ENTRY_BYTES).unwrap_or(&[1]), "reserved bytes of an entry")?;
-        let (mut files, mut rest) = (Vec::new(), entry.get(ENTRY_BYTES..).unwrap_or(&[]));
-        for _ in 0..u16_at(entry, 6)? {
-            let (file, after) = File::decode(rest)?;
-            files.push(file);
-            rest = after;
+        all_zero(entry.get(56..ENTRY_BYTES).unwrap_or(&[1]), "reserved bytes of an entry")?;
+        if u16_at(entry, 6)? as usize != FILES {
+            return Err(FormatError::Range("files of a generation"));
+        }
+        let (segments, rest) = File::decode(entry.get(ENTRY_BYTES..).unwrap_or(&[]))?;
+        let (index, rest) = File::decode(rest)?;
+        if [segments.role, index.role] != [Role::Segments, Role::Index] {
+            return Err(FormatError::Range("files of a generation"));
         }
         if !rest.is_empty() {
             return Err(FormatError::Range("length of an entry"));
@@ -136,23 +130,17 @@ impl Generation {
             min_timestamp: i64_at(entry, 32)?,
             max_timestamp: i64_at(entry, 40)?,
             last_recorded_at: i64_at(entry, 48)?,
-            source_crc: u32_at(entry, 56)?,
-            files,
+            segments,
+            index,
         };
         Ok((generation, after))
     }
 
-    pub(super) fn check(&self, partitions: u32) -> Result<(), FormatError> {
+    pub(super) fn check(&self) -> Result<(), FormatError> {
         let is_counted = self.last_position >= self.first_position
             && self.events == self.last_position - self.first_position + 1
             && self.events <= u64::from(u32::MAX);
-        if !is_counted {
-            return Err(FormatError::Range("number of events of a generation"));
-        }
-        let segments = self.segments().count();
-        let is_divided = (1..=partitions as usize).contains(&segments) && self.files.len() == segments + 1;
-        let is_last_index = self.files.last().is_some_and(|file| file.role == Role::Index);
-        if is_divided && is_last_index { Ok(()) } else { Err(FormatError::Range("files of a generation")) }
+        if is_counted { Ok(()) } else { Err(FormatError::Range("number of events of a generation")) }
     }
 }
 
@@ -176,7 +164,7 @@ impl File {
 
     fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), FormatError> {
         let role = match u16_at(bytes, 12)? {
-            1 => Role::Segment,
+            1 => Role::Segments,
             2 => Role::Index,
             kind => return Err(FormatError::Kind { what: "a file of the manifest", kind }),
         };

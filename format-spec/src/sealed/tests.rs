@@ -27,13 +27,11 @@ pub(crate) fn file(header: Header, sections: &[(u32, u64, Vec<u8>)]) -> AlignedV
 
 fn header() -> Header {
     Header {
-        kind: Kind::Segment,
+        kind: Kind::Segments,
         store: [7; 16],
         epoch: 3,
-        partition: 5,
         first_position: 10,
         last_position: 90,
-        first_sequence: 4,
         events: 11,
         min_timestamp: -5,
         max_timestamp: 6,
@@ -47,12 +45,12 @@ fn header() -> Header {
 #[test]
 fn a_header_comes_back_and_no_flipped_bit_is_accepted() {
     let good = header().encode();
-    assert_eq!(Header::decode(&good, Kind::Segment), Ok(header()));
+    assert_eq!(Header::decode(&good, Kind::Segments), Ok(header()));
     assert!(Header::decode(&good, Kind::Index).is_err());
     for bit in 0..good.len() * 8 {
         let mut bad = good;
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(Header::decode(&bad, Kind::Segment).is_err(), "bit {bit}");
+        assert!(Header::decode(&bad, Kind::Segments).is_err(), "bit {bit}");
     }
 }
 
@@ -74,7 +72,7 @@ fn a_section_lies_where_the_one_before_ends_and_nowhere_else() {
     let check = |sections: &[(u32, u64, u64)], checksums: u64, expected: Result<(), FormatError>| {
         let entry = |&(kind, offset, bytes): &(u32, u64, u64)| Section { kind, offset, bytes, count: 1 };
         let header = Header { sections: sections.iter().map(entry).collect(), checksums, ..header() };
-        assert_eq!(Header::decode(&header.encode(), Kind::Segment).map(drop), expected, "{sections:?}");
+        assert_eq!(Header::decode(&header.encode(), Kind::Segments).map(drop), expected, "{sections:?}");
     };
     let (section, checksums) =
         (Err(FormatError::Range("place of a section")), Err(FormatError::Range("place of the checksums")));
@@ -98,27 +96,27 @@ fn a_section_lies_where_the_one_before_ends_and_nowhere_else() {
 fn every_byte_of_a_file_is_covered() {
     let sections = [(1, 1, vec![3; 70_000]), (2, 0, Vec::new()), (3, 7, vec![4; 17])];
     let good = file(header(), &sections);
-    assert_eq!(check(&good, Kind::Segment).unwrap().blocks(), 2);
+    assert_eq!(check(&good, Kind::Segments).unwrap().blocks(), 2);
     for offset in (0..good.len()).step_by(7) {
         let mut bad = good.clone();
         bad[offset] ^= 16;
-        assert!(check(&bad, Kind::Segment).is_err(), "byte {offset}");
+        assert!(check(&bad, Kind::Segments).is_err(), "byte {offset}");
     }
     for length in (0..good.len()).step_by(61) {
-        assert!(check(&good[..length], Kind::Segment).is_err(), "cut to {length}");
+        assert!(check(&good[..length], Kind::Segments).is_err(), "cut to {length}");
     }
     let longer = [&good[..], &[0]].concat();
-    assert_eq!(check(&longer, Kind::Segment), Err(FormatError::Range("length of a sealed file")));
+    assert_eq!(check(&longer, Kind::Segments), Err(FormatError::Range("length of a sealed file")));
 }
 
 #[test]
 fn what_fills_up_between_sections_is_zero() {
     let mut header =
-        check(&file(header(), &[(1, 1, vec![3; 5]), (2, 1, vec![4; 5])]), Kind::Segment).unwrap();
+        check(&file(header(), &[(1, 1, vec![3; 5]), (2, 1, vec![4; 5])]), Kind::Segments).unwrap();
     let mut spoiled = file(header.clone(), &[(1, 1, [vec![3; 5], vec![1]].concat()), (2, 1, vec![4; 5])]);
     header.sections[0].bytes = 5;
-    header.checksums_crc = check(&spoiled, Kind::Segment).unwrap().checksums_crc;
+    header.checksums_crc = check(&spoiled, Kind::Segments).unwrap().checksums_crc;
     spoiled[..HEADER_BYTES].copy_from_slice(&header.encode());
     let expected = FormatError::Reserved("filling between sections");
-    assert_eq!(check(&spoiled, Kind::Segment), Err(expected));
+    assert_eq!(check(&spoiled, Kind::Segments), Err(expected));
 }

@@ -1,80 +1,126 @@
-//! Checking a segment: its runs agree with each other and with its header, and every record is whole and in order.
+//! Checking a file of segments: its tables agree with each other and with its header, and every record is whole and in
+//! order.
 
-use super::{RECORDS, RUN_ENTRY_BYTES, RUNS, Run};
+use super::{RECORDS, RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment};
 use crate::error::FormatError;
-use crate::limits::{PARTITIONS_MAX, RUN_BYTES_MAX};
+use crate::limits::RUN_BYTES_MAX;
 use crate::record::Record;
 use crate::sealed::{self, Header, Kind};
 
-/// A segment of which every byte was checked.
+/// A file of segments of which every byte was checked.
 #[derive(Debug, Clone)]
-pub struct Segment<'a> {
+pub struct Segments<'a> {
     header: Header,
+    list: Vec<Segment>,
     runs: Vec<Run>,
     bytes: &'a [u8],
 }
 
-/// A record of a segment and where it lies.
+/// A record and where it lies.
 #[derive(Debug, Clone, Copy)]
 pub struct Placed<'a> {
     /// The record.
     pub record: Record<'a>,
-    /// Its run, from 0.
+    /// The partition of its segment.
+    pub partition: u32,
+    /// Its run, from 0 on in each segment.
     pub run: u64,
     /// Its offset in the file.
     pub offset: u64,
 }
 
-/// Checks a whole segment: header, blocks, runs, records. `bytes` must lie at an address that is a multiple of 8.
+/// Checks a whole file of segments: header, blocks, tables, records. `bytes` must lie at an address that is a
+/// multiple of 8.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check(bytes: &[u8]) -> Result<Segment<'_>, FormatError> {
-    let header = sealed::check(bytes, Kind::Segment)?;
-    let runs = runs(&header, header.section(RUNS).unwrap_or_default().of(bytes))?;
+pub fn check(bytes: &[u8]) -> Result<Segments<'_>, FormatError> {
+    let header = sealed::check(bytes, Kind::Segments)?;
+    let list = segments(&header, header.section(SEGMENTS).unwrap_or_default().of(bytes))?;
+    let runs = runs(&header, &list, header.section(RUNS).unwrap_or_default().of(bytes))?;
     let records = header.section(RECORDS).unwrap_or_default();
-    let mut last_recorded_at = i64::MIN;
-    for run in &runs {
-        last_recorded_at = run.check(run.of(records.of(bytes)), last_recorded_at)?;
+    for (_, runs) in by_segment(&list, &runs) {
+        let mut last_recorded_at = i64::MIN;
+        for run in runs {
+            last_recorded_at = run.check(run.of(records.of(bytes)), last_recorded_at)?;
+        }
     }
-    Ok(Segment { header, runs, bytes })
+    Ok(Segments { header, list, runs, bytes })
 }
 
-/// The runs of a segment of this header, from the bytes of its table of runs: they follow each other without a
-/// gap, and come to what the header says.
+/// The segments of a file of this header, from the bytes of their table: each of a higher partition than the one
+/// before, and together all that the header says.
 ///
 /// # Errors
 /// What contradicts what.
-pub fn runs(header: &Header, table: &[u8]) -> Result<Vec<Run>, FormatError> {
-    if header.first_sequence == 0 || header.partition >= PARTITIONS_MAX {
-        return Err(FormatError::Range("partition or sequence of a segment"));
-    }
+pub fn segments(header: &Header, table: &[u8]) -> Result<Vec<Segment>, FormatError> {
     if header.source_crc != 0 {
-        return Err(FormatError::Reserved("source checksum of a segment"));
+        return Err(FormatError::Reserved("source checksum of a file of segments"));
     }
+    let (entries, rest) = table.as_chunks::<SEGMENT_ENTRY_BYTES>();
+    let count = header.section(SEGMENTS).unwrap_or_default().count;
+    if entries.is_empty() || !rest.is_empty() || count != entries.len() as u64 {
+        return Err(FormatError::Range("table of segments"));
+    }
+    let list: Vec<Segment> = entries.iter().map(|entry| Segment::decode(entry)).collect::<Result<_, _>>()?;
+    if !list.is_sorted_by(|one, other| one.partition < other.partition) {
+        return Err(FormatError::Order("segment"));
+    }
+    let sum =
+        |of: fn(&Segment) -> u64| list.iter().fold(0_u64, |sum, segment| sum.saturating_add(of(segment)));
+    let records = header.section(RECORDS).unwrap_or_default();
+    let is_all = (sum(|segment| segment.events), sum(|segment| segment.bytes), records.count)
+        == (header.events, records.bytes, header.events);
+    if is_all { Ok(list) } else { Err(FormatError::Range("sum of the segments")) }
+}
+
+/// The runs of these segments, from the bytes of their table: those of a segment come to what it says, and all follow
+/// each other without a gap.
+///
+/// # Errors
+/// What contradicts what.
+pub fn runs(header: &Header, list: &[Segment], table: &[u8]) -> Result<Vec<Run>, FormatError> {
     let (entries, rest) = table.as_chunks::<RUN_ENTRY_BYTES>();
     let (section, records) = header.section(RUNS).zip(header.section(RECORDS)).unwrap_or_default();
-    if entries.is_empty() || !rest.is_empty() || section.count != entries.len() as u64 {
+    let count = list.iter().map(|segment| u64::from(segment.runs)).sum::<u64>();
+    if !rest.is_empty() || [section.count, count] != [entries.len() as u64; 2] {
         return Err(FormatError::Range("table of runs"));
     }
     let runs: Vec<Run> = entries.iter().map(|entry| Run::decode(entry)).collect::<Result<_, _>>()?;
-    let (mut offset, mut events, mut position) = (0, 0_u64, header.first_position.saturating_sub(1));
-    for run in &runs {
-        if run.offset != offset || run.bytes > RUN_BYTES_MAX || run.bytes > records.bytes - offset {
-            return Err(FormatError::Range("place of a run"));
+    let mut offset = 0;
+    for (segment, runs) in by_segment(list, &runs) {
+        let (start, mut events, mut position) = (offset, 0_u64, header.first_position.saturating_sub(1));
+        for run in runs {
+            if run.offset != offset || run.bytes > RUN_BYTES_MAX || run.bytes > records.bytes - offset {
+                return Err(FormatError::Range("place of a run"));
+            }
+            if run.first_position <= position {
+                return Err(FormatError::Order("run"));
+            }
+            (offset, position) = (offset + run.bytes, run.last_position);
+            events = events.saturating_add(run.events);
         }
-        if run.first_position <= position {
-            return Err(FormatError::Order("run"));
+        let is_all = (offset - start, events) == (segment.bytes, segment.events);
+        if !is_all || position > header.last_position {
+            return Err(FormatError::Range("sum of the runs"));
         }
-        (offset, position) = (offset + run.bytes, run.last_position);
-        events = events.saturating_add(run.events);
     }
     let min_timestamp = runs.iter().map(|run| run.min_timestamp).min();
     let max_timestamp = runs.iter().map(|run| run.max_timestamp).max();
-    let is_all = (offset, events, records.count) == (records.bytes, header.events, header.events)
-        && position <= header.last_position
+    let is_all = offset == records.bytes
         && (min_timestamp, max_timestamp) == (Some(header.min_timestamp), Some(header.max_timestamp));
     if is_all { Ok(runs) } else { Err(FormatError::Range("sum of the runs")) }
+}
+
+/// Each segment with its runs.
+fn by_segment<'t>(list: &'t [Segment], runs: &'t [Run]) -> impl Iterator<Item = (&'t Segment, &'t [Run])> {
+    let mut rest = runs;
+    list.iter().map(move |segment| {
+        let count = usize::try_from(segment.runs).unwrap_or(usize::MAX).min(rest.len());
+        let (own, others) = rest.split_at(count);
+        rest = others;
+        (segment, own)
+    })
 }
 
 impl Run {
@@ -143,30 +189,32 @@ fn follows(previous: &Record<'_>, record: &Record<'_>) -> bool {
     }
 }
 
-impl<'a> Segment<'a> {
-    /// What its header says.
+impl<'a> Segments<'a> {
+    /// What the header says.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The checksum of its header.
+    /// The checksum of the header.
     pub fn header_crc(&self) -> u32 {
         Header::crc(self.bytes)
     }
 
-    /// Its runs, in the order of positions.
-    pub fn runs(&self) -> &[Run] {
-        &self.runs
+    /// Each segment with its runs, by partition.
+    pub fn list(&self) -> impl Iterator<Item = (&Segment, &[Run])> {
+        by_segment(&self.list, &self.runs)
     }
 
-    /// Its records in the order in which they lie there.
+    /// The records in the order in which they lie there.
     pub fn records(&self) -> impl Iterator<Item = Placed<'a>> {
         let (section, bytes) = (self.header.section(RECORDS).unwrap_or_default(), self.bytes);
-        (0..).zip(&self.runs).flat_map(move |(number, run)| {
+        let runs =
+            self.list().flat_map(|(segment, runs)| (0..).zip(runs).map(|run| (segment.partition, run)));
+        runs.flat_map(move |(partition, (number, run))| {
             let (mut rest, mut offset) = (run.of(section.of(bytes)), section.offset + run.offset);
             std::iter::from_fn(move || {
                 let record = Record::at(rest).ok()?;
-                let placed = Placed { record, run: number, offset };
+                let placed = Placed { record, partition, run: number, offset };
                 rest = rest.get(record.as_bytes().len()..).unwrap_or(&[]);
                 offset += record.as_bytes().len() as u64;
                 Some(placed)

@@ -15,8 +15,8 @@ use crate::sealed::{self, Header, Kind};
 /// What is wrong with it.
 pub fn check(bytes: &[u8]) -> Result<Header, FormatError> {
     let header = sealed::check(bytes, Kind::Snapshots)?;
-    if (header.partition, header.first_sequence, header.source_crc) != (0, 0, 0) {
-        return Err(FormatError::Reserved("partition, sequence or source checksum of snapshots"));
+    if header.source_crc != 0 {
+        return Err(FormatError::Reserved("source checksum of snapshots"));
     }
     let mut places = directory(&header, bytes)?;
     check_fanout(&header, bytes, &places)?;

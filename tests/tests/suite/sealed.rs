@@ -97,7 +97,7 @@ fn answers_do_not_depend_on_where_events_lie() {
         let mut random = Seeded::new(seed);
         let mut store = Store::new(mode);
         let mut merges = 0;
-        for round in 0..40 {
+        for round in 0..60 {
             let count = random.below(60);
             store.append(&mut random, count);
             match random.below(4) {

@@ -16,8 +16,8 @@ fn entries(sizes: &[u64]) -> Vec<Entry> {
             min_timestamp: 0,
             max_timestamp: 0,
             last_recorded_at: 0,
-            source_crc: 0,
-            files: vec![File { role: Role::Segment, name: "s".to_owned(), bytes: *bytes, checksum: 0 }],
+            segments: File { role: Role::Segments, name: "s".to_owned(), bytes: *bytes, checksum: 0 },
+            index: File { role: Role::Index, name: "i".to_owned(), bytes: 0, checksum: 0 },
         }
     };
     sizes.iter().map(entry).collect()

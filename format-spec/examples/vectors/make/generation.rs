@@ -1,13 +1,13 @@
-//! A generation: two segments and the index over them, with what they mean.
+//! A generation: a file of two segments and the index over it, with what they mean.
 
 use std::sync::LazyLock;
 
-use allsource_format::index::{Builder, SegmentEntry};
+use allsource_format::index::Builder;
 use allsource_format::manifest;
 use allsource_format::partition::{entity_key, of_key};
 use allsource_format::record::Record;
-use allsource_format::sealed::{Checksums, HEADER_BYTES, Header, Kind, SECTION_ALIGN, Section, source_crc};
-use allsource_format::segment::{RECORDS, RUNS, Run, check};
+use allsource_format::sealed::{Checksums, HEADER_BYTES, Header, Kind, SECTION_ALIGN, Section};
+use allsource_format::segment::{RECORDS, RUNS, Run, SEGMENTS, Segment, check};
 use rkyv::util::AlignedVec;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ const FIRST_RUN: u64 = 15;
 
 /// The files of the generation.
 pub(crate) struct Generation {
-    pub(crate) segments: Vec<(u32, Vec<u8>)>,
+    pub(crate) segments: Vec<u8>,
     pub(crate) index: Vec<u8>,
     /// What a manifest says of it, and of the partitions.
     pub(crate) entry: manifest::Generation,
@@ -82,10 +82,8 @@ fn header(kind: Kind, last_position: u64) -> Header {
         kind,
         store: STORE,
         epoch: 3,
-        partition: 0,
         first_position: FIRST_POSITION,
         last_position,
-        first_sequence: 0,
         events: 0,
         min_timestamp: i64::MAX,
         max_timestamp: i64::MIN,
@@ -117,28 +115,38 @@ fn run(mut events: Vec<Event>, records: &mut AlignedVec<16>) -> Run {
     }
 }
 
-fn segment(partition: u32, epoch: u64, events: Vec<Event>, last_position: u64) -> Vec<u8> {
-    let (first, second) = events.into_iter().partition(|event| partition > 0 || event.number() <= FIRST_RUN);
-    let mut records = AlignedVec::new();
-    let runs: Vec<Run> = [first, second]
-        .into_iter()
-        .filter(|events: &Vec<Event>| !events.is_empty())
-        .map(|events| run(events, &mut records))
-        .collect();
-    let mut header = Header {
-        epoch,
-        partition,
-        first_sequence: FIRST_SEQUENCES[partition as usize],
-        ..header(Kind::Segment, last_position)
-    };
-    for run in &runs {
-        header.events += run.events;
-        header.min_timestamp = header.min_timestamp.min(run.min_timestamp);
-        header.max_timestamp = header.max_timestamp.max(run.max_timestamp);
+/// The segment of a partition, whose records and runs are added to those before it.
+fn segment(partition: u32, events: Vec<Event>, records: &mut AlignedVec<16>, runs: &mut Vec<Run>) -> Segment {
+    let (first, second): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| partition > 0 || event.number() <= FIRST_RUN);
+    let (start, first_run) = (records.len(), runs.len());
+    for events in [first, second].into_iter().filter(|events| !events.is_empty()) {
+        runs.push(run(events, records));
     }
-    let table = runs.iter().flat_map(Run::encode).collect();
+    Segment {
+        partition,
+        runs: (runs.len() - first_run) as u32,
+        first_sequence: FIRST_SEQUENCES[partition as usize],
+        events: runs[first_run..].iter().map(|run| run.events).sum(),
+        bytes: (records.len() - start) as u64,
+    }
+}
+
+/// The file of these segments.
+fn file_of_segments(list: &[Segment], runs: &[Run], records: &AlignedVec<16>, last_position: u64) -> Vec<u8> {
+    let header = Header {
+        events: list.iter().map(|segment| segment.events).sum(),
+        min_timestamp: runs.iter().map(|run| run.min_timestamp).min().expect("there are runs"),
+        max_timestamp: runs.iter().map(|run| run.max_timestamp).max().expect("there are runs"),
+        ..header(Kind::Segments, last_position)
+    };
     let count = header.events;
-    file(header, &[(RECORDS, count, records.to_vec()), (RUNS, runs.len() as u64, table)])
+    let sections = [
+        (RECORDS, count, records.to_vec()),
+        (RUNS, runs.len() as u64, runs.iter().flat_map(Run::encode).collect()),
+        (SEGMENTS, list.len() as u64, list.iter().flat_map(Segment::encode).collect()),
+    ];
+    file(header, &sections)
 }
 
 /// The generation.
@@ -155,67 +163,45 @@ fn make() -> Generation {
             |event: &Event| of_key(&entity_key(event.tenant, event.entity_id), PARTITIONS) == partition;
         events.iter().copied().filter(is_of).collect()
     };
-    let segments: Vec<(u32, Vec<u8>)> = [(0, 2), (2, 3)]
-        .map(|(partition, epoch)| (partition, segment(partition, epoch, of(partition), last_position)))
-        .into();
-    let mut builder = Builder::new(FIRST_POSITION, events.len(), PARTITIONS);
-    let (mut entries, mut index) = (Vec::new(), header(Kind::Index, last_position));
-    let (mut last_recorded_at, mut sequences) = (i64::MIN, vec![0; PARTITIONS as usize]);
-    for (partition, bytes) in &segments {
-        let image = aligned(bytes);
-        let segment = check(&image).expect("a vector is whole");
-        for placed in segment.records() {
-            builder
-                .add(&placed.record, *partition, placed.run, placed.offset)
-                .expect("a position of its own");
-            last_recorded_at = last_recorded_at.max(placed.record.recorded_at());
-        }
-        let header = segment.header();
-        entries.push(SegmentEntry {
-            partition: *partition,
-            header_crc: segment.header_crc(),
-            first_sequence: header.first_sequence,
-            events: header.events,
-            bytes: bytes.len() as u64,
-        });
-        sequences[*partition as usize] = header.first_sequence - 1 + header.events;
-        index.events += header.events;
-        index.min_timestamp = index.min_timestamp.min(header.min_timestamp);
-        index.max_timestamp = index.max_timestamp.max(header.max_timestamp);
+    let (mut records, mut runs) = (AlignedVec::new(), Vec::new());
+    let list = [0, 2].map(|partition| segment(partition, of(partition), &mut records, &mut runs));
+    let segments = file_of_segments(&list, &runs, &records, last_position);
+    let mut sequences = vec![0; PARTITIONS as usize];
+    for segment in &list {
+        sequences[segment.partition as usize] = segment.first_sequence - 1 + segment.events;
     }
-    index.source_crc = source_crc(entries.iter().map(|entry| (entry.partition, entry.header_crc)));
+    let image = aligned(&segments);
+    let found = check(&image).expect("a vector is whole");
+    let mut builder = Builder::new(FIRST_POSITION, events.len(), PARTITIONS);
+    for placed in found.records() {
+        builder
+            .add(&placed.record, placed.partition, placed.run, placed.offset)
+            .expect("a position of its own");
+    }
     let mut sections = Vec::new();
     let take = |built: allsource_format::index::Built| {
         sections.push((built.kind, built.count, built.bytes));
         Ok::<(), ()>(())
     };
-    builder.finish(&entries, take).expect("nothing can fail");
-    let (min_timestamp, max_timestamp, source_crc) =
-        (index.min_timestamp, index.max_timestamp, index.source_crc);
-    let index = file(index, &sections);
-    let name = format!("{FIRST_POSITION:020}-{last_position:020}");
-    let named = |role, name, bytes: &[u8]| manifest::File {
+    builder.finish(take).expect("nothing can fail");
+    let source_crc = found.header_crc();
+    let index = file(Header { kind: Kind::Index, source_crc, ..found.header().clone() }, &sections);
+    let name = format!("segments/{FIRST_POSITION:020}-{last_position:020}");
+    let named = |role, ending, bytes: &[u8]| manifest::File {
         role,
-        name,
+        name: format!("{name}.{ending}"),
         bytes: bytes.len() as u64,
         checksum: Header::crc(bytes),
     };
-    let mut files: Vec<manifest::File> = segments
-        .iter()
-        .map(|(partition, bytes)| {
-            named(manifest::Role::Segment, format!("segments/p{partition:03}/{name}.seg"), bytes)
-        })
-        .collect();
-    files.push(named(manifest::Role::Index, format!("segments/{name}.idx"), &index));
     let entry = manifest::Generation {
         first_position: FIRST_POSITION,
         last_position,
         events: events.len() as u64,
-        min_timestamp,
-        max_timestamp,
-        last_recorded_at,
-        source_crc,
-        files,
+        min_timestamp: found.header().min_timestamp,
+        max_timestamp: found.header().max_timestamp,
+        last_recorded_at: found.records().map(|placed| placed.record.recorded_at()).max().expect("events"),
+        segments: named(manifest::Role::Segments, "seg", &segments),
+        index: named(manifest::Role::Index, "idx", &index),
     };
     Generation { segments, index, entry, sequences }
 }
@@ -227,10 +213,10 @@ pub(crate) fn aligned(bytes: &[u8]) -> AlignedVec<16> {
     image
 }
 
-/// What a segment says.
-pub(crate) fn segment_meaning(bytes: &[u8]) -> Value {
+/// What a file of segments says.
+pub(crate) fn segments_meaning(bytes: &[u8]) -> Value {
     let image = aligned(bytes);
-    let segment = check(&image).expect("a vector is whole");
+    let found = check(&image).expect("a vector is whole");
     let record = |offset: u64, record: &Record<'_>| {
         let checksum = record.as_bytes()[4..8].try_into().map(u32::from_le_bytes).expect("four bytes");
         json!({
@@ -238,8 +224,8 @@ pub(crate) fn segment_meaning(bytes: &[u8]) -> Value {
             "tenant": record.tenant(), "entity_id": record.entity_id(),
         })
     };
-    let run = |(number, run): (u64, &Run)| {
-        let records = segment.records().filter(|placed| placed.run == number);
+    let run = |partition: u32, number: u64, run: &Run| {
+        let records = found.records().filter(|placed| (placed.partition, placed.run) == (partition, number));
         json!({
             "offset": run.offset, "bytes": run.bytes, "events": run.events, "first_position": run.first_position,
             "last_position": run.last_position, "min_timestamp": run.min_timestamp,
@@ -247,8 +233,15 @@ pub(crate) fn segment_meaning(bytes: &[u8]) -> Value {
             "records": records.map(|placed| record(placed.offset, &placed.record)).collect::<Vec<_>>(),
         })
     };
+    let segment = |(segment, runs): (&Segment, &[Run])| {
+        let runs = (0..).zip(runs).map(|(number, found)| run(segment.partition, number, found));
+        json!({
+            "partition": segment.partition, "first_sequence": segment.first_sequence, "events": segment.events,
+            "bytes": segment.bytes, "runs": runs.collect::<Vec<_>>(),
+        })
+    };
     json!({
-        "header": meaning::header(segment.header()), "header_crc": segment.header_crc(),
-        "runs": (0..).zip(segment.runs()).map(run).collect::<Vec<_>>(),
+        "header": meaning::header(found.header()), "header_crc": found.header_crc(),
+        "segments": found.list().map(segment).collect::<Vec<_>>(),
     })
 }

@@ -1,8 +1,8 @@
 //! What sealed files and manifests say, as JSON.
 
 use allsource_format::index::{
-    ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANKS, SEGMENTS, SegmentEntry, Stretch, TAG_KEYS,
-    TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES,
+    ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANKS, Stretch, TAG_KEYS, TAG_LISTS, TAGS, TIMES,
+    TYPE_KEYS, TYPE_LISTS, TYPES,
 };
 use allsource_format::manifest::{File, Generation, Incarnation, Manifest, Role};
 use allsource_format::sealed::{Header, Kind};
@@ -25,23 +25,23 @@ pub(crate) fn manifest(manifest: &Manifest) -> Value {
 
 fn generation(generation: &Generation) -> Value {
     let file = |file: &File| {
-        let role = if file.role == Role::Segment { "segment" } else { "index" };
+        let role = if file.role == Role::Segments { "segments" } else { "index" };
         json!({"role": role, "name": file.name, "bytes": file.bytes, "checksum": file.checksum})
     };
     json!({
         "first_position": generation.first_position, "last_position": generation.last_position,
         "events": generation.events, "min_timestamp": generation.min_timestamp,
         "max_timestamp": generation.max_timestamp, "last_recorded_at": generation.last_recorded_at,
-        "source_crc": generation.source_crc, "files": generation.files.iter().map(file).collect::<Vec<_>>(),
+        "files": generation.files().map(file),
     })
 }
 
 pub(crate) fn header(header: &Header) -> Value {
     let section = |section: &allsource_format::sealed::Section| json!({"kind": section.kind, "offset": section.offset, "bytes": section.bytes, "count": section.count});
     json!({
-        "store": hex(&header.store), "epoch": header.epoch, "partition": header.partition,
+        "store": hex(&header.store), "epoch": header.epoch,
         "first_position": header.first_position, "last_position": header.last_position,
-        "first_sequence": header.first_sequence, "events": header.events,
+        "events": header.events,
         "min_timestamp": header.min_timestamp, "max_timestamp": header.max_timestamp,
         "checksums": header.checksums, "checksums_crc": header.checksums_crc, "source_crc": header.source_crc,
         "sections": header.sections.iter().map(section).collect::<Vec<_>>(),
@@ -73,11 +73,6 @@ pub(crate) fn index(bytes: &[u8]) -> Value {
     };
     json!({
         "header": header(&found),
-        "segments": list(SEGMENTS, &|entry| {
-            let segment = SegmentEntry::decode(entry).expect("an entry");
-            json!({"partition": segment.partition, "header_crc": segment.header_crc, "events": segment.events,
-                "first_sequence": segment.first_sequence, "bytes": segment.bytes})
-        }),
         "places": list(PLACES, &|entry| json!(partition_and_offset(u64_of(entry)))),
         "times": list(TIMES, &|entry| json!(u64_of(entry).cast_signed())),
         "stretches": list(ENTITIES, &|entry| {

@@ -14,7 +14,7 @@ use allsource_format::partition::{entity_key, key_hash, of_key};
 use serde_json::{Value, json};
 
 use event::event;
-use generation::{PARTITIONS, generation, segment_meaning};
+use generation::{PARTITIONS, generation, segments_meaning};
 use log::Log;
 
 /// Bytes, and what they mean.
@@ -121,8 +121,8 @@ pub(crate) fn manifest_of_two_generations() -> Manifest {
         events: 8,
         max_timestamp: entry.max_timestamp - 83,
         last_recorded_at: entry.last_recorded_at - 83,
-        source_crc: 0x1234_5678,
-        files: entry.files.iter().map(renamed).collect(),
+        segments: renamed(&entry.segments),
+        index: renamed(&entry.index),
         ..entry
     };
     Manifest {
@@ -152,21 +152,20 @@ fn manifests() -> [Vector; 3] {
     named.map(|(name, manifest)| good(name, meaning::manifest(&manifest), manifest.encode()))
 }
 
-/// What has to be known to check the index of the vectors: partitions, and the names of its segments.
+/// What has to be known to check the index of the vectors: partitions, and the name of its segments.
 pub(crate) fn made_of() -> Value {
-    json!({"partitions": PARTITIONS, "segments": ["segment-of-partition-0", "segment-of-partition-2"]})
+    json!({"partitions": PARTITIONS, "segments": "segments-of-partitions-0-and-2"})
 }
 
 fn sealed() -> Vec<Vector> {
     let made = generation();
-    let segment = |(partition, bytes): &(u32, Vec<u8>)| {
-        good(&format!("segment-of-partition-{partition}"), segment_meaning(bytes), bytes.clone())
-    };
     let mut meaning = meaning::index(&made.index);
     meaning["made_of"] = made_of();
-    let mut vectors: Vec<Vector> = made.segments.iter().map(segment).collect();
-    vectors.push(good("index-of-two-segments", meaning, made.index.clone()));
-    vectors
+    let segments = segments_meaning(&made.segments);
+    vec![
+        good("segments-of-partitions-0-and-2", segments, made.segments.clone()),
+        good("index-of-two-segments", meaning, made.index.clone()),
+    ]
 }
 
 fn snapshot() -> Vector {

@@ -59,8 +59,11 @@ fn manifests() -> Vec<Vector> {
 
 /// Where the entries of the manifest of two generations begin, and its four sequences.
 const FIRST: usize = 200;
-const SECOND: usize = FIRST + 296;
-const SEQUENCES: usize = SECOND + 296;
+const SECOND: usize = FIRST + ENTRY;
+const SEQUENCES: usize = SECOND + ENTRY;
+/// The length of an entry, and of each of its two files.
+const ENTRY: usize = 64 + 2 * FILE;
+const FILE: usize = 16 + 56;
 
 /// Spoils the list of two generations, or the sequences behind it.
 fn generations() -> Vec<Vector> {
@@ -85,13 +88,13 @@ fn generations() -> Vec<Vector> {
         spoiled("of-an-entry-of-another-kind", "kind", &|bytes| bytes[FIRST + 4] = 2),
         spoiled("of-an-entry-of-another-length", "range", &|bytes| bytes[FIRST] += 8),
         spoiled("of-an-entry-of-no-length", "range", &|bytes| put(bytes, FIRST, &[0; 4])),
-        spoiled("of-an-entry-with-a-reserved-byte-set", "reserved", &|bytes| bytes[FIRST + 60] = 1),
-        spoiled("of-a-generation-of-fewer-files", "range", &|bytes| bytes[FIRST + 6] = 2),
+        spoiled("of-an-entry-with-a-reserved-byte-set", "reserved", &|bytes| bytes[FIRST + 56] = 1),
+        spoiled("of-a-generation-of-fewer-files", "range", &|bytes| bytes[FIRST + 6] = 1),
         spoiled("of-a-file-of-another-kind", "kind", &|bytes| bytes[FIRST + 64 + 12] = 9),
-        spoiled("of-a-generation-without-an-index", "range", &|bytes| bytes[FIRST + 64 + 160 + 12] = 1),
+        spoiled("of-a-generation-without-an-index", "range", &|bytes| bytes[FIRST + 64 + FILE + 12] = 1),
         spoiled("of-a-file-outside-the-store", "field", &|bytes| put(bytes, FIRST + 64 + 16, b"../outsi")),
         spoiled("of-a-file-without-a-name", "range", &|bytes| put(bytes, FIRST + 64 + 14, &[0; 2])),
-        spoiled("of-a-file-with-a-filled-name", "reserved", &|bytes| bytes[FIRST + 64 + 79] = b'x'),
+        spoiled("of-a-file-with-a-filled-name", "reserved", &|bytes| bytes[FIRST + 64 + FILE - 1] = b'x'),
         spoiled("of-another-sealed-position", "range", &|bytes| bytes[48] = 90),
         spoiled("of-other-sequences", "range", &|bytes| bytes[SEQUENCES] += 1),
         spoiled("of-sequences-that-wrap-around", "range", &|bytes| {

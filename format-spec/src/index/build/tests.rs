@@ -19,7 +19,7 @@ fn add_run(builder: &mut Builder, run: u64, events: &[Event]) {
 fn section(builder: Builder, kind: u32) -> Built {
     let mut found = None;
     builder
-        .finish(&[], |built| {
+        .finish(|built| {
             if built.kind == kind {
                 found = Some(built);
             }

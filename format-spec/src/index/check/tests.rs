@@ -5,58 +5,49 @@ use rkyv::util::AlignedVec;
 use super::*;
 use crate::sealed::tests::file;
 use crate::segment;
-use crate::segment::tests::{event, segment};
+use crate::segment::tests::{event, segments_of};
 
 /// Two segments of the positions 10 to 20, partitions 0 and 2 of 4.
-fn segments() -> [AlignedVec<16>; 2] {
-    let low = segment(
-        0,
-        &[
-            &[
-                event("acme", "user-1", 1, 11),
-                event("acme", "user-123", 4, 10),
-                event("acme", "user-123", 5, 13),
-            ],
-            &[event("acme", "user-123", 6, 20), event("default", "größe 2", 1, 18)],
-        ],
-    );
+fn segments() -> AlignedVec<16> {
     let orders = [(1, 12), (2, 14), (3, 15), (4, 16), (5, 17), (6, 19)]
         .map(|(v, p)| event("default", "order-1", v, p));
-    [low, segment(2, &[&orders])]
+    segments_of(&[
+        (
+            0,
+            &[
+                &[
+                    event("acme", "user-1", 1, 11),
+                    event("acme", "user-123", 4, 10),
+                    event("acme", "user-123", 5, 13),
+                ],
+                &[event("acme", "user-123", 6, 20), event("default", "größe 2", 1, 18)],
+            ],
+        ),
+        (2, &[&orders]),
+    ])
 }
 
 /// The sections that they give.
-fn sections(segments: &[Segment<'_>], header: &Header) -> Vec<(u32, u64, Vec<u8>)> {
-    let builder = build(header, segments, 4).unwrap();
-    let entry = |segment: &Segment<'_>| SegmentEntry {
-        partition: segment.header().partition,
-        header_crc: segment.header_crc(),
-        first_sequence: 4,
-        events: segment.header().events,
-        bytes: segment.header().file_bytes(),
-    };
-    let entries: Vec<_> = segments.iter().map(entry).collect();
+fn sections(segments: &Segments<'_>) -> Vec<(u32, u64, Vec<u8>)> {
     let mut found = Vec::new();
-    builder
-        .finish(&entries, |built| {
-            found.push((built.kind, built.count, built.bytes));
-            Ok::<(), FormatError>(())
-        })
-        .unwrap();
+    let take = |built: Built| {
+        found.push((built.kind, built.count, built.bytes));
+        Ok::<(), FormatError>(())
+    };
+    build(segments, 4).unwrap().finish(take).unwrap();
     found
 }
 
-fn header(segments: &[Segment<'_>]) -> Header {
-    expected_header(&Header { kind: Kind::Index, ..segments[0].header().clone() }, segments)
+fn header(segments: &Segments<'_>) -> Header {
+    expected_header(segments.header(), segments)
 }
 
 #[test]
 fn an_index_is_accepted_as_it_is_and_with_no_byte_or_count_changed() {
-    let [low, high] = segments();
-    let segments = [segment::check(&low).unwrap(), segment::check(&high).unwrap()];
-    let header = header(&segments);
-    let sections = sections(&segments, &header);
-    assert_eq!(sections.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), (1..=14).collect::<Vec<_>>());
+    let bytes = segments();
+    let segments = segment::check(&bytes).unwrap();
+    let (header, sections) = (header(&segments), sections(&segments));
+    assert_eq!(sections.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), (1..=13).collect::<Vec<_>>());
     let good = file(header.clone(), &sections);
     assert_eq!(check(&good, &segments, 4).map(|found| found.events), Ok(11));
     for number in 0..sections.len() {
@@ -77,25 +68,21 @@ fn an_index_is_accepted_as_it_is_and_with_no_byte_or_count_changed() {
 /// A newer writer may add what this reader can do without.
 #[test]
 fn a_section_of_a_kind_that_is_not_known_is_passed_over() {
-    let [low, high] = segments();
-    let segments = [segment::check(&low).unwrap(), segment::check(&high).unwrap()];
-    let header = header(&segments);
-    let mut sections = sections(&segments, &header);
+    let bytes = segments();
+    let segments = segment::check(&bytes).unwrap();
+    let mut sections = sections(&segments);
     sections.push((77, 3, vec![1, 2, 3]));
-    assert!(check(&file(header, &sections), &segments, 4).is_ok());
+    assert!(check(&file(header(&segments), &sections), &segments, 4).is_ok());
 }
 
 #[test]
 fn segments_that_are_not_those_of_the_index_are_refused() {
-    let [low, high] = segments();
-    let (low, high) = (segment::check(&low).unwrap(), segment::check(&high).unwrap());
-    let both = [low.clone(), high.clone()];
-    let header = header(&both);
-    let good = file(header.clone(), &sections(&both, &header));
+    let bytes = segments();
+    let segments = segment::check(&bytes).unwrap();
+    let good = file(header(&segments), &sections(&segments));
+    let others = segments_of(&[(0, &[&[event("acme", "user-1", 1, 10)]])]);
     let differs = Err(FormatError::Differs("header of the index"));
-    assert_eq!(check(&good, &[], 4), differs);
-    assert_eq!(check(&good, std::slice::from_ref(&low), 4), differs);
-    assert_eq!(check(&good, &[high, low], 4), differs);
-    assert_eq!(check(&good, &both, 8), Err(FormatError::Range("partition of a record")));
-    assert_eq!(check(&good, &both, 3), Err(FormatError::Range("partition count")));
+    assert_eq!(check(&good, &segment::check(&others).unwrap(), 4), differs);
+    assert_eq!(check(&good, &segments, 8), Err(FormatError::Range("partition of a record")));
+    assert_eq!(check(&good, &segments, 3), Err(FormatError::Range("partition count")));
 }

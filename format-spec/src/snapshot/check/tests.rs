@@ -47,10 +47,8 @@ fn parts(states: &[Snapshot<'_>]) -> (Header, Sections) {
         kind: Kind::Snapshots,
         store: [7; 16],
         epoch: 3,
-        partition: 0,
         first_position: states.iter().map(|state| state.position).min().unwrap(),
         last_position: states.iter().map(|state| state.position).max().unwrap(),
-        first_sequence: 0,
         events: states.len() as u64,
         min_timestamp: states.iter().map(|state| state.max_timestamp).min().unwrap(),
         max_timestamp: states.iter().map(|state| state.max_timestamp).max().unwrap(),
@@ -103,11 +101,9 @@ fn a_file_is_accepted_as_it_is_and_with_no_byte_of_its_directory_or_fanout_chang
 #[test]
 fn a_header_that_says_something_else_than_the_states_is_refused() {
     let (header, sections) = parts(&states());
-    let reserved = FormatError::Reserved("partition, sequence or source checksum of snapshots");
+    let reserved = FormatError::Reserved("source checksum of snapshots");
     let numbers = FormatError::Range("positions or timestamps of the snapshots");
     for (changed, error) in [
-        (Header { partition: 1, ..header.clone() }, reserved),
-        (Header { first_sequence: 1, ..header.clone() }, reserved),
         (Header { source_crc: 1, ..header.clone() }, reserved),
         (Header { events: 2, ..header.clone() }, FormatError::Range("number of snapshots")),
         (Header { first_position: 41, ..header.clone() }, numbers),

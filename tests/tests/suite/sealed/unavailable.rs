@@ -2,7 +2,9 @@
 
 use allsource_engine::event::{Entity, NewEvent};
 use allsource_engine::platform::sim::{Faults, Seeded, SimDisk};
-use allsource_engine::{AppendError, Batch, ExpectedVersion, Health, Query, ReadError, ReadMode, Step};
+use allsource_engine::{
+    AppendError, Batch, ExpectedVersion, Health, Options, Query, ReadError, ReadMode, Step,
+};
 use allsource_tests::queries;
 
 use super::Store;
@@ -45,6 +47,50 @@ fn without_descriptors_nothing_is_damaged_and_with_them_everything_is_there() {
         assert!(!store.engine.step(Step::Index), "{mode:?}: a healthy index is not rebuilt");
         assert_eq!(store.engine.counters().damaged_files, 0, "{mode:?}");
     }
+}
+
+/// Once each partition had a file of its own, all of them open until the last was written: with 1,024 partitions nothing
+/// was ever sealed.
+#[test]
+fn sealing_merging_and_reading_1024_partitions_takes_a_few_descriptors() {
+    let options = Options { partitions: 1024, read_mode: ReadMode::Read, ..super::options(ReadMode::Read) };
+    let mut store = Store::with(options);
+    let mut random = Seeded::new(9);
+    store.disk.take_most_open_files();
+    for _ in 0..8 {
+        for number in 0..200 {
+            let entity = Entity::new(format!("entity-{}", random.below(100_000))).unwrap();
+            let event = NewEvent::json("t", format!("{number}")).unwrap();
+            drop(store.engine.append(Batch::to(&entity).event(event)));
+        }
+        store.settle();
+        assert!(store.seal());
+    }
+    assert!(store.engine.step(Step::Merge));
+    assert_eq!(store.engine.counters().generations, 1);
+    assert_eq!(read_all(&store).unwrap(), 1600);
+    let most = store.disk.take_most_open_files();
+    assert!(most <= 24, "{most} files were open at once");
+    store.append(&mut random, 1);
+}
+
+#[test]
+fn no_more_files_stay_open_than_the_options_say() {
+    let options = Options { open_files: 4, ..super::options(ReadMode::Read) };
+    let mut store = Store::with(options);
+    let mut random = Seeded::new(9);
+    for _ in 0..7 {
+        store.append(&mut random, 20);
+        assert!(store.seal());
+    }
+    for _ in 0..3 {
+        queries::check(&store.engine, &mut random, 10).unwrap();
+    }
+    store.disk.take_most_open_files();
+    queries::check(&store.engine, &mut random, 10).unwrap();
+    // Two journal files, the lock, and what a reader holds while its file is closed.
+    let most = store.disk.take_most_open_files();
+    assert!(most <= 10, "{most} files were open at once");
 }
 
 #[test]

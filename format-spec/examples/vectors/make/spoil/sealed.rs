@@ -60,10 +60,10 @@ pub(super) fn repair(bytes: &mut [u8], repair: Repair) {
 type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 fn segment(name: &str, reason: &str, repaired: Repair, spoil: Spoil<'_>) -> Vector {
-    let mut bytes = generation().segments[0].1.clone();
+    let mut bytes = generation().segments.clone();
     spoil(&mut bytes);
     repair(&mut bytes, repaired);
-    Vector { path: format!("bad/segment-{name}"), meaning: json!({"reason": reason}), bytes }
+    Vector { path: format!("bad/segments-{name}"), meaning: json!({"reason": reason}), bytes }
 }
 
 fn envelopes() -> Vec<Vector> {
@@ -85,7 +85,7 @@ fn envelopes() -> Vec<Vector> {
         segment("of-a-newer-release", "newer", Header, &|bytes| bytes[14] = 3),
         segment("header-reserved-byte-set", "reserved", Header, &|bytes| bytes[127] = 1),
         segment("section-reserved-byte-set", "reserved", Header, &|bytes| bytes[TABLE + 4] = 1),
-        segment("section-behind-the-last", "reserved", Header, &|bytes| bytes[TABLE + 64] = 3),
+        segment("section-behind-the-last", "reserved", Header, &|bytes| bytes[TABLE + 96] = 4),
         segment("filling-not-zero", "reserved", Everything, &|bytes| {
             let runs = section(bytes, 1);
             bytes[runs - 1] = 1;
@@ -94,7 +94,7 @@ fn envelopes() -> Vec<Vector> {
         segment("epoch-zero", "range", Header, &|bytes| put(bytes, 32, &[0; 8])),
         segment("positions-backwards", "range", Header, &|bytes| put(bytes, 56, &[8])),
         segment("section-of-kind-zero", "range", Header, &|bytes| bytes[TABLE] = 0),
-        segment("sections-in-another-order", "range", Header, &|bytes| bytes[TABLE] = 3),
+        segment("sections-in-another-order", "range", Header, &|bytes| bytes[TABLE] = 4),
         segment("section-outside", "range", Header, &|bytes| put(bytes, TABLE + 48, &[255; 8])),
         segment("section-inside-another", "range", Header, &|bytes| put(bytes, TABLE + 40, &[0, 16, 0])),
         segment("section-of-no-whole-page", "range", Header, &|bytes| add(bytes, TABLE + 40, 8)),
@@ -102,7 +102,15 @@ fn envelopes() -> Vec<Vector> {
     ]
 }
 
-/// Spoils the table of runs, which has two entries of 56 bytes.
+/// Spoils the table of segments, which has two entries of 32 bytes.
+fn directory(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8])) -> Vector {
+    segment(name, reason, Everything, &|bytes| {
+        let start = section(bytes, 2);
+        spoil(&mut bytes[start..]);
+    })
+}
+
+/// Spoils the table of runs, whose first two entries of 56 bytes are of the first segment.
 fn runs(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8])) -> Vector {
     segment(name, reason, Everything, &|bytes| {
         let start = section(bytes, 1);
@@ -112,9 +120,22 @@ fn runs(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8])) -> Vector {
 
 fn segments() -> Vec<Vector> {
     vec![
-        segment("without-runs", "range", Header, &|bytes| bytes[TABLE + 32] = 3),
-        segment("of-partition-1024", "range", Header, &|bytes| put(bytes, 40, &[0, 4])),
-        segment("of-sequence-zero", "range", Header, &|bytes| put(bytes, 64, &[0; 8])),
+        segment("without-a-table-of-segments", "range", Header, &|bytes| bytes[TABLE + 64] = 4),
+        segment("of-a-partition", "reserved", Header, &|bytes| bytes[40] = 1),
+        segment("of-a-sequence", "reserved", Header, &|bytes| bytes[64] = 1),
+        directory("segment-of-partition-1024", "range", &|table| put(table, 32, &[0, 4])),
+        directory("segment-of-sequence-zero", "range", &|table| put(table, 8, &[0; 8])),
+        directory("segment-of-no-runs", "range", &|table| put(table, 4, &[0; 4])),
+        directory("segment-of-another-number-of-runs", "range", &|table| put(table, 4, &[3])),
+        directory("segment-of-more-events", "range", &|table| {
+            add(table, 16, 1);
+            add(table, 32 + 16, -1);
+        }),
+        directory("segment-of-more-bytes", "range", &|table| {
+            add(table, 24, 8);
+            add(table, 32 + 24, -8);
+        }),
+        directory("segments-out-of-order", "order", &|table| put(table, 0, &[2])),
         segment("with-a-source-checksum", "reserved", Header, &|bytes| bytes[108] = 1),
         segment("of-another-number-of-events", "range", Header, &|bytes| add(bytes, 72, 1)),
         segment("of-another-number-of-records", "range", Header, &|bytes| add(bytes, TABLE + 24, 1)),
@@ -196,7 +217,7 @@ fn index(name: &str, reason: &str, repaired: Repair, spoil: Spoil<'_>) -> Vector
     Vector { path: format!("bad/index-{name}"), meaning, bytes }
 }
 
-/// Spoils the section of this kind: here kind and place in the table are the same, but for the first being 1.
+/// Spoils the section of this kind: here a kind is its place in the table, counted from 1.
 fn entries(name: &str, kind: u32, spoil: &dyn Fn(&mut [u8])) -> Vector {
     index(name, "differs", Everything, &|bytes| {
         let start = section(bytes, kind as usize - 1);
@@ -214,18 +235,17 @@ fn indexes() -> Vec<Vector> {
         index("flipped-bit", "checksum", Nothing, &|bytes| bytes[9000] ^= 1),
         index("of-other-segments", "differs", Header, &|bytes| bytes[108] ^= 1),
         index("of-another-epoch", "differs", Header, &|bytes| bytes[32] = 2),
-        index("of-a-partition", "differs", Header, &|bytes| bytes[40] = 2),
-        index("without-ranks", "differs", Header, &|bytes| bytes[TABLE + 13 * 32] = 15),
-        entries("segment-of-another-length", 1, &|entries| add(entries, 24, 4)),
-        entries("place-of-another-record", 2, &|entries| swap(entries, 0, 16, 8)),
-        entries("time-of-another-record", 3, &|entries| swap(entries, 0, 8, 8)),
-        entries("stretches-out-of-order", 4, &|entries| swap(entries, 0, 32, 32)),
-        entries("stretch-of-more-records", 4, &|entries| entries[24] += 1),
-        entries("fanout-of-other-entities", 5, &|entries| entries[4] += 1),
-        entries("ids-not-ascending", 6, &|entries| swap(entries, 0, 8, 8)),
-        entries("type-of-more-entities", 8, &|entries| add(entries, 24, 1)),
-        entries("tag-of-another-name", 12, &|entries| entries[8] ^= 1),
-        entries("tag-of-another-record", 13, &|entries| entries[0] += 1),
-        entries("ranks-of-others", 14, &|entries| entries[0] += 1),
+        index("of-a-partition", "reserved", Header, &|bytes| bytes[40] = 2),
+        index("without-ranks", "differs", Header, &|bytes| bytes[TABLE + 12 * 32] = 15),
+        entries("place-of-another-record", 1, &|entries| swap(entries, 0, 16, 8)),
+        entries("time-of-another-record", 2, &|entries| swap(entries, 0, 8, 8)),
+        entries("stretches-out-of-order", 3, &|entries| swap(entries, 0, 32, 32)),
+        entries("stretch-of-more-records", 3, &|entries| entries[24] += 1),
+        entries("fanout-of-other-entities", 4, &|entries| entries[4] += 1),
+        entries("ids-not-ascending", 5, &|entries| swap(entries, 0, 8, 8)),
+        entries("type-of-more-entities", 7, &|entries| add(entries, 24, 1)),
+        entries("tag-of-another-name", 11, &|entries| entries[8] ^= 1),
+        entries("tag-of-another-record", 12, &|entries| entries[0] += 1),
+        entries("ranks-of-others", 13, &|entries| entries[0] += 1),
     ]
 }

@@ -1,0 +1,110 @@
+//! Which sealed files are open: those that were used last, as many as a budget allows. Whoever reads one holds it, so
+//! closing it takes nothing from anybody; the next reader opens it again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::file::SealedFile;
+use crate::error::ReadError;
+
+/// The place of one file: empty while it is not open.
+#[derive(Default)]
+pub(crate) struct Slot {
+    file: RwLock<Option<Arc<SealedFile>>>,
+    /// Twice the number of openings when it was last used, and 1 if it was open by then.
+    used: AtomicU64,
+}
+
+/// All places, and how many of them may be filled.
+pub(crate) struct OpenFiles {
+    most: usize,
+    openings: AtomicU64,
+    filled: Mutex<Vec<Weak<Slot>>>,
+}
+
+impl Slot {
+    fn hit(&self, now: u64) -> Option<Arc<SealedFile>> {
+        let file = self.file.read().clone()?;
+        // Time is counted in openings, so that a hit writes to memory that others read only after one. What was hit
+        // since the last opening is newer than what that opened.
+        if self.used.load(Ordering::Relaxed) <= 2 * now {
+            self.used.store(2 * now + 1, Ordering::Relaxed);
+        }
+        Some(file)
+    }
+
+    /// Closes the file: the next reader opens what has its name then.
+    pub(crate) fn close(&self) {
+        let closed = self.file.write().take();
+        drop(closed);
+    }
+}
+
+impl OpenFiles {
+    /// At most this many files stay open, each with a descriptor or a mapping.
+    pub(crate) fn at_most(most: usize) -> Self {
+        assert!(most > 0, "a file that is read is open");
+        Self { most, openings: AtomicU64::new(0), filled: Mutex::default() }
+    }
+
+    /// The file of a place, opened if it is not. A failure is not remembered: it may pass.
+    pub(crate) fn file(
+        &self,
+        slot: &Arc<Slot>,
+        open: impl Fn() -> Result<SealedFile, ReadError>,
+    ) -> Result<Arc<SealedFile>, ReadError> {
+        if let Some(file) = slot.hit(self.openings.load(Ordering::Relaxed)) {
+            return Ok(file);
+        }
+        self.close_all_but(self.most - 1);
+        let opened = match open() {
+            // The system may allow less than the budget: give half of it back.
+            Err(ReadError::Unavailable(_)) => {
+                self.close_all_but(self.len() / 2);
+                open()
+            }
+            opened => opened,
+        };
+        let file = Arc::new(opened?);
+        slot.used.store(2 * (self.openings.fetch_add(1, Ordering::Relaxed) + 1), Ordering::Relaxed);
+        let mut place = slot.file.write();
+        let is_first = place.is_none();
+        let file = Arc::clone(place.get_or_insert(file));
+        drop(place);
+        if is_first {
+            self.filled.lock().push(Arc::downgrade(slot));
+        }
+        Ok(file)
+    }
+
+    /// How many files are open.
+    pub(crate) fn len(&self) -> usize {
+        let mut filled = self.filled.lock();
+        filled.retain(is_filled);
+        filled.len()
+    }
+
+    /// Closes the files that were not used for the longest time.
+    fn close_all_but(&self, kept: usize) {
+        let mut filled = self.filled.lock();
+        if filled.len() <= kept {
+            return;
+        }
+        filled.retain(is_filled);
+        let surplus = filled.len().saturating_sub(kept);
+        let used = |slot: &Weak<Slot>| slot.upgrade().map_or(0, |slot| slot.used.load(Ordering::Relaxed));
+        filled.sort_by_cached_key(used);
+        let closed: Vec<_> = filled.drain(..surplus).collect();
+        drop(filled);
+        closed.iter().filter_map(Weak::upgrade).for_each(|slot| slot.close());
+    }
+}
+
+fn is_filled(slot: &Weak<Slot>) -> bool {
+    slot.upgrade().is_some_and(|slot| slot.file.read().is_some())
+}
+
+#[cfg(test)]
+mod tests;
