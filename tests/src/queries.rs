@@ -217,17 +217,19 @@ fn combined(mut filter: Filter, events: [&EventRef; 3], random: &mut Seeded) -> 
 
 /// The head of every entity is its last version, and every event is found by its id.
 fn check_heads(engine: &Engine, all: &[EventRef]) -> Result<(), Broken> {
-    let mut heads = std::collections::HashMap::new();
+    // Asked in one order: a run with the same seed must do the same to the disk.
+    let mut heads = std::collections::BTreeMap::new();
     for event in all {
         let tenant = TenantId::new(event.tenant()).map_err(|error| error.to_string())?;
         let id = EntityId::new(event.entity_id()).map_err(|error| error.to_string())?;
-        heads.insert(Entity::of(tenant.clone(), id), event.version());
+        let entity = Entity::of(tenant.clone(), id);
+        heads.insert(entity.to_string(), (entity, event.version()));
         let found = engine.event(&tenant, event.id()).map_err(|error| error.to_string())?;
         if found.map(|found| found.position()) != Some(event.position()) {
             return Err(format!("{event:?} is not found by its id"));
         }
     }
-    for (entity, version) in heads {
+    for (entity, version) in heads.into_values() {
         let head: Option<Version> = engine.head(&entity).map_err(|error| error.to_string())?;
         if head != Some(version) {
             return Err(format!("{entity} is at {version:?}, its head is said to be {head:?}"));
