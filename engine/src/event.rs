@@ -14,7 +14,7 @@ pub use filter::Filter;
 pub use name::{EntityId, EventType, NameError, Tag, TenantId};
 pub use new::{InvalidEvent, NewEvent, Payload};
 pub use stored::EventRef;
-pub use time::Timestamp;
+pub use time::{InvalidTime, Timestamp};
 
 pub(crate) use entity::{EntityKeyBuffer, key_of};
 pub(crate) use stored::record_at;

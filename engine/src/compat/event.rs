@@ -43,10 +43,15 @@ impl Event {
     }
 }
 
+/// The value of JSON text. What a [`Value`] cannot hold, such as half of a surrogate pair, comes as the text.
+pub(super) fn value_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}
+
 impl From<&EventRef> for Event {
     fn from(event: &EventRef) -> Self {
         let payload = match event.payload() {
-            Payload::Json(text) => serde_json::from_str(text).unwrap_or_default(),
+            Payload::Json(text) => value_of(text),
             Payload::Bytes(bytes) => Value::from(bytes),
         };
         Self {
@@ -56,7 +61,7 @@ impl From<&EventRef> for Event {
             tenant_id: event.tenant().to_owned(),
             payload,
             timestamp: Some(event.timestamp().to_datetime()),
-            metadata: event.metadata().and_then(|text| serde_json::from_str(text).ok()),
+            metadata: event.metadata().map(value_of),
             version: event.version().value(),
         }
     }

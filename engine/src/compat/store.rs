@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Result;
-use super::event::Event;
+use super::event::{Event, value_of};
 use super::projection::Projection;
 use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::error::{AppendError, FoldError, OpenError, ReadError};
-use crate::event::{Entity, EntityId, EventType, Filter, InvalidEvent, NameError, NewEvent, TenantId};
+use crate::event::{Entity, EntityId, EventType, Filter, InvalidEvent, InvalidTime, NameError, NewEvent};
+use crate::event::{TenantId, Timestamp};
 use crate::fold::AsOf;
 use crate::options::Options;
 use crate::platform::sim::SimDisk;
@@ -29,6 +30,9 @@ pub enum Error {
     /// A name breaks a rule.
     #[error("Invalid input: {0}")]
     InvalidName(#[from] NameError),
+    /// A time cannot be kept.
+    #[error("Invalid input: the time {0}")]
+    InvalidTime(#[from] InvalidTime),
     /// It was not appended.
     #[error("{0}")]
     Append(#[from] AppendError),
@@ -107,7 +111,7 @@ impl EventStore {
             new = new.metadata(metadata.to_string())?;
         }
         if let Some(timestamp) = event.timestamp {
-            new = new.timestamp(timestamp.into());
+            new = new.timestamp(timestamp.try_into()?);
         }
         if !event.id.is_nil() {
             new = new.id(event.id);
@@ -121,12 +125,13 @@ impl EventStore {
     /// # Errors
     /// When a name breaks a rule, or the data is damaged.
     pub fn query(&self, request: QueryEventsRequest) -> Result<Vec<Event>> {
+        let until = request.until.into_iter().chain(request.as_of).min();
         let filter = Filter {
             tenant: Some(request.tenant_id.map_or_else(|| Ok(TenantId::default()), TenantId::new)?),
             entity_id: request.entity_id.map(EntityId::new).transpose()?,
             types: request.event_type.map(EventType::new).transpose()?.into_iter().collect(),
-            since: request.since.map(Into::into),
-            until: request.until.into_iter().chain(request.as_of).min().map(Into::into),
+            since: request.since.map(Timestamp::try_from).transpose()?,
+            until: until.map(Timestamp::try_from).transpose()?,
             ..Filter::all()
         };
         let query = Query { limit: request.limit, ..Query::matching(filter) };
@@ -138,15 +143,16 @@ impl EventStore {
     /// # Errors
     /// When it had no events then, or the data is damaged.
     pub fn reconstruct_state(&self, entity_id: &str, as_of: Option<DateTime<Utc>>) -> Result<Value> {
-        let moment = as_of.map_or(AsOf::Now, |time| AsOf::Time(time.into()));
+        let as_of = as_of.map(Timestamp::try_from).transpose()?;
+        let moment = as_of.map_or(AsOf::Now, AsOf::Time);
         let state = self.engine.fold(&Entity::new(entity_id)?, moment)?;
         let state = state.ok_or_else(|| Error::EntityNotFound(entity_id.to_owned()))?;
         Ok(json!({
             "entity_id": entity_id,
             "last_updated": state.last_updated().to_string(),
             "event_count": state.event_count(),
-            "as_of": as_of.map(|time| crate::event::Timestamp::from(time).to_string()),
-            "current_state": serde_json::from_str::<Value>(&state.to_json()).unwrap_or_default(),
+            "as_of": as_of.map(|time| time.to_string()),
+            "current_state": value_of(&state.to_json()),
         }))
     }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use allsource_engine::Position;
-use allsource_engine::event::Timestamp;
+use allsource_engine::event::{InvalidTime, Timestamp};
 use axum::extract::Query;
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
@@ -97,8 +97,10 @@ impl Params {
 
 /// The moment that the text of a parameter says.
 pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
-    let form = "RFC 3339, like 2026-01-31T12:00:00Z (a `+` must be written %2B)";
-    text.parse().map_err(|_| invalid(name, &format!("must be {form}, `{text}` is not")))
+    text.parse().map_err(|error: InvalidTime| {
+        let hint = if text.contains(' ') { "; write a `+` in a URL as %2B" } else { "" };
+        invalid(name, &format!("`{text}` {error}{hint}"))
+    })
 }
 
 /// A parameter has a value it cannot have.

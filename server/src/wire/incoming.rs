@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use allsource_engine::ExpectedVersion;
-use allsource_engine::event::{Entity, EntityId, NewEvent, TenantId, Timestamp};
+use allsource_engine::event::{Entity, EntityId, InvalidTime, NewEvent, TenantId, Timestamp};
 use allsource_format::limits::{
     ENTITY_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
 };
@@ -244,15 +244,7 @@ fn parse_id(text: &str) -> Result<Uuid, Problem> {
 }
 
 fn parse_time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
-    // What lies outside would become the nearest moment that can be written, which nobody said.
-    if text.starts_with("0000-") || text.starts_with(['+', '-']) {
-        let detail = format!(
-            "{field} must be from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999Z; `{text}` is not"
-        );
-        return Err(Problem::new(Kind::INVALID_EVENT, detail).with("field", field));
-    }
-    text.parse().map_err(|error| {
-        let detail = format!("{field} must be RFC 3339, like 2026-01-31T12:00:00Z; `{text}` is not: {error}");
-        Problem::new(Kind::INVALID_EVENT, detail).with("field", field)
+    text.parse().map_err(|error: InvalidTime| {
+        Problem::new(Kind::INVALID_EVENT, format!("{field} `{text}` {error}")).with("field", field)
     })
 }

@@ -18,7 +18,7 @@ fn an_event_comes_back_byte_for_byte_with_its_place() {
     let reply = server.post(PATH, &body).success();
     assert_eq!(reply["event_id"], "11111111-2222-4333-8444-555555555555");
     assert_eq!((&reply["version"], &reply["position"]), (&json!(1), &json!(1)));
-    assert_eq!(reply["timestamp"], "2020-02-29T23:59:59.500Z");
+    assert_eq!(reply["timestamp"], "2020-02-29T23:59:59.500000Z");
     let answer = server.get("/api/v1/events/11111111-2222-4333-8444-555555555555");
     assert!(answer.text.contains(payload), "{}", answer.text);
     let event = &answer.success()["event"];

@@ -50,7 +50,10 @@ fn a_snapshot_is_taken_listed_and_read_with_its_state_byte_for_byte() {
         "payload":{"big": 12345678901234567890.10, "name": "\u00e9"}}"#;
     server.post("/api/v1/events", event).success();
     let first = create(&server, "a/b c");
-    assert_eq!((&first["entity_id"], &first["as_of"]), (&json!("a/b c"), &json!("2026-01-01T00:00:00Z")));
+    assert_eq!(
+        (&first["entity_id"], &first["as_of"]),
+        (&json!("a/b c"), &json!("2026-01-01T00:00:00.000000Z"))
+    );
     assert_eq!((&first["event_count"], &first["version"]), (&json!(1), &json!(1)));
     assert!(first["size_bytes"].as_u64().unwrap() > 0 && first["created_at"].is_string(), "{first}");
 

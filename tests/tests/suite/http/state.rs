@@ -20,7 +20,7 @@ fn state_is_folded_as_of_any_moment_with_the_history_that_made_it() {
     let now = server.get(&format!("{path}?history=true")).success();
     assert_eq!(now["current_state"], json!({"name": "x", "n": null}));
     assert_eq!((&now["event_count"], &now["version"], &now["as_of"]), (&json!(3), &json!(3), &json!(null)));
-    assert_eq!(now["last_updated"], "2026-01-03T00:00:00Z");
+    assert_eq!(now["last_updated"], "2026-01-03T00:00:00.000000Z");
     let types: Vec<_> =
         now["history"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
     assert_eq!(types, ["a", "b", "c"]);

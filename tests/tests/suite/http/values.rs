@@ -70,3 +70,31 @@ fn a_conflict_that_the_batch_itself_causes_says_so() {
     let alone = server.post(EVENTS, &event(json!(7)).to_string()).problem(409, "version-conflict");
     assert_eq!(alone.get("version_in_batch"), None);
 }
+
+/// Such times were stored as the nearest that could be written, or as the next second.
+#[test]
+fn times_that_cannot_be_kept_are_refused_and_all_others_have_six_digits() {
+    let server = Server::start();
+    let event = |time: &str| {
+        json!({"event_type": "t", "entity_id": "a", "payload": 1, "timestamp": time}).to_string()
+    };
+    for time in ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2016-12-31T23:59:60Z"] {
+        let problem = server.post(EVENTS, &event(time)).problem(400, "invalid-event");
+        assert_eq!(problem["field"], "timestamp", "{problem}");
+        let escaped = time.replace('+', "%2B");
+        for parameter in ["since", "until", "as_of"] {
+            let path = format!("/api/v1/events/query?{parameter}={escaped}");
+            server.get(&path).problem(400, "invalid-parameter");
+        }
+        server.get(&format!("/api/v1/entities/a/state?as_of={escaped}")).problem(400, "invalid-parameter");
+    }
+    let reply = server.post(EVENTS, &event("2026-01-01T00:00:00.1234569+01:00")).success();
+    assert_eq!(reply["timestamp"], "2025-12-31T23:00:00.123456Z");
+    server.post(EVENTS, &event("2026-01-01T00:00:00Z")).success();
+    let page = server.get("/api/v1/events/query?entity_id=a").success();
+    for name in ["timestamp", "recorded_at"] {
+        assert!(
+            page["events"].as_array().unwrap().iter().all(|event| event[name].as_str().unwrap().len() == 27)
+        );
+    }
+}
