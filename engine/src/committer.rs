@@ -19,7 +19,7 @@ use crate::journal::{Spare, refusal};
 use crate::manifest::Catalog;
 use crate::options::Durability;
 use crate::planted::{self, Bug};
-use crate::platform::sync::AtomicU64;
+use crate::platform::sync::{AtomicI64, AtomicU64};
 use crate::platform::{Clock, Disk, DiskFile};
 use crate::sequencer::{Checkpoint, Round};
 use crate::signal::Signal;
@@ -46,6 +46,8 @@ pub(crate) struct Progress {
     pub(crate) rounds: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) sync_micros: AtomicU64,
+    /// Commit time of the last event that was decided, in microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) last_recorded_at: AtomicI64,
 }
 
 impl Progress {

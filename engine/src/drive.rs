@@ -193,6 +193,7 @@ impl SequencerStep {
         let moment = Moment { watermark, now, synced_through, layers: &layers };
         let requests = std::mem::take(&mut self.held);
         let mut round = self.sequencer.sequence(requests, self.held_bytes, rotate, &moment);
+        shared.progress.last_recorded_at.store(self.sequencer.last_recorded_at(), Ordering::Relaxed);
         self.is_mark_due = true;
         round.is_freeze = shared.queue.take_freeze();
         if planted::is(Bug::RefuseEarly) {

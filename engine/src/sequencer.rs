@@ -123,6 +123,11 @@ impl Sequencer {
         self.attempt
     }
 
+    /// Commit time of the last event that was decided.
+    pub(crate) fn last_recorded_at(&self) -> i64 {
+        self.last_recorded_at
+    }
+
     /// Where the next round goes.
     pub(crate) fn cursor(&self) -> &Cursor {
         &self.cursor

@@ -81,6 +81,9 @@ pub struct Counters {
     pub stalled_micros: u64,
     /// Files in which damage was found, right now.
     pub damaged_files: u64,
+    /// Microseconds by which the clock is behind the commit time of the last event, right now; 0: it is not. Commit times
+    /// rise by a microsecond an event until the clock has caught up.
+    pub clock_behind_micros: u64,
 }
 
 impl Stats {
@@ -119,6 +122,12 @@ impl Health {
     }
 }
 
+/// By how much the clock is behind the last event, in microseconds.
+fn clock_behind(shared: &Shared) -> u64 {
+    let last = shared.progress.last_recorded_at.load(Ordering::Relaxed);
+    u64::try_from(last.saturating_sub(shared.clock.now_micros())).unwrap_or(0)
+}
+
 impl Counters {
     pub(crate) fn of(shared: &Shared) -> Self {
         let (tallies, progress) = (&shared.tallies, &shared.progress);
@@ -143,6 +152,7 @@ impl Counters {
             scrubbed_bytes: upkeep.done.scrubbed_bytes.load(Ordering::Relaxed),
             stalled_micros: tallies.stalled_micros.load(Ordering::Relaxed),
             damaged_files: upkeep.access.damages.list().len() as u64,
+            clock_behind_micros: clock_behind(shared),
         }
     }
 }

@@ -95,7 +95,7 @@ pub fn record(data: &[u8]) {
     };
     let mut again = AlignedVec::new();
     let crc = encode(&draft, &mut again).expect("a checked record is within the limits");
-    seal(&mut again, crc, record.position(), record.version(), record.recorded_at());
+    seal(&mut again, crc, record.position(), record.version(), record.recorded_at(), record.timestamp());
     let again = Record::check(&again).expect("what was just written is whole");
     assert!(again.same_content(&record));
     assert_eq!((again.position(), again.version()), (record.position(), record.version()));

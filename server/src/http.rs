@@ -7,6 +7,7 @@ mod caller;
 mod filter;
 mod body;
 mod chunks;
+mod clock;
 mod lend;
 mod paths;
 mod middleware;

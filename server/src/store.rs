@@ -8,6 +8,7 @@ mod following;
 mod vitals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use allsource_engine::error::AppendError;
 use allsource_engine::event::{Entity, EventRef, Filter, TenantId};
@@ -196,6 +197,11 @@ impl Store {
     /// Whether the store does its work.
     pub fn health(&self) -> Health {
         self.engine.health()
+    }
+
+    /// By how much the clock is behind the last stored event.
+    pub fn clock_behind(&self) -> Duration {
+        Duration::from_micros(self.engine.counters().clock_behind_micros)
     }
 
     /// The highest durable position; `None`: the store is empty.

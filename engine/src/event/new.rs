@@ -114,7 +114,7 @@ impl NewEvent {
         Self { id: Some(id), ..self }
     }
 
-    /// Says when the event happened; otherwise that is the time of its commit.
+    /// Says when the event happened; otherwise that is what the store's clock shows at commit.
     #[must_use]
     pub fn timestamp(self, timestamp: Timestamp) -> Self {
         Self { timestamp: Some(timestamp), ..self }

@@ -72,7 +72,8 @@ impl EventRef {
         Timestamp::from_micros(self.record().recorded_at())
     }
 
-    /// When it happened: as its author said, or when it was committed.
+    /// When it happened: as its author said, or as the store's clock showed when it was committed. Unlike the commit time
+    /// it may fall back with the clock.
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::from_micros(self.record().timestamp())
     }

@@ -51,7 +51,7 @@ impl Timestamp {
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z.
-    pub fn micros(self) -> i64 {
+    pub const fn micros(self) -> i64 {
         self.0
     }
 

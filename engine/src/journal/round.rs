@@ -51,8 +51,16 @@ impl RoundBuilder {
         offset_u32(self.bytes.len())
     }
 
-    /// Copies an encoded record into the open frame and seals it; returns its offset in the round.
-    pub(crate) fn push(&mut self, encoded: &[u8], crc_so_far: u32, version: u64, recorded_at: i64) -> u32 {
+    /// Copies an encoded record into the open frame and seals it; returns its offset in the round. `clock` is its
+    /// timestamp unless it has one.
+    pub(crate) fn push(
+        &mut self,
+        encoded: &[u8],
+        crc_so_far: u32,
+        version: u64,
+        recorded_at: i64,
+        clock: i64,
+    ) -> u32 {
         let (start, position) = (self.bytes.len(), self.next_position());
         self.bytes.extend_from_slice(encoded);
         record::seal(
@@ -61,6 +69,7 @@ impl RoundBuilder {
             position,
             version,
             recorded_at,
+            clock,
         );
         self.frame_events += 1;
         offset_u32(start)

@@ -3,12 +3,12 @@
 #[cfg(not(interleave))]
 pub(crate) use parking_lot::{Condvar, Mutex};
 #[cfg(not(interleave))]
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 #[cfg(interleave)]
 pub(crate) use explored::{Condvar, Mutex};
 #[cfg(interleave)]
-pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// loom's types under parking_lot's signatures.
 #[cfg(interleave)]

@@ -14,6 +14,9 @@ use crate::planted::{self, Bug};
 use crate::position::{Position, Sequence, Version};
 use crate::view::Layers;
 
+/// A clock that shows more than this is not believed: commit times must be able to rise after it. It leaves a year.
+const CLOCK_MAX: i64 = Timestamp::MAX.micros() - 31_536_000_000_000;
+
 /// The round being filled and everything a decision depends on.
 pub(super) struct Admission<'a> {
     pub(super) round: &'a mut RoundBuilder,
@@ -93,6 +96,11 @@ impl Admission<'_> {
             // What is expected is expected by the first event: if that is there already, it was checked long ago.
             if place == 0 {
                 self.check_version(request, part, before, undo)?;
+            }
+            if *self.last_recorded_at >= Timestamp::MAX.micros() {
+                let reason =
+                    "the last event has the latest commit time that can be written, so none can follow";
+                return Err(AppendError::Fenced(reason.to_owned()));
             }
             head += 1;
             last = Some(self.round.next_offset());
@@ -187,10 +195,12 @@ impl Admission<'_> {
         version: u64,
         undo: &mut Undo,
     ) -> Committed {
-        let recorded_at = self.now.max(*self.last_recorded_at + 1);
+        // Commit times rise even when the clock fell back; an event happened when the clock says so.
+        let clock = self.now.clamp(Timestamp::MIN.micros(), CLOCK_MAX);
+        let recorded_at = clock.max(*self.last_recorded_at + 1);
         *self.last_recorded_at = recorded_at;
         let position = self.round.next_position();
-        let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at);
+        let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at, clock);
         self.records.push(offset);
         let sequence = self.sequences.get_mut(part.partition as usize).map_or(0, |count| {
             *count += 1;
@@ -207,7 +217,7 @@ impl Admission<'_> {
             version: counted(Version::new(version)),
             sequence: counted(Sequence::new(sequence)),
             recorded_at: Timestamp::from_micros(recorded_at),
-            timestamp: event.timestamp.unwrap_or(Timestamp::from_micros(recorded_at)),
+            timestamp: event.timestamp.unwrap_or(Timestamp::from_micros(clock)),
             replayed: false,
         }
     }

@@ -24,7 +24,8 @@ fn tail() -> Tail {
         };
         let mut bytes = AlignedVec::new();
         let crc = record::encode(&draft, &mut bytes).unwrap();
-        record::seal(&mut bytes, crc, position, version, i64::try_from(position).unwrap());
+        let time = i64::try_from(position).unwrap();
+        record::seal(&mut bytes, crc, position, version, time, time);
         tail.insert(&Arc::new(Block::new(bytes)), &[0]);
     }
     tail

@@ -25,7 +25,7 @@ fn append_frame(count: u32) -> AlignedVec {
         };
         let start = frame.len();
         let crc = record::encode(&draft, &mut frame).unwrap();
-        record::seal(&mut frame[start..], crc, u64::from(5 + n), u64::from(1 + n), 1);
+        record::seal(&mut frame[start..], crc, u64::from(5 + n), u64::from(1 + n), 1, 1);
     }
     frame.resize(frame.len().next_multiple_of(HEADER_BYTES), 0);
     let header = Header {

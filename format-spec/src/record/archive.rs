@@ -9,7 +9,7 @@ use rkyv::{Archive, Serialize};
 pub mod flags {
     /// The payload is JSON text; otherwise it is opaque bytes.
     pub const JSON: u32 = 1;
-    /// The client gave the timestamp; otherwise it is the commit time.
+    /// The client gave the timestamp; otherwise it is what the clock of the writer showed.
     pub const TIMESTAMP_GIVEN: u32 = 2;
     /// Every defined bit.
     pub const ALL: u32 = JSON | TIMESTAMP_GIVEN;

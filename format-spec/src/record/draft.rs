@@ -12,7 +12,7 @@ use crate::limits;
 pub struct Draft<'a> {
     /// The event's UUID, 16 bytes in network order.
     pub id: [u8; 16],
-    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: the commit time.
+    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: what the writer's clock shows at commit.
     pub timestamp: Option<i64>,
     /// Whether the payload is JSON text.
     pub is_json: bool,
@@ -102,11 +102,12 @@ pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError
 }
 
 /// Completes a record that [`encode`] wrote: fills in what the sequencer assigns and finishes the checksum
-/// from `crc_so_far`. The timestamp becomes the commit time unless the client gave one.
+/// from `crc_so_far`. The timestamp becomes `clock` unless the client gave one. Commit times rise even when the clock
+/// falls back; what it shows is when the event happened.
 ///
 /// # Panics
 /// When `record` is shorter than any record.
-pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, recorded_at: i64) {
+pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, recorded_at: i64, clock: i64) {
     assert!(record.len() >= BYTES_MIN, "a record holds at least its header and its root");
     let root = record.len() - ARCHIVE_ROOT_BYTES;
     put(record, root + archive::POSITION, &position.to_le_bytes());
@@ -114,7 +115,7 @@ pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, rec
     put(record, root + archive::RECORDED_AT, &recorded_at.to_le_bytes());
     let flags = crate::bytes::u32_at(record, root + archive::FLAGS).unwrap_or(0);
     if flags & archive::flags::TIMESTAMP_GIVEN == 0 {
-        put(record, root + archive::TIMESTAMP, &recorded_at.to_le_bytes());
+        put(record, root + archive::TIMESTAMP, &clock.to_le_bytes());
     }
     let mut crc = crc32fast::Hasher::new_with_initial(crc_so_far);
     crc.update(record.get(root..).unwrap_or(&[]));

@@ -22,7 +22,7 @@ fn draft() -> Draft<'static> {
 fn sealed(draft: &Draft<'_>) -> AlignedVec {
     let mut out = AlignedVec::new();
     let crc = encode(draft, &mut out).unwrap();
-    seal(&mut out, crc, 11, 3, 1_000_000);
+    seal(&mut out, crc, 11, 3, 1_000_000, 1_000_000);
     out
 }
 
@@ -98,7 +98,7 @@ fn a_malformed_archive_with_a_right_checksum_is_refused() {
 fn content_is_compared_without_the_place_in_the_log() {
     let (one, mut other) = (sealed(&draft()), AlignedVec::new());
     let crc = encode(&draft(), &mut other).unwrap();
-    seal(&mut other, crc, 12, 4, 2_000_000);
+    seal(&mut other, crc, 12, 4, 2_000_000, 2_000_000);
     let record = Record::check(&one).unwrap();
     assert!(record.same_content(&Record::check(&other).unwrap()));
     for different in [

@@ -37,7 +37,8 @@ pub(crate) fn record(event: &Event) -> AlignedVec {
     };
     let mut out = AlignedVec::new();
     let crc = record::encode(&draft, &mut out).unwrap();
-    record::seal(&mut out, crc, event.position, event.version, 1_000 + event.position.cast_signed());
+    let recorded_at = 1_000 + event.position.cast_signed();
+    record::seal(&mut out, crc, event.position, event.version, recorded_at, recorded_at);
     out
 }
 

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::clock::ClockWatch;
 use super::listeners::Listeners;
 use super::patience::{Patient, WRITE_TIMEOUT};
 use super::routes::router;
@@ -73,7 +74,9 @@ pub async fn serve(
 /// Says in the log when the store stops to do all of its work, and when it does again.
 async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut before = Health::Serving;
+    let mut clock = ClockWatch::default();
     while timeout(HEALTH_INTERVAL, stopped(&mut stopping)).await.is_err() {
+        clock.look(app.store().clock_behind());
         let health = app.store().health();
         if health != before {
             match &health {

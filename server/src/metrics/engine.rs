@@ -45,6 +45,14 @@ impl Collector for VitalsCollector {
             "Time appends waited for sealing.",
             &ConstCounter::new(stalled),
         )?;
+        #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
+        let behind = counters.clock_behind_micros as f64 / 1e6;
+        one(
+            &mut encoder,
+            "clock_behind_seconds",
+            "By how much the clock is behind the last stored event.",
+            &ConstGauge::new(behind),
+        )?;
         let levels = [
             ("queue_bytes", "Bytes of appends that wait.", counters.queue_bytes),
             ("watermark", "The highest durable position.", counters.watermark),

@@ -3,6 +3,7 @@
 mod engine;
 mod sealed;
 mod folds;
+mod clocks;
 mod subscribe;
 mod shortage;
 mod fixtures;

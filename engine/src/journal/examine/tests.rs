@@ -64,7 +64,7 @@ fn unproven(disk: &SimDisk, manifest: &Manifest) {
     let mut round = RoundBuilder::at(&Cursor::at_start_of(header, FILE_BYTES), 0, 0);
     for version in 1..=FRAMES {
         round.open_frame();
-        round.push(&record, crc, u64::from(version), i64::from(version));
+        round.push(&record, crc, u64::from(version), i64::from(version), i64::from(version));
         round.close_frame(Kind::Append);
     }
     let (bytes, _, cursor) = round.finish();

@@ -44,7 +44,8 @@ fn round(cursor: &Cursor, version: Option<u64>) -> (AlignedVec, Cursor) {
         };
         let mut bytes = AlignedVec::new();
         let crc = record::encode(&draft, &mut bytes).unwrap();
-        round.push(&bytes, crc, version, i64::try_from(version).unwrap());
+        let time = i64::try_from(version).unwrap();
+        round.push(&bytes, crc, version, time, time);
     }
     round.close_frame(if version.is_some() { frame::Kind::Append } else { frame::Kind::Mark });
     let (bytes, _, cursor) = round.finish();

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, Uri};
 use serde_json::json;
 
 use crate::app::App;
+use crate::http::clock::if_far;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
 
@@ -47,7 +48,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
             ("damaged", Some(told.join("; ")))
         }
     };
-    let mut response = json_value(&json!({"status": status, "reason": reason}));
+    let mut body = json!({"status": status, "reason": reason});
+    if let (Some(behind), Some(members)) = (if_far(app.store().clock_behind()), body.as_object_mut()) {
+        members.insert("clock_behind_seconds".to_owned(), behind.as_secs().into());
+    }
+    let mut response = json_value(&body);
     // A store that is damaged in places, or does not seal for now, still takes events and answers for the rest.
     if !["ready", "damaged", "not_sealing", "moved"].contains(&status) {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
