@@ -5,6 +5,7 @@ mod params;
 mod path;
 mod caller;
 mod filter;
+mod positions;
 mod body;
 mod chunks;
 mod clock;

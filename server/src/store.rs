@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allsource_engine::error::AppendError;
-use allsource_engine::event::{Entity, EventRef, Filter, TenantId};
+use allsource_engine::event::{Entity, EventRef, Filter, TenantId, Timestamp};
+use allsource_engine::platform::{Clock, SystemClock};
 use allsource_engine::{
     Batch, Commit, Cursor, CursorError, Engine, Health, Incarnation, LookUp, Position, Resident, SealError,
     Start, Stats, Version,
@@ -140,6 +141,19 @@ impl Store {
             Resident::Known(head) => Ok(head),
             Resident::NeedsFiles => self.look_on(&self.look_ups, move |look| look.head(&entity)).await,
         }
+    }
+
+    /// The first position recorded at or after a time, or the one that the next event gets.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub async fn first_recorded_since(&self, time: Timestamp) -> Result<Position, Error> {
+        self.look_on(&self.look_ups, move |look| look.first_recorded_since(time)).await
+    }
+
+    /// What the clock says.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(SystemClock::default().now_micros())
     }
 
     /// Follows the log from a moment on: first what is stored, then what becomes durable.

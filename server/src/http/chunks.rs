@@ -2,7 +2,7 @@
 //! while a client does not read.
 
 use allsource_engine::event::EventRef;
-use allsource_engine::{Order, Position, Query, Version};
+use allsource_engine::{Found, Order, Position, Query, Version};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
@@ -13,7 +13,7 @@ use crate::wire::write_event_line;
 /// A piece is sent once it has so many bytes.
 const PIECE_BYTES: usize = 128 << 10;
 /// A worker looks at so many events before another gets its thread.
-const LOOKED_AT_MAX: usize = 100_000;
+const LOOKED_AT_MAX: u64 = 100_000;
 
 /// Decides whether an event is part of the answer.
 pub(super) type Keep = Box<dyn FnMut(&EventRef) -> bool + Send>;
@@ -51,19 +51,29 @@ impl Chunks {
     }
 
     fn piece(mut self, look: &Look<'_>) -> Result<Piece, Error> {
-        let (mut bytes, mut looked_at, partitions) = (Vec::new(), 0, self.store.partitions());
-        for event in look.read(&self.query)? {
-            let event = event?;
+        let (mut bytes, mut looks, partitions) = (Vec::new(), LOOKED_AT_MAX, self.store.partitions());
+        let mut events = look.read(&self.query)?;
+        loop {
+            let event = match events.search(&mut looks)? {
+                Found::Event(event) => event,
+                Found::End => break,
+                Found::Paused(position) => {
+                    match self.query.order {
+                        Order::Ascending => self.query.from = Some(position),
+                        Order::Descending => self.query.to = Some(position),
+                    }
+                    return Ok(Piece { bytes, rest: Some(self) });
+                }
+            };
             if (self.keep)(&event) {
                 write_event_line(&mut bytes, &event, partitions);
                 bytes.push(b'\n');
                 self.left -= 1;
             }
-            looked_at += 1;
             if self.left == 0 {
                 break;
             }
-            if bytes.len() >= PIECE_BYTES || looked_at == LOOKED_AT_MAX {
+            if bytes.len() >= PIECE_BYTES {
                 let rest = beyond(&self.query, &event).map(|query| Self { query, ..self });
                 return Ok(Piece { bytes, rest });
             }

@@ -45,7 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
         metrics,
     ] = PATHS;
     Router::new()
-        .route(append, post(append::append))
+        .route(append, get(query::query).post(append::append))
         .route(batch, post(batch::append))
         .route(query, get(query::query))
         .route(stream, get(stream::stream))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, EventRef, TenantId};
-use allsource_engine::{AsOf, Engine, Query, Snapshot, State, Stats, Version};
+use allsource_engine::event::{Entity, EventRef, TenantId, Timestamp};
+use allsource_engine::{AsOf, Engine, Found, Position, Query, Snapshot, State, Stats, Version};
 use uuid::Uuid;
 
 use super::Error;
@@ -27,6 +27,15 @@ impl<'a> Look<'a> {
     pub fn read(&self, query: &Query) -> Result<Events<'a>, Error> {
         let events = self.engine.read(query)?.until(self.cancel.flag());
         Ok(Events { events, cancel: self.cancel })
+    }
+
+    /// The first position recorded at or after a time, or the one that the next event gets.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn first_recorded_since(&self, time: Timestamp) -> Result<Position, Error> {
+        self.check()?;
+        Ok(self.engine.first_recorded_since(time)?)
     }
 
     /// The event of an id, if the tenant has it.
@@ -121,6 +130,17 @@ impl<'a> Look<'a> {
 pub struct Events<'a> {
     events: allsource_engine::Events,
     cancel: &'a Cancel,
+}
+
+impl Events<'_> {
+    /// Searches for the next event, looking at no more than `looks`, from which those looked at are taken off.
+    ///
+    /// # Errors
+    /// When they cannot be read, or nobody waits for them.
+    pub fn search(&mut self, looks: &mut u64) -> Result<Found, Error> {
+        let found = self.events.search(looks);
+        if self.cancel.is_set() { Err(Error::Cancelled) } else { Ok(found?) }
+    }
 }
 
 impl Iterator for Events<'_> {

@@ -27,7 +27,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let asked = match Asked::of(&caller, &uri, &headers, app.store()) {
+    let asked = match Asked::of(&caller, &uri, &headers, app.store()).await {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };

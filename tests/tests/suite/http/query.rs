@@ -69,6 +69,103 @@ fn every_condition_selects_what_it_says() {
     check("to_version=1", &|n| n < 7);
 }
 
+#[test]
+fn the_path_of_appends_is_a_query_too() {
+    let server = Server::start();
+    fill(&server);
+    let page = server.get("/api/v1/events?event_type=order.paid&limit=5").success();
+    assert_eq!(page, ask(&server, "event_type=order.paid&limit=5"));
+    assert_eq!(positions(&page), [2, 5, 8, 11, 14]);
+}
+
+#[test]
+fn a_read_begins_at_the_first_event_recorded_at_a_time() {
+    let server = Server::start();
+    fill(&server);
+    let whole = ask(&server, "");
+    let time = |position: usize| whole["events"][position - 1]["recorded_at"].as_str().unwrap().to_owned();
+    assert_eq!(
+        positions(&ask(&server, &format!("from_time={}", time(201)))),
+        (201..=300).collect::<Vec<_>>()
+    );
+    let both = format!("from_time={}&from=250&to=260&order=desc", time(201));
+    assert_eq!(positions(&ask(&server, &both)), (250..=260).rev().collect::<Vec<_>>());
+    assert_eq!(positions(&ask(&server, "from_time=2020-01-01T00:00:00Z")).len(), 300);
+    // Nothing was recorded since; what comes will be.
+    assert_eq!(ask(&server, "from=301")["count"], 0);
+    let first = ask(&server, &format!("from_time={}&limit=60", time(201)));
+    let second =
+        ask(&server, &format!("from_time={}&cursor={}", time(201), first["next_cursor"].as_str().unwrap()));
+    assert_eq!(positions(&second), (261..=300).collect::<Vec<_>>());
+    for path in ["/api/v1/events/query", "/api/v1/events/stream"] {
+        for (query, parameter) in [("from_time=9999-01-01T00:00:00Z", "from_time"), ("from=302", "from")] {
+            let problem = server.get(&format!("{path}?{query}")).problem(400, "invalid-parameter");
+            assert_eq!(problem["parameter"], parameter, "{path}?{query}");
+        }
+    }
+}
+
+#[test]
+fn an_entity_without_events_is_at_version_0() {
+    let server = Server::start();
+    let check = |query: &str, version: u64| {
+        let page = ask(&server, query);
+        assert_eq!((&page["count"], &page["entity_version"]), (&json!(0), &json!(version)), "{query}");
+    };
+    check("entity_id=nobody", 0);
+    fill(&server);
+    check("entity_id=nobody", 0);
+    check("entity_id=e-1&event_type=nothing", 43);
+}
+
+/// Such a page was empty, and looked like an answer.
+#[test]
+fn a_search_that_no_index_helps_goes_on_and_says_where_it_stopped() {
+    let server = Server::start();
+    let kind = [("content-type", "application/x-ndjson")];
+    for thousands in 0..6 {
+        let line = |n: u64| {
+            format!("{{\"event_type\":\"t\",\"entity_id\":\"e-{}\",\"payload\":{{\"n\":{n}}}}}\n", n % 11)
+        };
+        let lines: String = (thousands * 20_000..(thousands + 1) * 20_000).map(line).collect();
+        server.send("POST", "/api/v1/events/batch", &kind, &lines).success();
+    }
+    let follow = |query: &str| {
+        let (mut found, mut partial, mut cursor) = (Vec::new(), 0, String::new());
+        for _ in 0..100 {
+            let page = ask(&server, &format!("{query}{cursor}"));
+            found.extend(positions(&page));
+            partial += u64::from(page["partial"] == true);
+            match page["next_cursor"].as_str() {
+                Some(next) => {
+                    assert_eq!((&page["partial"], &page["has_more"]), (&json!(true), &json!(true)), "{page}");
+                    cursor = format!("&cursor={next}");
+                }
+                None => return (found, partial),
+            }
+        }
+        panic!("{query} does not end");
+    };
+    let (found, _) = follow("payload_filter=%7B%22n%22:119999%7D");
+    assert_eq!(found, [120_000]);
+    let (found, _) = follow("payload_filter=%7B%22n%22:3%7D&order=desc");
+    assert_eq!(found, [4]);
+    assert!(follow("entity_id_prefix=nobody").0.is_empty());
+    // Whatever is found in time is not held back until the end.
+    let page = ask(&server, "payload_filter=%7B%22n%22:5%7D");
+    assert_eq!(
+        (positions(&page), &page["partial"], &page["has_more"]),
+        (vec![6], &json!(true), &json!(true))
+    );
+    let (found, partial) = follow("payload_filter=%7B%22n%22:5%7D");
+    assert_eq!(found, [6]);
+    assert!(partial > 0);
+    let accept = [("accept", "application/x-ndjson")];
+    let lines =
+        server.send("GET", "/api/v1/events/query?payload_filter=%7B%22n%22:119999%7D", &accept, "").text;
+    assert_eq!(lines.lines().count(), 1);
+}
+
 /// Such a question had an empty answer, as if nothing had happened.
 #[test]
 fn conditions_that_no_event_can_meet_are_refused_by_name() {

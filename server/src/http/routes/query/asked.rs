@@ -9,6 +9,7 @@ use super::payload::Conditions as PayloadFilter;
 use crate::admission::Caller;
 use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
+use crate::http::positions::{check_end, from_time};
 use crate::http::routes::page::{Cursor, question};
 use crate::problem::Problem;
 use crate::store::{Error, Look, Store};
@@ -16,7 +17,8 @@ use crate::store::{Error, Look, Store};
 /// The default and the largest number of events of a page.
 const PAGE_EVENTS: usize = 10_000;
 /// Parameters beside the conditions of the filter.
-const OTHERS: [&str; 8] = ["payload_filter", "tenant_id", "from", "to", "order", "limit", "offset", "cursor"];
+const OTHERS: [&str; 9] =
+    ["payload_filter", "tenant_id", "from", "from_time", "to", "order", "limit", "offset", "cursor"];
 
 /// A question, and where its answer goes on.
 pub(super) struct Asked {
@@ -33,7 +35,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(uri: &Uri, caller: &Caller, store: &Store, is_unlimited: bool) -> Result<Self, Problem> {
+    pub(super) async fn of(
+        uri: &Uri,
+        caller: &Caller,
+        store: &Store,
+        is_unlimited: bool,
+    ) -> Result<Self, Problem> {
         let known = [&filter::NAMES[..], &OTHERS].concat();
         let params = Params::with_lists(uri, &known, &filter::LISTS)?;
         let tenant = caller.tenant();
@@ -45,7 +52,7 @@ impl Asked {
             }
             None => None,
         };
-        let whole = whole(&params, Conditions::among(&params)?.filter(tenant)?)?;
+        let whole = whole(&params, store, Conditions::among(&params)?.filter(tenant)?).await?;
         let asked_to = whole.to.map_or(u64::MAX, Position::value);
         let top = cursor
             .map_or_else(|| store.watermark().map_or(0, Position::value).min(asked_to), |cursor| cursor.top);
@@ -53,7 +60,7 @@ impl Asked {
         let mut query = whole.clone();
         let next = cursor.and_then(|cursor| Position::new(cursor.next));
         match query.order {
-            Order::Ascending => query.from = next.or(query.from),
+            Order::Ascending => query.from = next.max(query.from),
             Order::Descending => query.to = next.or(query.to),
         }
         let skip = match cursor {
@@ -109,7 +116,7 @@ fn up_to(top: u64, query: Query) -> Query {
     }
 }
 
-fn whole(params: &Params, filter: Filter) -> Result<Query, Problem> {
+async fn whole(params: &Params, store: &Store, filter: Filter) -> Result<Query, Problem> {
     let order = match params.text("order") {
         None | Some("asc") => Order::Ascending,
         Some("desc") => Order::Descending,
@@ -117,6 +124,10 @@ fn whole(params: &Params, filter: Filter) -> Result<Query, Problem> {
     };
     let (from, to) = (params.position("from")?, params.position("to")?);
     filter::ascending("from", from, "to", to)?;
+    if let Some(from) = from {
+        check_end("from", from, store)?;
+    }
+    let from = from.max(from_time(params, store).await?);
     Ok(Query { from, to, order, ..Query::matching(filter) })
 }
 

@@ -7,12 +7,13 @@ use axum::http::{HeaderMap, Uri};
 use crate::admission::Caller;
 use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
+use crate::http::positions::{check_end, from_time};
 use crate::http::routes::append::invalid_header;
 use crate::problem::Problem;
 use crate::store::Store;
 
 /// Parameters beside the conditions of the filter.
-const OTHERS: [&str; 3] = ["cursor", "from", "tenant_id"];
+const OTHERS: [&str; 4] = ["cursor", "from", "from_time", "tenant_id"];
 
 const CURSOR_FORM: &str = "a cursor that a stream of this server gave";
 
@@ -26,7 +27,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(
+    pub(super) async fn of(
         caller: &Caller,
         uri: &Uri,
         headers: &HeaderMap,
@@ -42,23 +43,29 @@ impl Asked {
                 store.check_cursor(cursor)?;
                 Start::Cursor(cursor)
             }
-            (None, None) => from(&params, store)?,
+            (None, None) => start(&params, store).await?,
         };
-        if params.text("cursor").is_some() && params.text("from").is_some() {
-            return Err(invalid("from", "and cursor both say where to begin; give one of them"));
+        let mut starts =
+            ["from", "from_time", "cursor"].into_iter().filter(|name| params.text(name).is_some());
+        if let (Some(one), Some(other)) = (starts.next(), starts.next()) {
+            return Err(invalid(one, &format!("and {other} both say where to begin; give one of them")));
         }
         Ok(Self { tenant, start, filter, is_bare: params.is_empty() })
     }
 }
 
-fn from(params: &Params, store: &Store) -> Result<Start, Problem> {
+async fn start(params: &Params, store: &Store) -> Result<Start, Problem> {
+    if let Some(first) = from_time(params, store).await? {
+        return Ok(Start::At(first));
+    }
     match params.text("from") {
         None | Some("now") => Ok(Start::Now),
         Some("beginning") => Ok(Start::Beginning),
         Some(_) => {
-            let first: Option<u64> = params.parsed("from", "a position, `beginning` or `now`")?;
-            let seen = first.unwrap_or(0).saturating_sub(1);
-            after(seen, store).map_err(|problem| invalid("from", &problem))
+            let number: Option<u64> = params.parsed("from", "a position, `beginning` or `now`")?;
+            let Some(first) = number.and_then(Position::new) else { return Ok(Start::Beginning) };
+            check_end("from", first, store)?;
+            Ok(Start::At(first))
         }
     }
 }
@@ -69,14 +76,4 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<Cursor>, Problem> {
     let cursor = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     let problem = || invalid_header("Last-Event-ID", "must be the id of an event of this stream");
     cursor.map(Some).ok_or_else(problem)
-}
-
-/// A cursor beyond the end was not made by this log; waiting there would pass over events in silence.
-fn after(seen: u64, store: &Store) -> Result<Start, String> {
-    let last = store.watermark().map_or(0, Position::value);
-    match Position::new(seen) {
-        None => Ok(Start::Beginning),
-        Some(position) if seen <= last => Ok(Start::After(position)),
-        Some(_) => Err(format!("is beyond the end of the log: its last position is {last}")),
-    }
 }

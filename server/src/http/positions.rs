@@ -1,0 +1,31 @@
+//! Where a read begins: at a position, or at a time of commit.
+
+use allsource_engine::Position;
+
+use super::params::{Params, invalid};
+use crate::problem::Problem;
+use crate::store::Store;
+
+/// Checks that a position is at most the one that the next event gets: beyond it this log has nothing, and a client that
+/// asks for it has a position of another one.
+pub(super) fn check_end(name: &str, from: Position, store: &Store) -> Result<(), Problem> {
+    let last = store.watermark().map_or(0, Position::value);
+    if from.value() <= last + 1 {
+        return Ok(());
+    }
+    Err(invalid(name, &format!("is beyond the end of the log: its last position is {last}")))
+}
+
+/// The position that the parameter `from_time` means: the first that was recorded then or later.
+pub(super) async fn from_time(params: &Params, store: &Store) -> Result<Option<Position>, Problem> {
+    let Some(time) = params.time("from_time")? else { return Ok(None) };
+    let first = store.first_recorded_since(time).await?;
+    let is_recorded = Some(first) <= store.watermark();
+    if !is_recorded && time > store.now() {
+        return Err(invalid(
+            "from_time",
+            &format!("{time} is in the future, when nothing has been recorded yet"),
+        ));
+    }
+    Ok(Some(first))
+}

@@ -1,0 +1,171 @@
+//! Filling a page, piece by piece: between two pieces others get the worker thread, and a client that has gone ends the
+//! search.
+
+use std::time::Duration;
+
+use allsource_engine::event::EventRef;
+use allsource_engine::{Found, Order, Position, Version};
+use axum::response::Response;
+use tokio::time::Instant;
+
+use super::asked::Asked;
+use crate::http::reply::json;
+use crate::http::routes::page::Cursor;
+use crate::store::{Error, Look, Store};
+use crate::wire::write_event;
+
+/// A page ends at so many bytes: a few large events must not fill the memory.
+const PAGE_BYTES: usize = 32 << 20;
+/// A page that has found something ends after reading this many events.
+const LOOKS_MAX: u64 = 100_000;
+/// A page ends after this much work.
+const WORK_MAX: Duration = Duration::from_secs(2);
+/// A worker thread goes to somebody else after this much work.
+const PIECE: Duration = Duration::from_millis(100);
+/// Events read until the time is looked at again.
+const STEP: u64 = 1_000;
+
+/// A page that is being filled.
+pub(super) struct Page {
+    asked: Asked,
+    store: Store,
+    /// The version of the entity that is asked about, if one is.
+    version: Option<Option<Version>>,
+    body: Vec<u8>,
+    count: usize,
+    /// Matching events still to be passed over.
+    skip: u64,
+    looked_at: u64,
+    worked: Duration,
+    end: End,
+}
+
+/// What a piece of work leads to.
+pub(super) enum Step {
+    /// A page for which the search goes on.
+    Open(Box<Page>),
+    /// The answer, and how many events it has.
+    Done(Response, u64),
+}
+
+/// How far a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// There is more to be searched.
+    Open,
+    /// Nothing more matches.
+    Complete,
+    /// The page is full; the next one begins at this position.
+    Full(u64),
+    /// The search has taken long enough; the next page goes on at this position.
+    Partial(u64),
+}
+
+impl Page {
+    pub(super) fn of(asked: Asked, store: Store, version: Option<Option<Version>>) -> Self {
+        let (body, skip) = (b"{\"events\":[".to_vec(), asked.skip);
+        let (count, looked_at, worked, end) = (0, 0, Duration::ZERO, End::Open);
+        Self { asked, store, version, body, count, skip, looked_at, worked, end }
+    }
+
+    /// Does one piece of work.
+    pub(super) fn step(mut self, look: &Look<'_>) -> Result<Step, Error> {
+        assert!(self.end == End::Open, "a page that has ended is not searched");
+        self.search(look)?;
+        if self.end == End::Open {
+            return Ok(Step::Open(Box::new(self)));
+        }
+        let count = self.count as u64;
+        Ok(Step::Done(json(self.finish(look)?), count))
+    }
+
+    /// Searches for a while.
+    fn search(&mut self, look: &Look<'_>) -> Result<(), Error> {
+        let (started, worked) = (Instant::now(), self.worked);
+        let mut events = look.read(&self.asked.query)?;
+        let mut looks = STEP;
+        while self.end == End::Open {
+            let before = looks;
+            let found = events.search(&mut looks)?;
+            self.looked_at += before - looks;
+            match found {
+                Found::End => self.end = End::Complete,
+                Found::Event(event) => self.take(&event),
+                Found::Paused(position) => {
+                    looks = STEP;
+                    let piece = started.elapsed();
+                    self.worked = worked + piece;
+                    if self.worked >= WORK_MAX || (self.looked_at >= LOOKS_MAX && self.count > 0) {
+                        self.end = self.stopped_at(position.value());
+                    } else if piece >= PIECE {
+                        self.go_on_at(position);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next event that the engine found.
+    fn take(&mut self, event: &EventRef) {
+        if !self.asked.keeps(event) {
+            return;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+        } else if self.count == self.asked.limit || self.body.len() >= PAGE_BYTES {
+            self.end = End::Full(event.position().value());
+        } else {
+            if self.count > 0 {
+                self.body.push(b',');
+            }
+            write_event(&mut self.body, event, self.store.partitions());
+            self.count += 1;
+        }
+    }
+
+    /// A page that has all it may hold is full, wherever the search for the event after it has stopped.
+    fn stopped_at(&self, position: u64) -> End {
+        if self.count == self.asked.limit { End::Full(position) } else { End::Partial(position) }
+    }
+
+    fn go_on_at(&mut self, position: Position) {
+        let query = &mut self.asked.query;
+        match query.order {
+            Order::Ascending => query.from = Some(position),
+            Order::Descending => query.to = Some(position),
+        }
+    }
+
+    /// The whole answer.
+    fn finish(mut self, look: &Look<'_>) -> Result<Vec<u8>, Error> {
+        assert!(self.end != End::Open, "a page is answered once it has ended");
+        let next = match self.end {
+            End::Full(next) | End::Partial(next) => {
+                Some(Cursor { top: self.asked.top, next, skip: self.skip })
+            }
+            End::Complete | End::Open => None,
+        };
+        let mut rest = format!("],\"count\":{},\"has_more\":{}", self.count, next.is_some());
+        if matches!(self.end, End::Partial(_)) {
+            rest.push_str(",\"partial\":true");
+        }
+        rest.push_str(&match next {
+            Some(cursor) => {
+                let seen = self.store.cursor(Position::new(cursor.top));
+                format!(",\"next_cursor\":\"{}\"", cursor.to_text(seen, self.asked.question))
+            }
+            None => ",\"next_cursor\":null".to_owned(),
+        });
+        if let Some(total) = self.asked.total(look)? {
+            rest.push_str(&format!(",\"total_count\":{total}"));
+        }
+        if let Some(version) = self.version {
+            rest.push_str(&format!(",\"entity_version\":{}", version.map_or(0, Version::value)));
+        }
+        self.body.extend_from_slice(rest.as_bytes());
+        self.body.push(b'}');
+        Ok(self.body)
+    }
+}
