@@ -1,4 +1,4 @@
-//! Appends of one event with a number of them in flight: what group commit makes of them.
+//! Single-event appends with many in flight: what group commit gains.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! One event per POST over 32 connections, beside the same handler without an engine, on the same cores.
+//! One event per POST over 32 connections, compared with the same handler without an engine on the same cores.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 const CONNECTIONS: usize = 32;
 const LASTING: Duration = Duration::from_secs(4);
 
-/// Reads the event as the server does, and answers as if it had been appended.
+/// Parses the event as the server does, and answers as if it had appended it.
 async fn answer_only(body: Bytes) -> Response {
     let answer = || -> Option<Vec<u8>> {
         let parsed = parse_event(&body).ok()?;

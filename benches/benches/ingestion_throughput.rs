@@ -1,4 +1,4 @@
-//! One writer, and batches.
+//! Appends by one writer, and in batches.
 
 use std::error::Error;
 
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     group.finish();
     let measured = batches(&bench.engine, &mut bench.floor, 600)?;
     println!(
-        "batches of 1,000: {:.0} events/s, floor {:.0}/s, ratio {:.2}, {:?} of processor time an event",
+        "batches of 1,000: {:.0} events/s, floor {:.0}/s, ratio {:.2}, {:?} of processor time per event",
         measured.engine,
         measured.floor,
         measured.engine / measured.floor,

@@ -1,4 +1,4 @@
-//! Reads from the tail, among 200,000 other events.
+//! Reads from a tail that holds 200,000 other events.
 
 use std::error::Error;
 use std::hint::black_box;

@@ -1,6 +1,6 @@
-//! A store of many events, most of them sealed: how fast it takes them, how much memory it needs, how soon it opens
-//! again, and what its answers cost. Ten million events, or as many as `ALLSOURCE_BENCH_EVENTS` says. With `ALLSOURCE_BENCH_KEEP` the store stays, and a later run with
-//! `ALLSOURCE_BENCH_STORE` asks it again, only what `ALLSOURCE_BENCH_ONLY` says.
+//! A large store, mostly sealed: how fast it ingests, how much memory it takes, how soon it reopens, and what queries
+//! cost. `ALLSOURCE_BENCH_EVENTS` sets the number of events (ten million). With `ALLSOURCE_BENCH_KEEP` the store is kept;
+//! `ALLSOURCE_BENCH_STORE` then queries it again, and `ALLSOURCE_BENCH_ONLY` picks the queries by name.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -18,7 +18,7 @@ const TYPES: u64 = 20;
 const MILLION: u64 = 1_000_000;
 const LASTING: Duration = Duration::from_secs(8);
 
-/// The number of the entity of an event: neighbours in the log are about different ones.
+/// The entity of an event: neighbours in the log belong to different entities.
 fn entity_of(number: u64) -> Entity {
     Entity::new(format!("entity-{:06}", number.wrapping_mul(48_271) % ENTITIES)).expect("a good name")
 }
@@ -32,7 +32,7 @@ fn event_of(number: u64) -> NewEvent {
     NewEvent::json(format!("order.type-{:02}", number % TYPES), payload).expect("a good event")
 }
 
-/// Without automatic snapshots, so that states are folded from all events until somebody takes one.
+/// Turns automatic snapshots off, so that a state is folded from all its events until a snapshot is requested.
 fn options() -> Options {
     let seal_bytes = std::env::var("ALLSOURCE_BENCH_SEAL_BYTES").ok().and_then(|bytes| bytes.parse().ok());
     let seal_bytes = seal_bytes.unwrap_or(Options::default().seal_bytes);
@@ -68,7 +68,7 @@ fn ingest(engine: &Engine, count: u64) -> Result<(f64, f64, u64), Box<dyn Error>
     Ok((rates[0], rates[rates.len() - 1], peak))
 }
 
-/// Does something so many times, or for a few seconds.
+/// Runs `work` up to `times` times, but stops after [`LASTING`], and prints the median and p99.
 fn measure(name: &str, times: u32, mut work: impl FnMut(u64)) {
     if std::env::var("ALLSOURCE_BENCH_ONLY").is_ok_and(|only| !name.contains(&only)) {
         return;
@@ -87,7 +87,7 @@ fn measure(name: &str, times: u32, mut work: impl FnMut(u64)) {
     println!("{name:<44} median {:>9.2?}  p99 {:>9.2?}", quantile(500), quantile(990));
 }
 
-/// Asks questions of every kind, and checks every answer.
+/// Runs queries of every kind and checks every answer.
 fn queries(engine: &Engine, count: u64) -> Result<(), Box<dyn Error>> {
     let tenant = TenantId::default();
     let pick = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count;
@@ -139,7 +139,7 @@ fn queries(engine: &Engine, count: u64) -> Result<(), Box<dyn Error>> {
     };
     measure("state from events, one of 64", 5_000, |number| state(number % 64));
     measure("state from events, any", 5_000, state);
-    // Few enough to be written as they are taken.
+    // Few enough snapshots that each is written as soon as it is taken.
     measure("snapshot of an entity, one of 64", 64, |number| {
         assert!(engine.snapshot(&entity_of(pick(number))).expect("readable").is_some());
     });
@@ -172,14 +172,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Bench { engine, folder, .. } = Bench::with(options())?;
     let path = folder.path().join("store");
     let (first, last, peak) = ingest(&engine, count)?;
-    println!("last million at {:.2} of the first, peak anonymous memory {} MiB", last / first, peak >> 20);
+    println!(
+        "last million at {:.2} times the rate of the first, peak anonymous memory {} MiB",
+        last / first,
+        peak >> 20
+    );
     let stalled = Duration::from_micros(engine.counters().stalled_micros);
-    println!("appends waited {stalled:.2?} for sealing; {:?}", engine.counters());
+    println!("appends waited {stalled:.2?} for the sealer; {:?}", engine.counters());
     drop(engine);
     let started = now();
     let engine = Engine::open_with(&path, options())?;
     engine.fold(&entity_of(7), AsOf::Now)?;
-    println!("opened and answered in {:.2?}, {}", now() - started, memory());
+    println!("opened and answered a query in {:.2?}, {}", now() - started, memory());
     engine.seal()?;
     let disk = LocalDisk::new(&path);
     let names = disk.list("segments")?;
@@ -187,7 +191,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let lengths = indexes.map(|name| disk.open_read_only(&format!("segments/{name}"))?.length());
     let index_bytes: u64 = lengths.sum::<Result<u64, _>>()?;
     let generations = engine.counters().generations;
-    println!("index: {:.1} bytes an event in {generations} generations", index_bytes as f64 / count as f64);
+    println!("index: {:.1} bytes per event in {generations} generations", index_bytes as f64 / count as f64);
     queries(&engine, count)?;
     if std::env::var("ALLSOURCE_BENCH_KEEP").is_ok() {
         println!("kept: {}", folder.keep().display());

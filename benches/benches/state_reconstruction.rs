@@ -1,4 +1,4 @@
-//! Folding the state of an entity from its events, and from a snapshot.
+//! Folds an entity's state from its events, and from a snapshot.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use criterion::Criterion;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
-    // No snapshot but the one that is asked for.
+    // Only the snapshot requested below.
     let bench = Bench::with(Options { snapshot_events: 0, ..Options::default() })?;
     for events in [10, 100, 1000] {
         let entity = measure::entity(&bench.engine, &format!("fold-{events}"), events)?;

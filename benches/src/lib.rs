@@ -1,4 +1,4 @@
-//! What the benches share: a store on the disk under test, and the floor of its device, printed first.
+//! What the benchmarks share: a store on the disk under test, and the floor of its device, printed first.
 
 pub mod load;
 
@@ -14,22 +14,22 @@ use tempfile::TempDir;
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Time since some fixed moment.
+/// Monotonic time since an arbitrary fixed moment.
 pub fn now() -> Duration {
     static CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::default);
     CLOCK.monotonic()
 }
 
-/// The memory of this process.
+/// The memory use of this process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Memory {
-    /// Of its own, in bytes: not of files.
+    /// Anonymous memory, in bytes: mapped files are not counted.
     pub anonymous: u64,
-    /// All that is resident, in bytes.
+    /// All resident memory, in bytes.
     pub resident: u64,
 }
 
-/// How much memory this process takes now; zeros where the system does not tell.
+/// This process's current memory use; zeros where the system does not report it.
 pub fn memory() -> Memory {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let of = |name: &str| {
@@ -45,30 +45,30 @@ impl std::fmt::Display for Memory {
     }
 }
 
-/// A store beside a floor file, in a folder that goes away with it.
+/// A store beside a floor file, in a folder that is removed on drop.
 pub struct Bench {
     /// The store.
     pub engine: Engine,
     /// The floor of its device.
     pub floor: Floor,
-    /// Where both are.
+    /// The folder that holds both.
     pub folder: TempDir,
 }
 
 impl Bench {
-    /// An empty store in the current folder's disk; prints the floor: 4 KiB `pwrite` and `fdatasync` on a file
-    /// that is all there.
+    /// Opens an empty store below the current folder and prints its device's floor: 4 KiB `pwrite` and `fdatasync` into
+    /// a preallocated file.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// If the disk refuses.
     pub fn new() -> Result<Self, Box<dyn Error>> {
         Self::with(Options::default())
     }
 
-    /// As [`Bench::new`], with options.
+    /// Like [`Bench::new`], with options.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// If the disk refuses.
     pub fn with(options: Options) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir_in(".")?;
         let disk = LocalDisk::new(folder.path());

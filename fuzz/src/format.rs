@@ -1,4 +1,4 @@
-//! The codec: any bytes are refused or understood, and what is understood is written the same again.
+//! The codec: it refuses or decodes any bytes, and whatever it decodes it encodes again unchanged.
 
 use std::path::Path;
 
@@ -17,12 +17,12 @@ fn aligned(data: &[u8]) -> AlignedVec<16> {
     bytes
 }
 
-/// The published vectors whose name begins so.
+/// The published vectors whose names begin with `kind`.
 pub fn vectors(kind: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../format-spec/vectors");
     let mut found = Vec::new();
     for part in ["v2", "bad"] {
-        let entries = std::fs::read_dir(folder.join(part)).expect("the vectors are beside this package");
+        let entries = std::fs::read_dir(folder.join(part)).expect("the vectors lie beside this package");
         let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
         paths.sort();
         let names =
@@ -34,7 +34,7 @@ pub fn vectors(kind: &str) -> Vec<Vec<u8>> {
     found
 }
 
-/// The seed of the frames in the vectors.
+/// The checksum seed of the frames in the vectors.
 fn seed() -> u32 {
     vectors("journal-events").first().and_then(|bytes| Header::decode(bytes).ok()).expect("a header").seed()
 }
@@ -55,12 +55,12 @@ std::thread_local! {
     static SEED: u32 = seed();
 }
 
-/// The first frame of each journal among the vectors.
+/// The frames of each journal vector, without its header.
 pub fn frame_seeds() -> Vec<Vec<u8>> {
     vectors("journal").into_iter().map(|bytes| bytes.get(HEADER_BYTES..).unwrap_or(&[]).to_vec()).collect()
 }
 
-/// Seals a frame anew, and its first record.
+/// Recomputes the checksums of a frame and of its first record.
 pub fn repair_frame(data: &mut [u8]) {
     let length = |data: &[u8]| {
         data.get(8..12).map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
@@ -77,7 +77,7 @@ pub fn repair_frame(data: &mut [u8]) {
     data[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
 }
 
-/// A record: whatever validates can be written again from what was read of it, and reads the same.
+/// A record: whatever validates can be encoded again from its fields, and then has the same content.
 pub fn record(data: &[u8]) {
     let bytes = aligned(data);
     let Ok(record) = Record::check(&bytes) else { return };
@@ -96,17 +96,17 @@ pub fn record(data: &[u8]) {
     let mut again = AlignedVec::new();
     let crc = encode(&draft, &mut again).expect("a checked record is within the limits");
     seal(&mut again, crc, record.position(), record.version(), record.recorded_at(), record.timestamp());
-    let again = Record::check(&again).expect("what was just written is whole");
+    let again = Record::check(&again).expect("a record just written is valid");
     assert!(again.same_content(&record));
     assert_eq!((again.position(), again.version()), (record.position(), record.version()));
 }
 
-/// The first record of each journal among the vectors.
+/// The first record of each journal vector.
 pub fn record_seeds() -> Vec<Vec<u8>> {
     frame_seeds().into_iter().map(|bytes| bytes.get(64..).unwrap_or(&[]).to_vec()).collect()
 }
 
-/// Makes a record's checksum right.
+/// Recomputes a record's checksum.
 pub fn repair_record(data: &mut [u8]) {
     let Some(length) = data.get(..4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize) else {
         return;
@@ -119,19 +119,19 @@ pub fn repair_record(data: &mut [u8]) {
     data[4..8].copy_from_slice(&crc);
 }
 
-/// A manifest: whatever is accepted is written the same again, but for the version of its writer.
+/// A manifest: whatever is accepted is encoded again unchanged, except for its writer's version.
 pub fn manifest(data: &[u8]) {
     if let Ok(manifest) = Manifest::decode(data) {
         assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
     }
 }
 
-/// The manifests among the vectors.
+/// The manifest vectors.
 pub fn manifest_seeds() -> Vec<Vec<u8>> {
     vectors("manifest")
 }
 
-/// Makes a manifest's checksum right.
+/// Recomputes a manifest's checksum.
 pub fn repair_manifest(data: &mut [u8]) {
     if data.len() > 12 {
         let crc = crc32fast::hash(&data[12..]).to_le_bytes();
@@ -139,7 +139,7 @@ pub fn repair_manifest(data: &mut [u8]) {
     }
 }
 
-/// The header of a sealed file: whatever is accepted is written the same again, but for the version of its writer.
+/// A sealed file's header: whatever is accepted is encoded again unchanged, except for its writer's version.
 pub fn sealed(data: &[u8]) {
     for kind in [Kind::Segments, Kind::Index, Kind::Snapshots] {
         if let Ok(header) = sealed::Header::decode(data, kind) {
@@ -149,12 +149,12 @@ pub fn sealed(data: &[u8]) {
     }
 }
 
-/// The sealed files among the vectors.
+/// The vectors of sealed files.
 pub fn sealed_seeds() -> Vec<Vec<u8>> {
     [vectors("segments"), vectors("index"), vectors("snapshot")].concat()
 }
 
-/// Makes the checksums of a sealed file right, as far as it is there.
+/// Recomputes a sealed file's checksums, as far as the file reaches.
 pub fn repair_sealed(data: &mut [u8]) {
     let table = data.get(96..104).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
     let table = table.and_then(|table| usize::try_from(table).ok()).unwrap_or(usize::MAX);
@@ -174,7 +174,7 @@ pub fn repair_sealed(data: &mut [u8]) {
     }
 }
 
-/// A whole file of segments: whatever is accepted has as many records as it says, each in its place.
+/// A whole segments file: whatever is accepted holds as many records as its header says, each in its place.
 pub fn segment(data: &[u8]) {
     let bytes = aligned(data);
     let Ok(segments) = segment::check(&bytes) else { return };
@@ -190,12 +190,12 @@ pub fn segment(data: &[u8]) {
     assert_eq!(count, header.events);
 }
 
-/// The files of segments among the vectors.
+/// The segments-file vectors.
 pub fn segment_seeds() -> Vec<Vec<u8>> {
     vectors("segments")
 }
 
-/// Makes the checksums of a file of segments right, and that of its first record.
+/// Recomputes the checksums of a segments file and of its first record.
 pub fn repair_segment(data: &mut [u8]) {
     if let Some(records) = data.get_mut(sealed::HEADER_BYTES..) {
         repair_record(records);
@@ -203,8 +203,8 @@ pub fn repair_segment(data: &mut [u8]) {
     repair_sealed(data);
 }
 
-/// A whole file of snapshots, or one state. Whatever is accepted is written the same again, and a file holds as many
-/// states as it says, of which the directory names each once.
+/// A snapshot file, or one state. Whatever is accepted is encoded again unchanged. A file holds as many states as its
+/// header says, and its directory names each state once.
 pub fn snapshot(data: &[u8]) {
     state(data);
     let Ok(header) = snapshot::check(data) else { return };
@@ -220,12 +220,15 @@ pub fn snapshot(data: &[u8]) {
     assert_eq!((count, bytes), (header.events, states.len()));
 }
 
-/// The version of a state, if there is one in these bytes.
+/// The version of the state in these bytes, if they hold one.
 fn state(data: &[u8]) -> Option<u64> {
     let state = Snapshot::decode(data).ok()?;
     let (mut rest, mut again) = (state.text, Vec::new());
     for (name, value) in state.lengths() {
-        rest = rest.get(name..).and_then(|rest| rest.get(value..)).expect("members share the text out");
+        rest = rest
+            .get(name..)
+            .and_then(|rest| rest.get(value..))
+            .expect("the members divide the text among themselves");
     }
     assert_eq!(rest, "");
     state.encode(&mut again);
@@ -233,7 +236,7 @@ fn state(data: &[u8]) -> Option<u64> {
     Some(state.version)
 }
 
-/// The files of snapshots among the vectors, and what the good one has in its first section, state by state.
+/// The snapshot vectors, and each state of the good one.
 pub fn snapshot_seeds() -> Vec<Vec<u8>> {
     let files = vectors("snapshot");
     let good = files.iter().find(|file| snapshot::check(file).is_ok()).expect("a good vector");

@@ -1,4 +1,4 @@
-//! The server's doors: any query string and any body gets an answer that is a success or a problem document.
+//! The server's HTTP routes: any query string and any body is answered with success or a problem document.
 
 use std::sync::{Arc, LazyLock};
 
@@ -50,7 +50,7 @@ fn ask(request: Request<Body>) -> (StatusCode, String) {
     })
 }
 
-/// A query string for each path that takes one.
+/// Sends a query string to each path that takes one.
 pub fn parameters(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for path in ["/api/v1/events/query", "/api/v1/entities/e/state", "/api/v1/stats"] {
@@ -62,7 +62,7 @@ pub fn parameters(data: &[u8]) {
     }
 }
 
-/// Query strings that say something.
+/// Meaningful query strings.
 pub fn parameter_seeds() -> Vec<Vec<u8>> {
     [
         "entity_id=e&event_type=t&limit=10&offset=2&order=desc",
@@ -76,7 +76,7 @@ pub fn parameter_seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// A body of lines: every line is appended or refused by number, and no other event appears.
+/// A body of lines: every line is appended or refused by its number, and no other event appears.
 pub fn lines(data: &[u8]) {
     let before = SERVER.engine.stats(None).expect("the store is whole").events;
     let request = Request::post("/api/v1/events/batch").header("content-type", "application/x-ndjson");
@@ -93,7 +93,7 @@ pub fn lines(data: &[u8]) {
     );
 }
 
-/// Lines as clients send them.
+/// Typical lines from clients.
 pub fn line_seeds() -> Vec<Vec<u8>> {
     let event =
         r#"{"event_type":"t","entity_id":"e","payload":{"a":[1,2.50,null]},"tags":["x"],"metadata":{}}"#;

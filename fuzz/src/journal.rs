@@ -1,4 +1,5 @@
-//! A store whose journal holds any bytes: it opens and shows a prefix of the truth, or refuses and changes nothing.
+//! A store with arbitrary bytes in its journal: it opens and shows events without a gap, or refuses to open and changes
+//! nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ fn open(disk: &SimDisk) -> Option<Engine> {
     Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options()).ok()
 }
 
-/// A store on a simulated disk with this journal file.
+/// A store on a simulated disk, with these bytes as its journal file.
 fn disk_with(data: &[u8]) -> SimDisk {
     let disk = SimDisk::new(1);
     open(&disk).expect("an empty disk opens").close();
@@ -31,7 +32,7 @@ fn disk_with(data: &[u8]) -> SimDisk {
     let manifest = Manifest::decode(&disk.contents(&path).expect("its bytes")).expect("a manifest");
     let mut bytes = data.to_vec();
     bytes.resize(bytes.len().max(FILE_BYTES as usize), 0);
-    // The file is of this store, whatever else is wrong with it.
+    // The header names this store and file, whatever else is wrong with it.
     if let Ok(header) = Header::decode(&bytes) {
         let header = Header { store: manifest.store, number: 1, ..header };
         bytes[..4096].copy_from_slice(&header.encode());
@@ -40,30 +41,30 @@ fn disk_with(data: &[u8]) -> SimDisk {
     disk
 }
 
-/// Whatever the file holds, nothing panics, reading changes nothing, and what an open shows has no gap.
+/// Whatever the file holds: nothing panics, verifying changes nothing, and an opened store shows no gap.
 pub fn journal(data: &[u8]) {
     let disk = disk_with(data);
     let before = disk.contents(FILE);
     let report = inspect::verify_disk(std::sync::Arc::new(disk.clone()), Path::new("store"));
-    assert_eq!(disk.contents(FILE), before, "looking changed the file");
+    assert_eq!(disk.contents(FILE), before, "verifying changed the file");
     match open(&disk) {
         Some(engine) => {
-            let events = engine.read(&Query::all()).expect("an open store is read");
+            let events = engine.read(&Query::all()).expect("an open store can be read");
             for (event, position) in events.zip(1..) {
                 assert_eq!(event.expect("an event").position().value(), position);
             }
-            assert!(report.is_ok_and(|report| report.damage.is_empty()), "it opened though it is damaged");
+            assert!(report.is_ok_and(|report| report.damage.is_empty()), "a damaged store opened");
         }
         None => assert_eq!(disk.contents(FILE), before, "a refused open changed the file"),
     }
 }
 
-/// The journals among the vectors.
+/// The journal vectors.
 pub fn seeds() -> Vec<Vec<u8>> {
     vectors("journal")
 }
 
-/// Seals the first frame anew.
+/// Recomputes the checksums of the first frame.
 pub fn repair(data: &mut [u8]) {
     if let Some(frames) = data.get_mut(4096..) {
         repair_frame(frames);

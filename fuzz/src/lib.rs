@@ -1,5 +1,5 @@
-//! Fuzz targets: plain functions that take bytes and panic when a promise is broken. `smoke` runs them seeded on
-//! stable; the shims in `libfuzzer/` run them under coverage guidance.
+//! Fuzz targets: plain functions that take bytes and panic when a promise is broken. `smoke` runs them from a seed on
+//! stable Rust; the shims in `libfuzzer/` run them with coverage guidance.
 
 pub mod format;
 pub mod journal;
@@ -7,17 +7,17 @@ pub mod program;
 pub mod http;
 pub mod mutate;
 
-/// A target: its name, the function, where its seeds are, and how many runs of it a second of smoke is worth.
+/// A fuzz target.
 pub struct Target {
-    /// What it is called.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// Runs it once.
+    /// Runs it on one input.
     pub run: fn(&[u8]),
-    /// Inputs to begin from.
+    /// Inputs to mutate.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// Makes checksums right again after a mutation, so that it is not stopped at the door.
+    /// Recomputes checksums after a mutation, so that the input gets past the first check.
     pub repair: fn(&mut [u8]),
-    /// Runs in a smoke of scale 1.
+    /// Runs in a smoke run of scale 1.
     pub runs: u32,
 }
 
@@ -39,7 +39,7 @@ pub fn targets() -> Vec<Target> {
     ]
 }
 
-/// A target that panics on an input that mutation has to find: proof that a smoke run would notice.
+/// A target that panics on an input only mutation can find: proof that a smoke run catches failures.
 pub fn canary() -> Target {
     let run =
         |data: &[u8]| assert!(!(data.len() > 3 && data[0] == b'A' && data[3] > 0xF0), "the canary died");

@@ -1,8 +1,8 @@
-//! Changing bytes a little.
+//! Random mutations of inputs.
 
 use fastrand::Rng;
 
-/// Longest input.
+/// The longest input, in bytes.
 const BYTES_MAX: usize = 1 << 16;
 
 /// An input made from one of `seeds` by a few random changes.

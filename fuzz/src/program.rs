@@ -1,14 +1,14 @@
-//! Bytes as a program of appends, steps, faults and crashes, run on a store with a model beside it.
+//! Interprets bytes as a program of appends, steps, faults and crashes, and runs it on a store and its model.
 
 use allsource_engine::platform::sim::Faults;
 use allsource_engine::{ExpectedVersion, Step};
 use allsource_tests::oracle::Broken;
 use allsource_tests::world::{World, entity};
 
-/// Longest program, in actions.
+/// The longest program, in actions.
 const ACTIONS_MAX: usize = 120;
 
-/// Runs the program; every promise must hold at its end and after every restart within it.
+/// Runs the program; every promise must hold after every restart and at the end.
 pub fn program(data: &[u8]) {
     let mut bytes = data.iter().copied();
     let mut world = World::new(7);
@@ -79,7 +79,7 @@ fn reopen(world: &mut World) -> Result<(), Broken> {
     world.check()
 }
 
-/// Programs that get somewhere.
+/// Programs that reach deep states.
 pub fn seeds() -> Vec<Vec<u8>> {
     let append_and_commit = [0, 5, 5, 8];
     vec![

@@ -1,4 +1,4 @@
-//! Runs every target on mutated seeds, the same for the same seed: `smoke --scale 1 --seed 1`.
+//! Runs every target on mutated seeds, reproducibly: `smoke --scale 1 --seed 1`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -10,16 +10,16 @@ use fastrand::Rng;
 
 #[derive(Parser)]
 struct Args {
-    /// How much longer than a smoke
+    /// Multiply the number of runs by this
     #[arg(long, default_value_t = 1)]
     scale: u32,
-    /// What the mutations are drawn from
+    /// Seed of the random mutations
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only this target
+    /// Run only this target
     #[arg(long)]
     only: Option<String>,
-    /// Run one input, written in hexadecimal, instead
+    /// Run this one input instead, given in hexadecimal
     #[arg(long, requires = "only")]
     input: Option<String>,
 }
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     }
     std::panic::set_hook(Box::new(|_| {}));
     if smoke(&canary(), 1, args.seed).is_ok() {
-        println!("canary: still alive: this run would notice nothing");
+        println!("canary: FAILED: it survived, so this run would catch nothing");
         return ExitCode::FAILURE;
     }
     let mut code = ExitCode::SUCCESS;
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// How often it ran, or the input that broke it and what it said.
+/// The number of runs, or the input that failed with its panic message.
 fn smoke(target: &Target, scale: u32, seed: u64) -> Result<u32, (Vec<u8>, String)> {
     let (seeds, mut rng) = ((target.seeds)(), Rng::with_seed(seed));
     let runs = target.runs.saturating_mul(scale);
