@@ -31,7 +31,7 @@ pub(crate) fn i64_at(bytes: &[u8], offset: usize) -> Result<i64, FormatError> {
 /// Writes `value` at `offset`.
 ///
 /// # Panics
-/// When the place is outside `bytes`: offsets are constants of this crate, so that is a bug here.
+/// If the value reaches beyond `bytes`: offsets are constants of this crate, so that is a bug here.
 pub(crate) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
     let place = bytes.get_mut(offset..offset + value.len());
     #[expect(clippy::expect_used, reason = "offsets are constants inside buffers of constant size")]
@@ -43,7 +43,7 @@ pub(crate) fn all_zero(bytes: &[u8], what: &'static str) -> Result<(), FormatErr
     if bytes.iter().all(|&b| b == 0) { Ok(()) } else { Err(FormatError::Reserved(what)) }
 }
 
-/// Errors unless a structure that needs readers of version `read` can be read here.
+/// Errors unless this crate reads structures that need a reader of version `read`.
 pub(crate) fn check_version(read: u16, what: &'static str) -> Result<(), FormatError> {
     if read > READ_VERSION {
         Err(FormatError::Newer { what, read, known: READ_VERSION })

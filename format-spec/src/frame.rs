@@ -1,5 +1,5 @@
-//! A frame: one append request with all its events, or one control frame. Frames follow each other in a
-//! journal file; each names the checksum of the one before it.
+//! A frame: one append request with all its events, or a control frame. Frames follow each other in a journal file;
+//! each holds the checksum of the previous one.
 
 use crate::bytes::{all_zero, array, put, u32_at, u64_at};
 use crate::error::FormatError;
@@ -25,7 +25,7 @@ const RESERVED: usize = 48;
 pub enum Kind {
     /// One append request: all of its events, or none.
     Append,
-    /// No events: says that everything below its `synced_through` is durable.
+    /// No events: states that everything below its `synced_through` is durable.
     Mark,
     /// Fills a round up to the next multiple of 4 KiB.
     Pad,
@@ -50,18 +50,18 @@ impl Kind {
     }
 }
 
-/// The header of a frame without what is computed from its bytes.
+/// A frame's header, without its length and checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// What the frame is for.
     pub kind: Kind,
     /// Number of events: at least 1 in an append, 0 otherwise.
     pub count: u32,
-    /// Checksum of the frame before this one.
+    /// Checksum of the previous frame.
     pub previous_crc: u32,
     /// Log offset of this frame's first byte.
     pub log_offset: u64,
-    /// Position of its first event, or of the next event to come.
+    /// Position of its first event; in a control frame, of the next event in the log.
     pub first_position: u64,
     /// Everything below this log offset was durable before this frame was written.
     pub synced_through: u64,
@@ -72,17 +72,17 @@ pub const fn length(body_bytes: usize) -> usize {
     (HEADER_BYTES + body_bytes).next_multiple_of(HEADER_BYTES)
 }
 
-/// Writes the header of a frame that fills `frame` and whose body is already in place, and returns the
-/// frame's checksum. `seed` is the file's, see [`crate::journal::Header::seed`].
+/// Writes the header of `frame`, whose body is already in place, and returns the frame's checksum. `seed` is the
+/// file's, see [`crate::journal::Header::seed`].
 ///
 /// # Panics
-/// When the length of `frame` is no length of a frame.
+/// If a frame cannot have the length of `frame`.
 pub fn seal(frame: &mut [u8], header: &Header, seed: u32) -> u32 {
     assert!(frame.len() >= HEADER_BYTES && frame.len().is_multiple_of(HEADER_BYTES));
     assert!(frame.len() <= FRAME_BYTES_MAX && header.count as usize <= FRAME_EVENTS_MAX);
     assert!(
         (header.kind == Kind::Append) == (header.count > 0),
-        "events are in append frames and nowhere else"
+        "append frames hold events and other frames hold none"
     );
     let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     put(frame, 0, &MAGIC);
@@ -108,18 +108,18 @@ fn checksum(frame: &[u8], seed: u32) -> u32 {
 /// A validated frame, borrowed from the bytes it lies in.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// What the header says.
+    /// Its header.
     pub header: Header,
-    /// The frame's checksum, which the next frame repeats.
+    /// Its checksum, which the next frame repeats.
     pub crc: u32,
     bytes: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// The frame that begins at `bytes[0]`: length, checksum and header validated, records not looked at.
+    /// The frame that starts at `bytes[0]`. Validates length, checksum and header, but not the records.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// If the bytes are not a valid frame.
     pub fn check(bytes: &'a [u8], seed: u32) -> Result<Self, FormatError> {
         if array::<4>(bytes, 0)? != MAGIC {
             return Err(FormatError::Magic("frame"));
@@ -153,8 +153,8 @@ impl<'a> Frame<'a> {
         Ok(Self { header, crc, bytes: whole })
     }
 
-    /// The log offset and the *synced through* of the frame that seems to begin at `bytes[0]`, before anything is
-    /// validated; `None`: no frame begins there.
+    /// The log offset and the *synced through* of the frame that seems to start at `bytes[0]`, not yet validated;
+    /// `None`: no frame starts there.
     pub fn claims(bytes: &[u8]) -> Option<(u64, u64)> {
         let is_frame = array::<4>(bytes, 0).is_ok_and(|magic| magic == MAGIC);
         let claims = (u64_at(bytes, LOG_OFFSET).ok()?, u64_at(bytes, SYNCED_THROUGH).ok()?);
@@ -171,8 +171,8 @@ impl<'a> Frame<'a> {
         self.bytes
     }
 
-    /// The frame's records, each with its offset from the frame's start, each wholly validated; positions
-    /// must follow each other from the header's. Ends after the first error.
+    /// The frame's records with their offsets from the frame's start. Validates each record, and that positions count up
+    /// from the header's. Ends after the first error.
     pub fn records(&self) -> Records<'a> {
         Records { frame: *self, next: HEADER_BYTES, seen: 0, done: false }
     }

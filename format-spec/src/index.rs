@@ -1,4 +1,4 @@
-//! The index of a generation: every way to find an event in its segments, as sorted arrays of numbers.
+//! The index of a generation: every way to find an event in its segments, in sorted arrays of numbers.
 //!
 //! An event's *ordinal* is its position less the first position of the generation. A hash narrows a search; the
 //! record's own bytes decide.
@@ -36,28 +36,28 @@ pub const TAGS: u32 = 10;
 pub const TAG_KEYS: u32 = 11;
 /// Ordinals of each tag, a u32 each, ascending within a tag.
 pub const TAG_LISTS: u32 = 12;
-/// Section of ranks: for every [`RANK_STEP`] ordinals, how many before them are in each partition, a u32 each.
+/// Section of ranks: at every [`RANK_STEP`]th ordinal, the number of earlier ordinals in each partition, a u32 each.
 pub const RANKS: u32 = 13;
 
 /// Ordinals between two rows of ranks.
 pub const RANK_STEP: u64 = 4096;
-/// Most records of a stretch.
+/// Most records in a stretch.
 pub const STRETCH_EVENTS_MAX: u32 = 64;
-/// Size of an entry of the sections that have entries.
+/// Size of an entry in the sections of stretches and names.
 pub const ENTRY_BYTES: usize = 32;
 
-/// Up to [`STRETCH_EVENTS_MAX`] records of one entity that lie one after the other in one run.
+/// Up to [`STRETCH_EVENTS_MAX`] adjacent records of one entity in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// [`crate::partition::key_hash`] of the entity's key.
     pub hash: u64,
     /// Version of the first record.
     pub first_version: u64,
-    /// Offset of the first record in the file of segments.
+    /// Offset of the first record in the segments file.
     pub offset: u64,
-    /// How many records.
+    /// Number of records.
     pub count: u32,
-    /// How many bytes they take.
+    /// Size of the records in bytes.
     pub bytes: u32,
 }
 
@@ -73,10 +73,10 @@ impl Stretch {
         out
     }
 
-    /// Reads an entry.
+    /// Decodes an entry.
     ///
     /// # Errors
-    /// When it is cut short.
+    /// If it is cut short.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         Ok(Self {
             hash: u64_at(bytes, 0)?,
@@ -88,16 +88,16 @@ impl Stretch {
     }
 }
 
-/// A type or a tag of a tenant, with the events that bear it. Its key is the tenant, a zero byte, the name.
+/// An event type or tag of a tenant, and the events that carry it. Its key is the tenant, a zero byte, and the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
     /// Offset of its key in the section of keys.
     pub key_offset: u64,
     /// Index of its first ordinal in the section of lists.
     pub first: u64,
-    /// How many ordinals.
+    /// Number of ordinals.
     pub count: u32,
-    /// Of a type: how many of its events are the first of their entity. Of a tag: 0.
+    /// For a type: how many of its events are the first of their entity. For a tag: 0.
     pub entities: u32,
     /// Length of its key.
     pub key_bytes: u32,
@@ -115,10 +115,10 @@ impl Name {
         out
     }
 
-    /// Reads an entry.
+    /// Decodes an entry.
     ///
     /// # Errors
-    /// When it is cut short, or its reserved bytes are set.
+    /// If it is cut short, or its reserved bytes are set.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         if u32_at(bytes, 28)? != 0 {
             return Err(FormatError::Reserved("reserved bytes of a name"));
@@ -133,14 +133,14 @@ impl Name {
     }
 }
 
-/// By how many of a hash's upper bits a fanout over so many entries divides them.
+/// How many upper bits of a hash a fanout uses to divide `entries` entries.
 ///
-/// A fanout holds 2^bits + 1 u32: at place *n*, how many entries have upper bits below *n*.
+/// A fanout holds 2^bits + 1 u32s: at place *n*, the number of entries whose upper bits are below *n*.
 pub fn fanout_bits(entries: u64) -> u32 {
     (64 - (entries / 8).leading_zeros()).clamp(1, 24)
 }
 
-/// The bucket of a hash in a fanout of so many bits.
+/// The bucket of a hash in a fanout of `bits` bits.
 pub fn bucket(hash: u64, bits: u32) -> u64 {
     hash >> (64 - bits)
 }

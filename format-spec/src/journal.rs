@@ -1,10 +1,10 @@
-//! The header of a journal file: 4 KiB, written once, then never touched.
+//! The header of a journal file: 4 KiB, written once and never changed.
 
 use crate::bytes::{all_zero, array, check_version, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::{READ_VERSION, StoreId, WRITE_VERSION};
 
-/// Frames begin here; a round of frames begins at a multiple of this.
+/// Frames start here; every round of frames starts at a multiple of this.
 pub const BLOCK_BYTES: usize = 4096;
 
 /// Size of the header.
@@ -24,22 +24,22 @@ const FIRST_POSITION: usize = 64;
 const PREVIOUS_CRC: usize = 72;
 const RESERVED: usize = 76;
 
-/// What the first block of a journal file says.
+/// The first block of a journal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The store the file belongs to.
     pub store: StoreId,
     /// The file's number; its name is this number in ten decimal digits, then `.jnl`.
     pub number: u64,
-    /// The epoch its frames are written in: raised by every recovery that was not clean.
+    /// The epoch its frames are written in; every unclean recovery raises it.
     pub epoch: u64,
-    /// Log offset of the first block after this header. What an earlier file holds at or above it is void.
+    /// Log offset of the first block after this header. Bytes of earlier files at or above it are void.
     pub log_offset: u64,
     /// Everything below this log offset was durable before the file got its name.
     pub synced_through: u64,
-    /// Position that the first event in this file has or will have.
+    /// Position of the first event in this file, present or future.
     pub first_position: u64,
-    /// Checksum of the frame before this file's first; 0 at the start of a log.
+    /// Checksum of the frame before this file's first frame; 0 at the start of a log.
     pub previous_crc: u32,
 }
 
@@ -62,11 +62,10 @@ impl Header {
         out
     }
 
-    /// Reads the header at the start of `bytes`.
+    /// Decodes the header at the start of `bytes`.
     ///
     /// # Errors
-    /// What is wrong with it. The version is judged before the checksum, so that a file of a newer release is
-    /// called newer and not damaged.
+    /// If it is not a valid header, or of a version this release cannot read.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         if array::<8>(bytes, 0)? != MAGIC {
             return Err(FormatError::Magic("journal file"));
@@ -97,8 +96,8 @@ impl Header {
         Ok(header)
     }
 
-    /// The seed of every frame checksum in this file, so that no frame of another store, file or epoch can
-    /// validate here.
+    /// The seed of every frame checksum in this file. It keeps frames of other stores, files and epochs from validating
+    /// here.
     pub fn seed(&self) -> u32 {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&self.store);

@@ -1,8 +1,8 @@
 //! The bytes AllSource writes to disk, and nothing else: no files, no clocks, no threads.
 //!
-//! `SPEC.md` beside this crate is normative; this codec is its first implementation and `reader.py` its
-//! second. Everything here takes bytes and gives values, or values and gives bytes. A reader never panics on
-//! any input: it answers a [`FormatError`] that says what is wrong.
+//! `SPEC.md` beside this crate is normative; this codec is its first implementation and `reader.py` its second.
+//! Everything here turns bytes into values or values into bytes. No input makes a decoder panic: it returns a
+//! [`FormatError`] that says what is wrong.
 
 pub mod limits;
 pub mod error;
@@ -22,7 +22,7 @@ pub use error::FormatError;
 /// The format version this crate writes.
 pub const WRITE_VERSION: u16 = 2;
 
-/// The oldest reader that understands what this crate writes.
+/// The oldest reader version that can read what this crate writes.
 pub const READ_VERSION: u16 = 2;
 
 /// The oldest read version this crate still reads: version 1 was never released.

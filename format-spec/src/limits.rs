@@ -1,4 +1,4 @@
-//! Every size limit of the format, in one place. A reader checks them before it allocates anything.
+//! Every size limit of the format, in one place. Decoders check them before allocating anything.
 
 /// Longest tenant id, in bytes.
 pub const TENANT_BYTES_MAX: usize = 64;
@@ -16,7 +16,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
 pub const METADATA_BYTES_MAX: usize = 64 << 10;
 /// Deepest nesting of a JSON payload or of JSON metadata.
 pub const JSON_DEPTH_MAX: usize = 96;
-/// Longest record, header included, in bytes: the largest event with every field at its limit fits.
+/// Longest record, header included, in bytes: an event with every field at its limit fits.
 pub const RECORD_BYTES_MAX: usize = 9 << 20;
 /// Longest frame, header included, in bytes (16 MiB).
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
@@ -28,11 +28,11 @@ pub const JOURNAL_FILE_BYTES_MAX: u64 = 1 << 30;
 pub const JOURNAL_FILE_BYTES_MIN: u64 = 64 << 10;
 /// Most bytes of a run, unless a single record is longer (16 MiB).
 pub const RUN_BYTES_MAX: u64 = 16 << 20;
-/// Longest sealed file, its checksums left out: offsets in it have 48 bits.
+/// Longest sealed file in bytes, not counting its checksums: offsets in it have 48 bits.
 pub const SEALED_FILE_BYTES_MAX: u64 = 1 << 48;
 /// Most generations of a store.
 pub const GENERATIONS_MAX: usize = 65_536;
-/// Most incarnations that a store remembers.
+/// Most incarnations in a lineage.
 pub const LINEAGE_MAX: usize = 1024;
 /// Longest name of a file in a manifest, in bytes.
 pub const FILE_NAME_BYTES_MAX: usize = 255;

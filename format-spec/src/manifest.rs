@@ -1,5 +1,5 @@
-//! The manifest: which store this is, how it is divided, and which files are part of it. Manifests are
-//! numbered and never rewritten; the one with the highest number is the truth.
+//! The manifest: a store's identity, its partitions, and the files that belong to it. Manifests are numbered and never
+//! rewritten; the one with the highest number counts.
 
 mod lineage;
 mod entry;
@@ -12,7 +12,7 @@ use crate::{READ_VERSION, StoreId, WRITE_VERSION, partition};
 pub use entry::{ENTRY_BYTES, ENTRY_BYTES_MAX, File, Generation, Role};
 pub use lineage::{INCARNATION_BYTES, Incarnation, Lineage};
 
-/// Size of what comes before the lineage.
+/// Size of the fixed part, which precedes the lineage.
 pub const HEADER_BYTES: usize = 128;
 
 const MAGIC: [u8; 8] = *b"ALLSMAN\x01";
@@ -31,7 +31,7 @@ const LAST_JOURNAL: usize = 80;
 const INCARNATIONS: usize = 88;
 const RESERVED: usize = 92;
 
-/// What a manifest says.
+/// A decoded manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The store's identity.
@@ -40,30 +40,30 @@ pub struct Manifest {
     pub number: u64,
     /// When the store was created, microseconds since 1970-01-01T00:00:00Z.
     pub created_at: i64,
-    /// Number of the first journal file that still belongs to the store.
+    /// Number of the oldest journal file that still belongs to the store.
     pub first_journal: u64,
-    /// Number of the last journal file when this manifest was written, 0 before there was one: every file from
-    /// the first to this one exists.
+    /// Number of the newest journal file when this manifest was written, or 0 if there was none. Every file from the
+    /// first to this one exists.
     pub last_journal: u64,
     /// Length of a new journal file, in bytes: a multiple of 4096.
     pub journal_file_bytes: u64,
-    /// Number of partitions: a power of two in 1..=1024, fixed for ever.
+    /// Number of partitions: a power of two in 1..=1024 that never changes.
     pub partitions: u32,
-    /// Who wrote which part of the log.
+    /// Which incarnation wrote which part of the log.
     pub lineage: Lineage,
-    /// What is sealed, oldest first, without a gap from position 1 on.
+    /// The sealed generations, oldest first, without a gap from position 1 on.
     pub generations: Vec<Generation>,
-    /// How many sealed events each partition has: the sequence of its last one.
+    /// Number of sealed events in each partition, which is the sequence of its last one.
     pub sequences: Vec<u64>,
 }
 
 impl Manifest {
-    /// Every event up to this position is in sealed files; 0: none is.
+    /// The highest sealed position: every event up to it is in sealed files. 0 if none is.
     pub fn sealed_position(&self) -> u64 {
         self.generations.last().map_or(0, |generation| generation.last_position)
     }
 
-    /// How many bytes [`Manifest::encode`] gives.
+    /// The number of bytes [`Manifest::encode`] returns.
     pub fn encoded_bytes(&self) -> usize {
         let entries: usize = self.generations.iter().map(Generation::encoded_bytes).sum();
         let lineage = self.lineage.incarnations().len() * INCARNATION_BYTES;
@@ -96,14 +96,14 @@ impl Manifest {
         self.sequences.iter().for_each(|sequence| out.extend_from_slice(&sequence.to_le_bytes()));
         let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
         put(&mut out, CRC, &crc.to_le_bytes());
-        assert_eq!(out.len(), self.encoded_bytes(), "a manifest has the length it was said to have");
+        assert_eq!(out.len(), self.encoded_bytes(), "a manifest has the length computed before");
         out
     }
 
-    /// Reads a whole manifest file.
+    /// Decodes a whole manifest file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is not a valid manifest, or of a version this release cannot read.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         if array::<8>(bytes, 0)? != MAGIC {
             return Err(FormatError::Magic("manifest"));

@@ -1,4 +1,4 @@
-//! Which partition an entity belongs to: stable for ever, the same in every implementation.
+//! Which partition an entity belongs to: it never changes, and is the same in every implementation.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -20,15 +20,15 @@ pub fn entity_key(tenant: &str, entity_id: &str) -> Vec<u8> {
 /// The partition of a key among `partitions`.
 ///
 /// # Panics
-/// When `partitions` is not a power of two in 1..=1024.
+/// If `partitions` is not a power of two in 1..=1024.
 pub fn of_key(key: &[u8], partitions: u32) -> u32 {
     of_hash(key_hash(key), partitions)
 }
 
-/// The partition of a key of this [`key_hash`] among `partitions`.
+/// The partition of a key with this [`key_hash`] among `partitions`.
 ///
 /// # Panics
-/// When `partitions` is not a power of two in 1..=1024.
+/// If `partitions` is not a power of two in 1..=1024.
 pub fn of_hash(hash: u64, partitions: u32) -> u32 {
     assert!(is_valid_count(partitions), "partition counts are checked where a store is created or opened");
     let low_bits = hash & u64::from(partitions - 1);

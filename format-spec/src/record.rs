@@ -1,8 +1,8 @@
-//! One event as it lies on disk: an 8-byte header, then one rkyv archive that needs nothing else to be read.
+//! An event on disk: an 8-byte header and a self-contained rkyv archive.
 //!
-//! The archive's root lies at its end and has a fixed size, so every number in a record is at a constant
-//! offset from the record's end. Writing goes through rkyv; bytes that come from a disk are validated once by
-//! rkyv and by [`Record::check`]; after that [`Record`] reads fields at those constant offsets without copying.
+//! The archive's root lies at its end and has a fixed size, so every number in a record is at a constant offset from the
+//! record's end. rkyv writes records. [`Record::check`] validates bytes from a disk once, with rkyv's help; after that,
+//! [`Record`] reads fields at those constant offsets.
 
 mod archive;
 mod draft;
@@ -15,7 +15,7 @@ pub use read::{Record, Tags};
 /// Bytes before the archive: its length and its checksum.
 pub const HEADER_BYTES: usize = 8;
 
-/// Shortest possible record.
+/// Length of the shortest possible record.
 pub const BYTES_MIN: usize = HEADER_BYTES + ARCHIVE_ROOT_BYTES;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The envelope of every sealed file: a header with a table of sections, the sections, a checksum for each block.
+//! The envelope of every sealed file: a header with a table of sections, the sections, and a checksum per block.
 //!
-//! A sealed file is written once, as a whole, and never changed. Its header is checked when the file is opened,
-//! and each block when its bytes are first used.
+//! A sealed file is written once, as a whole, and never changed. Its header is checked when the file is opened, and each
+//! block when its bytes are first used.
 
 mod check;
 
@@ -12,13 +12,13 @@ use crate::{READ_VERSION, StoreId, WRITE_VERSION};
 
 pub use check::check;
 
-/// Size of the header; blocks are counted from here.
+/// Size of the header; the first block starts here.
 pub const HEADER_BYTES: usize = 4096;
-/// What one checksum covers: the last block of a file may be shorter.
+/// Size of a block, which one checksum covers. The last block of a file may be shorter.
 pub const BLOCK_BYTES: usize = 64 << 10;
-/// Sections begin at multiples of this.
+/// Sections start at multiples of this.
 pub const SECTION_ALIGN: usize = 4096;
-/// Most sections of a file.
+/// Most sections in a file.
 pub const SECTIONS_MAX: usize = 32;
 
 const CRC: usize = 8;
@@ -43,7 +43,7 @@ const ENTRY_BYTES: usize = 32;
 
 const _: () = assert!(TABLE + SECTIONS_MAX * ENTRY_BYTES <= HEADER_BYTES);
 
-/// What a sealed file holds.
+/// The kind of a sealed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The records of a generation.
@@ -72,12 +72,12 @@ impl Kind {
     }
 }
 
-/// Where a section lies.
+/// The place of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Section {
-    /// What it holds, from 1; see [`crate::segment`], [`crate::index`] and [`crate::snapshot`].
+    /// Its kind, from 1; see [`crate::segment`], [`crate::index`] and [`crate::snapshot`].
     pub kind: u32,
-    /// Offset in the file: the first multiple of 4096 at or behind the end of the section before.
+    /// Offset in the file: the end of the previous section, rounded up to a multiple of 4096.
     pub offset: u64,
     /// Length in bytes.
     pub bytes: u64,
@@ -86,7 +86,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// Its bytes, out of those of the whole file; nothing when they are not there.
+    /// Its bytes within those of the whole file; empty if the file is too short.
     pub fn of<'a>(&self, file: &'a [u8]) -> &'a [u8] {
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);
@@ -94,30 +94,30 @@ impl Section {
     }
 }
 
-/// What the first block of a sealed file says.
+/// The header of a sealed file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// What the file holds.
+    /// The file's kind.
     pub kind: Kind,
     /// The store it belongs to.
     pub store: StoreId,
     /// The epoch it was written in.
     pub epoch: u64,
-    /// It holds every event from this position on. Of snapshots: the lowest position of a state.
+    /// The file holds every event from this position on. In a snapshots file: the lowest position of a state.
     pub first_position: u64,
-    /// And up to this one. Of snapshots: the highest.
+    /// The file holds every event up to this position. In a snapshots file: the highest position of a state.
     pub last_position: u64,
-    /// How many events. Of snapshots: how many states.
+    /// Number of events. In a snapshots file: number of states.
     pub events: u64,
-    /// Earliest timestamp of an event. Of snapshots: the earliest of the latest timestamps of the states.
+    /// Earliest timestamp of an event. In a snapshots file: the earliest of the states' latest timestamps.
     pub min_timestamp: i64,
     /// Latest timestamp of an event.
     pub max_timestamp: i64,
-    /// Where the checksums of the blocks begin; they reach to the end of the file.
+    /// Offset of the block checksums, which end the file.
     pub checksums: u64,
-    /// Checksum of the checksums.
+    /// Checksum of the block checksums.
     pub checksums_crc: u32,
-    /// Of an index: the header checksum of the file of segments it was made of. Else: 0.
+    /// In an index: the header checksum of the segments file it was built from. Otherwise 0.
     pub source_crc: u32,
     /// The sections.
     pub sections: Vec<Section>,
@@ -127,7 +127,7 @@ impl Header {
     /// The header's bytes.
     ///
     /// # Panics
-    /// When there are more than [`SECTIONS_MAX`] sections.
+    /// If there are more than [`SECTIONS_MAX`] sections.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         assert!(self.sections.len() <= SECTIONS_MAX, "the table of sections fits into the header");
         let mut out = [0; HEADER_BYTES];
@@ -157,10 +157,10 @@ impl Header {
         out
     }
 
-    /// Reads the header at the start of `bytes`, of a file of this kind.
+    /// Decodes the header at the start of `bytes`, from a file of this kind.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is not a valid header, or of a version this release cannot read.
     pub fn decode(bytes: &[u8], kind: Kind) -> Result<Self, FormatError> {
         if array::<8>(bytes, 0)? != kind.magic() {
             return Err(FormatError::Magic(kind.name()));
@@ -219,22 +219,22 @@ impl Header {
         }
     }
 
-    /// The checksum inside the header, which stands for the whole file.
+    /// The checksum inside the header, which identifies the contents of the whole file.
     pub fn crc(bytes: &[u8]) -> u32 {
         u32_at(bytes, CRC).unwrap_or(0)
     }
 
-    /// The section of a kind.
+    /// The section of this kind, if there is one.
     pub fn section(&self, kind: u32) -> Option<Section> {
         self.sections.iter().copied().find(|section| section.kind == kind)
     }
 
-    /// How many blocks the file has.
+    /// Number of blocks in the file.
     pub fn blocks(&self) -> usize {
         usize::try_from((self.checksums - HEADER_BYTES as u64).div_ceil(BLOCK_BYTES as u64)).unwrap_or(0)
     }
 
-    /// Length of the whole file.
+    /// Length of the whole file in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.checksums + self.blocks() as u64 * 4
     }
@@ -253,7 +253,7 @@ fn section(header: &[u8], number: usize) -> Result<Section, FormatError> {
     })
 }
 
-/// The checksums of the blocks of a file whose bytes after the header pass by in order.
+/// Computes block checksums from the bytes after the header, passed in order.
 #[derive(Debug, Default)]
 pub struct Checksums {
     done: Vec<u8>,
@@ -262,7 +262,7 @@ pub struct Checksums {
 }
 
 impl Checksums {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (now, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.filled));
@@ -280,7 +280,7 @@ impl Checksums {
         self.filled = 0;
     }
 
-    /// The table of checksums, and its own.
+    /// The table of checksums, and the checksum of that table.
     pub fn finish(mut self) -> (Vec<u8>, u32) {
         if self.filled > 0 {
             self.close_block();

@@ -1,8 +1,8 @@
-//! Segments: the records of a generation in one file, a segment for each partition that has any, in runs.
+//! Segments: the records of a generation in one file, as a segment of runs for each partition that has any.
 //!
-//! A run covers consecutive positions of its partition and holds at most [`crate::limits::RUN_BYTES_MAX`], sorted
-//! by tenant, entity and version: so an entity's events lie together, and reading in position order touches one
-//! run of a partition at a time.
+//! A run covers consecutive positions of its partition and holds at most [`crate::limits::RUN_BYTES_MAX`], sorted by
+//! tenant, entity and version. So an entity's events lie together, and reading in position order touches one run of a
+//! partition at a time.
 
 mod check;
 
@@ -14,7 +14,7 @@ pub use check::{Placed, Segments, check, runs, segments};
 
 /// Section of records, one after the other, each at a multiple of 8.
 pub const RECORDS: u32 = 1;
-/// Section of runs, one [`Run`] each: those of the first segment, then those of the second, and so on.
+/// Section of runs, one [`Run`] each: first those of the first segment, then those of the second, and so on.
 pub const RUNS: u32 = 2;
 /// Section of segments, one [`Segment`] each, by partition.
 pub const SEGMENTS: u32 = 3;
@@ -24,7 +24,7 @@ pub const RUN_ENTRY_BYTES: usize = 56;
 /// Size of an entry of the table of segments.
 pub const SEGMENT_ENTRY_BYTES: usize = 32;
 
-/// Place of an event in a generation: partition in the upper 16 bits, offset in the file in the others.
+/// Place of an event in a generation: its partition in the upper 16 bits, its offset in the file in the lower 48.
 pub fn place(partition: u32, offset: u64) -> u64 {
     assert!(offset >> 48 == 0 && partition >> 16 == 0, "files are far smaller, partitions far fewer");
     u64::from(partition) << 48 | offset
@@ -40,13 +40,13 @@ pub fn partition_and_offset(place: u64) -> (u32, u64) {
 pub struct Segment {
     /// Its partition.
     pub partition: u32,
-    /// How many runs it has, at least 1.
+    /// Number of runs, at least 1.
     pub runs: u32,
     /// Sequence of its first event within the partition, from 1.
     pub first_sequence: u64,
-    /// How many events it holds, at least 1.
+    /// Number of events, at least 1.
     pub events: u64,
-    /// Bytes of its records.
+    /// Size of its records in bytes.
     pub bytes: u64,
 }
 
@@ -62,10 +62,10 @@ impl Segment {
         out
     }
 
-    /// Reads an entry.
+    /// Decodes an entry.
     ///
     /// # Errors
-    /// When it is cut short, or a number is out of range.
+    /// If it is cut short, or a number is out of range.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let segment = Self {
             partition: u32_at(bytes, 0)?,
@@ -115,10 +115,10 @@ impl Run {
         out
     }
 
-    /// Reads an entry.
+    /// Decodes an entry.
     ///
     /// # Errors
-    /// When it is cut short, or its numbers contradict each other.
+    /// If it is cut short, or its numbers contradict each other.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let run = Self {
             offset: u64_at(bytes, 0)?,

@@ -1,5 +1,5 @@
-//! Snapshots: states of entities at a version, so that folding need not begin at the first event. A cache: whatever is
-//! wrong with one, it is ignored.
+//! Snapshots: states of entities at a version, so that folding need not start at the first event. They are a cache: an
+//! invalid snapshot is ignored.
 
 mod check;
 
@@ -17,27 +17,27 @@ pub const FANOUT: u32 = 3;
 
 /// Size of a [`Place`].
 pub const PLACE_BYTES: usize = 32;
-/// Size of what comes before the members, key and text of a state.
+/// Size of the fixed part of a state, which precedes its members, key and text.
 pub const HEADER_BYTES: usize = 104;
 /// Size of an entry of the table of members.
 pub const MEMBER_BYTES: usize = 8;
-/// The fold that merges top-level members of JSON objects in the order of versions, and checks that it met them all.
+/// The fold that merges top-level members of JSON objects in version order, and checks that no version is missing.
 pub const FOLD_MERGE: u32 = 2;
 
-/// Reserved bytes in the header, and the incarnation after them.
+/// Offsets of the reserved bytes in the header and of the incarnation after them.
 const RESERVED: usize = 84;
 const INCARNATION: usize = 88;
 
-/// Where the state of an entity lies.
+/// The place of an entity's state in a snapshots file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// [`crate::partition::key_hash`] of the entity's key.
     pub hash: u64,
-    /// The version it is of.
+    /// The state's version.
     pub version: u64,
-    /// Offset in the file.
+    /// Its offset in the file.
     pub offset: u64,
-    /// Length.
+    /// Its length in bytes.
     pub bytes: u64,
 }
 
@@ -52,10 +52,10 @@ impl Place {
         out
     }
 
-    /// Reads an entry.
+    /// Decodes an entry.
     ///
     /// # Errors
-    /// When it is cut short.
+    /// If it is cut short.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         Ok(Self {
             hash: u64_at(bytes, 0)?,
@@ -69,29 +69,29 @@ impl Place {
 /// The state of an entity after some event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot<'a> {
-    /// Its own UUID.
+    /// The snapshot's UUID.
     pub id: [u8; 16],
     /// When it was taken, microseconds since 1970-01-01T00:00:00Z.
     pub created_at: i64,
-    /// Version of the last event in it.
+    /// Version of the last event folded into it.
     pub version: u64,
     /// Position of that event.
     pub position: u64,
-    /// How many events are in it: all up to that one, so the version.
+    /// Number of events folded into it: all up to that one, so equal to the version.
     pub events: u64,
-    /// Timestamp of the last event in it.
+    /// Timestamp of the last event folded into it.
     pub last_updated: i64,
-    /// Latest timestamp of an event in it.
+    /// Latest timestamp of any event folded into it.
     pub max_timestamp: i64,
-    /// Why it was taken: 1 by hand, 2 because enough events had come or enough time had gone by, 3 because a read had
-    /// to fold as many events.
+    /// Why it was taken: 1 on request, 2 after enough events or enough time, 3 because a read had to fold that many
+    /// events.
     pub cause: u32,
-    /// How events were folded: [`FOLD_MERGE`]. A state of another fold is laid out in the same way, and ignored.
+    /// How events were folded: [`FOLD_MERGE`]. States of other folds have the same layout and are ignored.
     pub fold: u32,
-    /// Who wrote the last event in it: an incarnation of [`crate::manifest::Lineage`], or zeros if that no longer
-    /// reaches back so far.
+    /// The incarnation in [`crate::manifest::Lineage`] that wrote the last event; zeros if the lineage no longer reaches
+    /// back that far.
     pub incarnation: [u8; 16],
-    /// The entity's tenant, a zero byte, its id.
+    /// The entity's key: its tenant, a zero byte, its id.
     pub key: &'a str,
     /// Lengths of name and value of each member, two u32 each.
     pub members: &'a [u8],
@@ -100,7 +100,7 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Adds the snapshot's bytes to `out`, filled up to a multiple of 8.
+    /// Appends the snapshot's bytes to `out`, padded to a multiple of 8.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let count = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
@@ -125,10 +125,10 @@ impl<'a> Snapshot<'a> {
         out.resize(start + (out.len() - start).next_multiple_of(8), 0);
     }
 
-    /// Reads a snapshot.
+    /// Decodes a snapshot.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is not a valid snapshot.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let [key_bytes, count, text_bytes] =
             [72, 76, 80].map(|offset| u32_at(bytes, offset).map(|n| n as usize));

@@ -1,4 +1,4 @@
-//! Building the sections of an index from the records of a generation, given in any order.
+//! Building the sections of an index from the records of a generation, run by run.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -11,13 +11,13 @@ use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::record::Record;
 use crate::segment::{partition_and_offset, place};
 
-/// A stretch is not continued beyond so many bytes.
+/// A stretch longer than this is not continued, in bytes.
 const STRETCH_BYTES_MAX: u32 = 256 << 10;
 
-/// A section as it is to be written.
+/// A section ready to be written.
 #[derive(Debug)]
 pub struct Built {
-    /// Which one.
+    /// Its kind.
     pub kind: u32,
     /// Its bytes.
     pub bytes: Vec<u8>,
@@ -25,14 +25,14 @@ pub struct Built {
     pub count: u64,
 }
 
-/// The ordinals of a type or tag.
+/// The ordinals of the events of a type or tag.
 #[derive(Default)]
 struct List {
     ordinals: Vec<u32>,
     entities: u32,
 }
 
-/// An index under construction. It takes about 40 bytes an event.
+/// An index under construction. It takes about 40 bytes of memory per event.
 pub struct Builder {
     first_position: u64,
     partitions: u32,
@@ -40,8 +40,8 @@ pub struct Builder {
     times: Vec<i64>,
     ids: Vec<u64>,
     stretches: Vec<Stretch>,
-    /// Where the last record lies, by partition and run, and whose it is: the next one may continue its stretch.
-    /// The key decides: another entity may have the same hash.
+    /// Partition, run and key of the last record: the next one may continue its stretch. The key is compared because
+    /// another entity may have the same hash.
     open: Option<(u32, u64)>,
     open_key: Vec<u8>,
     types: HashMap<Vec<u8>, List, RandomState>,
@@ -50,7 +50,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A builder for `events` events from `first_position` on.
+    /// A builder for `events` events starting at `first_position`.
     pub fn new(first_position: u64, events: usize, partitions: u32) -> Self {
         Self {
             first_position,
@@ -67,11 +67,11 @@ impl Builder {
         }
     }
 
-    /// Adds a record that lies at `offset` of the file of segments, in a run of this number of its partition. The records
-    /// of a run come in their order.
+    /// Adds the record at `offset` in the segments file, in run number `run` of its partition. The records of a run must
+    /// be added in order.
     ///
     /// # Errors
-    /// Its position, when that is outside the generation or was added before.
+    /// The record's position, if it is outside the generation or already added.
     pub fn add(&mut self, record: &Record<'_>, partition: u32, run: u64, offset: u64) -> Result<(), u64> {
         let position = record.position();
         let ordinal = position.checked_sub(self.first_position).ok_or(position)?;
@@ -135,16 +135,16 @@ impl Builder {
         }
     }
 
-    /// The position of an event that was not added, if there is one.
+    /// The position of an event that is still missing, if any.
     pub fn missing(&self) -> Option<u64> {
         let gap = self.places.iter().position(|place| *place == 0)?;
         Some(self.first_position + gap as u64)
     }
 
-    /// Gives the sections one after the other, in the order of their kinds.
+    /// Passes the sections to `write` one by one, ordered by kind.
     ///
     /// # Errors
-    /// Those of `write`.
+    /// Returns the errors of `write`.
     pub fn finish<E>(mut self, mut write: impl FnMut(Built) -> Result<(), E>) -> Result<(), E> {
         let ranks = self.ranks();
         write(entries(PLACES, self.places.drain(..).map(u64::to_le_bytes)))?;
@@ -194,7 +194,7 @@ fn entries<const N: usize>(kind: u32, items: impl ExactSizeIterator<Item = [u8; 
     Built { kind, bytes, count }
 }
 
-/// For each bucket of ascending hashes, how many come before it.
+/// For each bucket of ascending hashes, the number of hashes before it.
 fn fanout(kind: u32, hashes: impl ExactSizeIterator<Item = u64>) -> Built {
     let bits = fanout_bits(hashes.len() as u64);
     let total = u32::try_from(hashes.len()).unwrap_or(u32::MAX);

@@ -1,4 +1,4 @@
-//! Checking an index: it is the one that its segments give, byte for byte.
+//! Checking an index: it must equal the one its segments give, byte for byte.
 
 use super::{
     Builder, Built, ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, TAG_KEYS, TAG_LISTS, TAGS, TIMES,
@@ -9,10 +9,10 @@ use crate::partition::{entity_key, is_valid_count, of_key};
 use crate::sealed::{self, Header, Kind};
 use crate::segment::Segments;
 
-/// Checks a whole index against the segments of its generation, of a store with so many partitions.
+/// Checks a whole index against its generation's segments, in a store of `partitions` partitions.
 ///
 /// # Errors
-/// What is wrong with it, or with the segments.
+/// If the index or the segments are invalid, or differ.
 pub fn check(bytes: &[u8], segments: &Segments<'_>, partitions: u32) -> Result<Header, FormatError> {
     let header = sealed::check(bytes, Kind::Index)?;
     if expected_header(&header, segments) != header {
@@ -23,7 +23,7 @@ pub fn check(bytes: &[u8], segments: &Segments<'_>, partitions: u32) -> Result<H
     Ok(header)
 }
 
-/// What the header should be: but for the sections, that of the segments.
+/// The expected header: that of the segments, except for the sections.
 fn expected_header(header: &Header, segments: &Segments<'_>) -> Header {
     let Header { checksums, checksums_crc, sections, .. } = header.clone();
     let source_crc = segments.header_crc();

@@ -1,27 +1,27 @@
-//! An entry of the manifest: sealed events of consecutive positions, and the files that hold them.
+//! A manifest entry: a generation of sealed events and the files that hold it.
 
 use crate::bytes::{all_zero, i64_at, put, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::limits::FILE_NAME_BYTES_MAX;
 
-/// Size of an entry before its files.
+/// Size of an entry without its files.
 pub const ENTRY_BYTES: usize = 64;
-/// Size of a file in an entry before its name.
+/// Size of a file in an entry without its name.
 const FILE_BYTES: usize = 16;
-/// Files of an entry.
+/// Number of files in an entry.
 const FILES: usize = 2;
 /// Size of the largest entry.
 pub const ENTRY_BYTES_MAX: usize = ENTRY_BYTES + FILES * (FILE_BYTES + FILE_NAME_BYTES_MAX + 1);
 
-/// The kind of an entry whose records lie in a file of segments.
+/// The kind of an entry whose records lie in a segments file.
 const SEGMENTS: u16 = 1;
 
-/// What a file of an entry holds.
+/// The role of a file in an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Records: a file of segments.
+    /// Holds records: a segments file.
     Segments,
-    /// What finds them.
+    /// Holds the index that finds them.
     Index,
 }
 
@@ -34,37 +34,37 @@ impl Role {
     }
 }
 
-/// A file that the manifest names.
+/// A file the manifest names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// What it holds.
+    /// Its role.
     pub role: Role,
-    /// Its path from the store's folder, with `/` between names.
+    /// Its path relative to the store's folder, with `/` between names.
     pub name: String,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// [`crate::sealed::Header::crc`] of its header, which stands for the whole file.
+    /// [`crate::sealed::Header::crc`] of its header, which identifies the contents of the whole file.
     pub checksum: u32,
 }
 
-/// The sealed events of consecutive positions: a file of segments, and an index over it.
+/// Sealed events at consecutive positions: a segments file and an index over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
     /// Position of its first event.
     pub first_position: u64,
     /// Position of its last event.
     pub last_position: u64,
-    /// How many events it holds.
+    /// Number of its events.
     pub events: u64,
     /// Earliest timestamp of an event, microseconds since 1970-01-01T00:00:00Z.
     pub min_timestamp: i64,
     /// Latest timestamp of an event.
     pub max_timestamp: i64,
-    /// When its last event was committed, in the same unit.
+    /// Commit time of its last event, in the same unit.
     pub last_recorded_at: i64,
-    /// The file of its segments.
+    /// Its segments file.
     pub segments: File,
-    /// The file of its index.
+    /// Its index file.
     pub index: File,
 }
 
@@ -74,7 +74,7 @@ impl Generation {
         [&self.segments, &self.index]
     }
 
-    /// How many bytes it takes in a manifest.
+    /// Its size in a manifest, in bytes.
     pub fn encoded_bytes(&self) -> usize {
         ENTRY_BYTES + self.files().map(File::encoded_bytes).iter().sum::<usize>()
     }
@@ -99,7 +99,7 @@ impl Generation {
         assert_eq!(out.len() - start, self.encoded_bytes(), "an entry has the length it states");
     }
 
-    /// Reads the entry at the start of `bytes`; also returns what follows it.
+    /// Decodes the entry at the start of `bytes`; also returns the bytes after it.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), FormatError> {
         let length = u32_at(bytes, 0)? as usize;
         if !(ENTRY_BYTES..=ENTRY_BYTES_MAX).contains(&length) || !length.is_multiple_of(8) {
@@ -151,7 +151,7 @@ impl File {
 
     fn encode(&self, out: &mut Vec<u8>) {
         assert!((1..=FILE_NAME_BYTES_MAX).contains(&self.name.len()), "a file has a name");
-        #[expect(clippy::expect_used, reason = "it was checked just now")]
+        #[expect(clippy::expect_used, reason = "checked on the line above")]
         let length = u16::try_from(self.name.len()).expect("a name has at most 255 bytes");
         let start = out.len();
         out.extend_from_slice(&self.bytes.to_le_bytes());
@@ -177,7 +177,7 @@ impl File {
         let (name, filling) = file.get(FILE_BYTES..).unwrap_or(&[]).split_at(length);
         all_zero(filling, "filling of a name")?;
         let name = std::str::from_utf8(name).map_err(|_| FormatError::Field("name of a file"))?;
-        // Names are joined to the store's folder: one must not lead out of it.
+        // Names are joined to the store's folder and must not lead out of it.
         let is_inside = name.split('/').all(|part| !["", ".", ".."].contains(&part));
         if !is_inside || name.chars().any(char::is_control) {
             return Err(FormatError::Field("name of a file"));

@@ -1,8 +1,8 @@
-//! The lineage of a store: who wrote which part of its log.
+//! The lineage of a store: which incarnation wrote which part of its log.
 //!
-//! Each opening for writing adds an [`Incarnation`]: a random id, and the first position it may write. An incarnation
-//! ends before the lowest first position of any later one. So what a restored copy, a repair or an unsynced crash took
-//! back is told apart from what was written in its place.
+//! Every time a store is opened for writing, an [`Incarnation`] is added: a random id and the first position it may
+//! write. An incarnation ends before the lowest first position of any later one. That distinguishes positions that a
+//! restore, a repair or an unsynced crash took back from those written in their place.
 
 use crate::bytes::{array, put, u64_at};
 use crate::error::FormatError;
@@ -20,14 +20,15 @@ pub struct Incarnation {
     pub first_position: u64,
 }
 
-/// The incarnations of a store, in the order of its openings.
+/// The incarnations of a store, in the order it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lineage {
     incarnations: Vec<Incarnation>,
 }
 
 impl Lineage {
-    /// Adds the incarnation that opens the store now. The newest 1,024 are kept; those that wrote nothing go first.
+    /// Adds the incarnation that is opening the store. Keeps 1,024, dropping those that wrote nothing first, then the
+    /// oldest.
     pub fn push(&mut self, incarnation: Incarnation) {
         assert!(incarnation.first_position > 0, "positions start at 1");
         self.incarnations.push(incarnation);
@@ -38,20 +39,20 @@ impl Lineage {
         assert!(self.incarnations.len() <= LINEAGE_MAX, "one was added and one removed");
     }
 
-    /// Its incarnations, in the order of openings.
+    /// The incarnations, in the order the store was opened.
     pub fn incarnations(&self) -> &[Incarnation] {
         &self.incarnations
     }
 
-    /// Whether an incarnation wrote nothing that is still there.
+    /// Whether nothing an incarnation wrote is still in the log.
     fn is_empty_at(&self, at: usize) -> bool {
         let (before, later) = self.incarnations.split_at((at + 1).min(self.incarnations.len()));
         let first = before.last().map(|incarnation| incarnation.first_position);
         later.iter().any(|other| Some(other.first_position) <= first)
     }
 
-    /// The incarnations that wrote something, or may still do so: each from its first position to the one before the
-    /// next one's first.
+    /// The incarnations that wrote events still in the log, or may still write: each spans from its first position to
+    /// just before the next one's.
     pub fn spans(&self) -> Vec<Incarnation> {
         let mut spans: Vec<Incarnation> = Vec::new();
         for incarnation in &self.incarnations {

@@ -1,4 +1,4 @@
-//! The archived form: its fields, and proof at compile time that they lie where the specification says.
+//! The archived form: its fields, and compile-time proof that they lie where the specification says.
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -15,8 +15,8 @@ pub mod flags {
     pub const ALL: u32 = JSON | TIMESTAMP_GIVEN;
 }
 
-/// What a writer hands to rkyv. Only integers, byte slices and lists of them: nothing whose archived form
-/// could differ between builds.
+/// What a writer passes to rkyv: only integers, byte slices and lists of them, whose archived form is the same in every
+/// build.
 #[derive(Archive, Serialize)]
 #[rkyv(archived = ArchivedFields)]
 pub(super) struct Fields<'a> {
@@ -41,7 +41,7 @@ pub(super) struct Fields<'a> {
     pub(super) reserved: u32,
 }
 
-/// Size of the archive's root, which lies at the very end of a record.
+/// Size of the archive's root, which ends the record.
 pub const ARCHIVE_ROOT_BYTES: usize = 104;
 
 pub(super) const ID: usize = 0;

@@ -1,4 +1,4 @@
-//! Writing a record: archived by the caller in its own thread, sealed by the sequencer with what it assigns.
+//! Writing a record: the caller's thread archives it, and the sequencer completes it with what it assigns.
 
 use rkyv::util::AlignedVec;
 
@@ -7,7 +7,7 @@ use super::{BYTES_MIN, HEADER_BYTES};
 use crate::bytes::put;
 use crate::limits;
 
-/// An event before it has a place in the log.
+/// An event that has no place in the log yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Draft<'a> {
     /// The event's UUID, 16 bytes in network order.
@@ -22,7 +22,7 @@ pub struct Draft<'a> {
     pub entity_id: &'a str,
     /// The event's type.
     pub event_type: &'a str,
-    /// The payload, kept exactly as it is.
+    /// The payload, stored byte for byte.
     pub payload: &'a [u8],
     /// JSON text; empty: none.
     pub metadata: &'a str,
@@ -30,17 +30,17 @@ pub struct Draft<'a> {
     pub tags: &'a [&'a str],
 }
 
-/// A draft breaks a limit of the format.
+/// A field of a draft exceeds a limit of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is {actual} {unit}, the limit is {limit}")]
 pub struct DraftError {
-    /// The field, in the words of the specification.
+    /// The field's name in the specification.
     pub field: &'static str,
-    /// What was given.
+    /// The actual amount.
     pub actual: usize,
-    /// What is allowed.
+    /// The allowed amount.
     pub limit: usize,
-    /// What is counted.
+    /// The unit of both.
     pub unit: &'static str,
 }
 
@@ -60,11 +60,11 @@ impl Draft<'_> {
     }
 }
 
-/// Appends the record of `draft` to `out` with everything but the sequencer's part, and returns the checksum
-/// so far: over the length and all of the archive before its root. [`seal`] finishes it.
+/// Appends the record of `draft` to `out`, without the sequencer's part. Returns the checksum so far, over the length
+/// and the archive before its root; [`seal`] completes both.
 ///
 /// # Errors
-/// A field over its limit; `out` is unchanged then.
+/// If a field exceeds its limit; `out` is then unchanged.
 pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError> {
     draft.check()?;
     assert!(out.len().is_multiple_of(8), "records start at multiples of 8");
@@ -101,12 +101,12 @@ pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError
     Ok(crc.finalize())
 }
 
-/// Completes a record that [`encode`] wrote: fills in what the sequencer assigns and finishes the checksum
-/// from `crc_so_far`. The timestamp becomes `clock` unless the client gave one. Commit times rise even when the clock
-/// falls back; what it shows is when the event happened.
+/// Completes a record that [`encode`] wrote: fills in what the sequencer assigns and finishes the checksum from
+/// `crc_so_far`. The timestamp becomes `clock` unless the client gave one: `recorded_at` rises even when the clock falls
+/// back, but `clock` says when the event happened.
 ///
 /// # Panics
-/// When `record` is shorter than any record.
+/// If `record` is shorter than any record.
 pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, recorded_at: i64, clock: i64) {
     assert!(record.len() >= BYTES_MIN, "a record holds at least its header and its root");
     let root = record.len() - ARCHIVE_ROOT_BYTES;

@@ -1,4 +1,4 @@
-//! Reading a record without copying it.
+//! Reading a record in place.
 
 use super::archive::{self, ARCHIVE_ROOT_BYTES, ArchivedFields};
 use super::{BYTES_MIN, HEADER_BYTES, flags};
@@ -14,11 +14,11 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The record that begins at `bytes[0]`, wholly validated: length, checksum, archive, limits, UTF-8.
-    /// `bytes` must lie at an address that is a multiple of 8.
+    /// The record that starts at `bytes[0]`. Validates length, checksum, archive, limits and UTF-8. The address of
+    /// `bytes` must be a multiple of 8.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// If the bytes are not a valid record.
     pub fn check(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let record = Self::at(bytes)?;
         let (length, stored) = (array::<4>(bytes, 0)?, u32_at(bytes, 4)?);
@@ -34,10 +34,10 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    /// The record that begins at `bytes[0]`, for bytes that [`Record::check`] has accepted before.
+    /// The record that starts at `bytes[0]`, in bytes that [`Record::check`] accepted earlier.
     ///
     /// # Errors
-    /// When the length cannot be right. Nothing else is looked at.
+    /// If the length cannot be right. Nothing else is checked.
     pub fn at(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let archive_bytes = u32_at(bytes, 0)? as usize;
         let total = archive_bytes.saturating_add(HEADER_BYTES);
@@ -106,12 +106,12 @@ impl<'a> Record<'a> {
         array(self.root(), archive::ID).unwrap_or_default()
     }
 
-    /// Place in the store's log, from 1.
+    /// Position in the store's log, from 1.
     pub fn position(&self) -> u64 {
         u64_at(self.root(), archive::POSITION).unwrap_or_default()
     }
 
-    /// Place in the entity's history, from 1.
+    /// Version in the entity's history, from 1.
     pub fn version(&self) -> u64 {
         u64_at(self.root(), archive::VERSION).unwrap_or_default()
     }
@@ -188,7 +188,7 @@ impl<'a> Record<'a> {
         Tags { record: *self, next: first, left: count }
     }
 
-    /// Whether two records hold the same event, whatever place in the log each was given.
+    /// Whether two records hold the same event, wherever each lies in the log.
     pub fn same_content(&self, other: &Record<'_>) -> bool {
         self.event_type() == other.event_type()
             && self.payload() == other.payload()
@@ -204,7 +204,7 @@ impl<'a> Record<'a> {
         self.slice_at(self.bytes.len() - ARCHIVE_ROOT_BYTES + field).unwrap_or(&[])
     }
 
-    /// The bytes that the relative pointer at `entry` names.
+    /// The bytes that the relative pointer at `entry` points to.
     fn slice_at(&self, entry: usize) -> Option<&'a [u8]> {
         let (start, length) = self.pointer(entry)?;
         self.bytes.get(start..start.checked_add(length)?)
@@ -218,7 +218,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Text was checked, or accepted as text, before a record is read.
+/// Converts bytes to text. They were validated, or accepted as text, before the record was read.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -1,14 +1,13 @@
-//! Checking a whole sealed file, but for what its sections mean.
+//! Checking a whole sealed file, except for the contents of its sections.
 
 use super::{BLOCK_BYTES, HEADER_BYTES, Header, Kind};
 use crate::bytes::all_zero;
 use crate::error::FormatError;
 
-/// Checks the header of a whole file of this kind, its length, the checksum of every block, and the filling between
-/// its sections.
+/// Checks a whole file of this kind: its header, length, block checksums, and the padding between sections.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If any of them is wrong.
 pub fn check(bytes: &[u8], kind: Kind) -> Result<Header, FormatError> {
     let header = Header::decode(bytes, kind)?;
     let need = usize::try_from(header.file_bytes()).unwrap_or(usize::MAX);

@@ -1,5 +1,5 @@
-//! Checking a file of segments: its tables agree with each other and with its header, and every record is whole and in
-//! order.
+//! Checking a segments file: its tables must agree with each other and with its header, and every record must be valid
+//! and in order.
 
 use super::{RECORDS, RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment};
 use crate::error::FormatError;
@@ -7,7 +7,7 @@ use crate::limits::RUN_BYTES_MAX;
 use crate::record::Record;
 use crate::sealed::{self, Header, Kind};
 
-/// A file of segments of which every byte was checked.
+/// A segments file whose every byte was checked.
 #[derive(Debug, Clone)]
 pub struct Segments<'a> {
     header: Header,
@@ -23,17 +23,16 @@ pub struct Placed<'a> {
     pub record: Record<'a>,
     /// The partition of its segment.
     pub partition: u32,
-    /// Its run, from 0 on in each segment.
+    /// Its run, counted from 0 in each segment.
     pub run: u64,
     /// Its offset in the file.
     pub offset: u64,
 }
 
-/// Checks a whole file of segments: header, blocks, tables, records. `bytes` must lie at an address that is a
-/// multiple of 8.
+/// Checks a whole segments file: header, blocks, tables, records. The address of `bytes` must be a multiple of 8.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If any of them is invalid.
 pub fn check(bytes: &[u8]) -> Result<Segments<'_>, FormatError> {
     let header = sealed::check(bytes, Kind::Segments)?;
     let list = segments(&header, header.section(SEGMENTS).unwrap_or_default().of(bytes))?;
@@ -48,11 +47,11 @@ pub fn check(bytes: &[u8]) -> Result<Segments<'_>, FormatError> {
     Ok(Segments { header, list, runs, bytes })
 }
 
-/// The segments of a file of this header, from the bytes of their table: each of a higher partition than the one
-/// before, and together all that the header says.
+/// The segments of a file, from its header and the bytes of its table of segments. Partitions must ascend, and the
+/// segments must add up to what the header states.
 ///
 /// # Errors
-/// What contradicts what.
+/// If they contradict each other.
 pub fn segments(header: &Header, table: &[u8]) -> Result<Vec<Segment>, FormatError> {
     if header.source_crc != 0 {
         return Err(FormatError::Reserved("source checksum of a file of segments"));
@@ -74,11 +73,11 @@ pub fn segments(header: &Header, table: &[u8]) -> Result<Vec<Segment>, FormatErr
     if is_all { Ok(list) } else { Err(FormatError::Range("sum of the segments")) }
 }
 
-/// The runs of these segments, from the bytes of their table: those of a segment come to what it says, and all follow
-/// each other without a gap.
+/// The runs of these segments, from the bytes of their table. The runs of a segment must add up to what it states, and
+/// all runs must follow each other without a gap.
 ///
 /// # Errors
-/// What contradicts what.
+/// If they contradict each other.
 pub fn runs(header: &Header, list: &[Segment], table: &[u8]) -> Result<Vec<Run>, FormatError> {
     let (entries, rest) = table.as_chunks::<RUN_ENTRY_BYTES>();
     let (section, records) = header.section(RUNS).zip(header.section(RECORDS)).unwrap_or_default();
@@ -124,18 +123,18 @@ fn by_segment<'t>(list: &'t [Segment], runs: &'t [Run]) -> impl Iterator<Item = 
 }
 
 impl Run {
-    /// Its bytes, out of those of the section of records; nothing when they are not there.
+    /// Its bytes within those of the section of records; empty if the section is too short.
     pub fn of<'a>(&self, records: &'a [u8]) -> &'a [u8] {
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);
         records.get(start..).and_then(|rest| rest.get(..bytes)).unwrap_or(&[])
     }
 
-    /// Checks the records of this run, which `bytes` holds, at an address that is a multiple of 8. All of them must
-    /// be recorded later than `after`; returns when the last one was.
+    /// Checks the records of this run, held in `bytes`, whose address must be a multiple of 8. All commit times must be
+    /// later than `after`; returns the latest.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// If a record is invalid or misplaced.
     pub fn check(&self, bytes: &[u8], after: i64) -> Result<i64, FormatError> {
         let (mut rest, mut previous) = (bytes, None);
         let mut places = Vec::new();
@@ -177,7 +176,7 @@ fn key_of<'a>(record: &Record<'a>) -> (&'a str, &'a str) {
     (record.tenant(), record.entity_id())
 }
 
-/// Whether a record may stand directly behind another one in a run.
+/// Whether a record may directly follow another one in a run.
 fn follows(previous: &Record<'_>, record: &Record<'_>) -> bool {
     match key_of(record).cmp(&key_of(previous)) {
         std::cmp::Ordering::Less => false,
@@ -190,12 +189,12 @@ fn follows(previous: &Record<'_>, record: &Record<'_>) -> bool {
 }
 
 impl<'a> Segments<'a> {
-    /// What the header says.
+    /// The file's header.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The checksum of the header.
+    /// The checksum of that header.
     pub fn header_crc(&self) -> u32 {
         Header::crc(self.bytes)
     }
@@ -205,7 +204,7 @@ impl<'a> Segments<'a> {
         by_segment(&self.list, &self.runs)
     }
 
-    /// The records in the order in which they lie there.
+    /// The records in file order.
     pub fn records(&self) -> impl Iterator<Item = Placed<'a>> {
         let (section, bytes) = (self.header.section(RECORDS).unwrap_or_default(), self.bytes);
         let runs =

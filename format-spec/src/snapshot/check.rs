@@ -1,5 +1,5 @@
-//! Checking a whole file of snapshots: its states are whole and fill their section, and its directory, fanout and
-//! header say what they say.
+//! Checking a whole snapshots file: its states must be valid and fill their section, and its directory, fanout and
+//! header must agree with them.
 
 use super::{DIRECTORY, FANOUT, PLACE_BYTES, Place, STATES, Snapshot};
 use crate::error::FormatError;
@@ -8,11 +8,11 @@ use crate::limits::{ENTITY_ID_BYTES_MAX, TENANT_BYTES_MAX, TIMESTAMP_MAX, TIMEST
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::sealed::{self, Header, Kind};
 
-/// Checks a whole file of snapshots: header, blocks, directory, fanout, states. Whether a state is what its events
-/// give is not told by the file.
+/// Checks a whole snapshots file: header, blocks, directory, fanout, states. It cannot check whether a state is what its
+/// events give.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If any of them is invalid.
 pub fn check(bytes: &[u8]) -> Result<Header, FormatError> {
     let header = sealed::check(bytes, Kind::Snapshots)?;
     if header.source_crc != 0 {
@@ -25,7 +25,7 @@ pub fn check(bytes: &[u8]) -> Result<Header, FormatError> {
     Ok(header)
 }
 
-/// The entries of the directory, which are in their order.
+/// The entries of the directory, checked to be in order.
 fn directory(header: &Header, bytes: &[u8]) -> Result<Vec<Place>, FormatError> {
     let sections = header.section(STATES).zip(header.section(DIRECTORY));
     let (states, directory) = sections.unwrap_or_default();
@@ -42,7 +42,7 @@ fn directory(header: &Header, bytes: &[u8]) -> Result<Vec<Place>, FormatError> {
     }
 }
 
-/// Checks the fanout of the entries of a directory, which are sorted by hash.
+/// Checks the fanout of a directory's entries, which are sorted by hash.
 fn check_fanout(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), FormatError> {
     let section = header.section(FANOUT).unwrap_or_default();
     let (entries, rest) = section.of(bytes).as_chunks::<4>();
@@ -59,7 +59,7 @@ fn check_fanout(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), F
     Ok(())
 }
 
-/// Checks the states, whose places come in the order of offsets.
+/// Checks the states; `places` are sorted by offset.
 fn check_states(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), FormatError> {
     let section = header.section(STATES).unwrap_or_default();
     let (mut rest, mut offset) = (section.of(bytes), section.offset);
