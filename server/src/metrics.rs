@@ -24,13 +24,13 @@ const LATENCIES: [f64; 14] =
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
     method: &'static str,
-    endpoint: &'static str,
+    endpoint: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Endpoint {
-    endpoint: &'static str,
+    endpoint: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -100,9 +100,9 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts an answered request.
-    pub fn request(&self, method: &'static str, endpoint: &'static str, status: u16, took: Duration) {
-        self.requests.get_or_create(&Request { method, endpoint, status }).inc();
-        self.durations.get_or_create(&Endpoint { endpoint }).observe(took.as_secs_f64());
+    pub fn request(&self, method: &'static str, endpoint: &str, status: u16, took: Duration) {
+        self.requests.get_or_create(&Request { method, endpoint: endpoint.to_owned(), status }).inc();
+        self.durations.get_or_create(&Endpoint { endpoint: endpoint.to_owned() }).observe(took.as_secs_f64());
     }
 
     /// Counts a request as being answered until the guard is dropped.

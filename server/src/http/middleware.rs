@@ -1,70 +1,64 @@
-//! Around every request: time and outcome are counted, panics become answers, browsers may call from anywhere.
+//! Around every request: time and outcome are counted and logged, panics become answers, browsers may call from
+//! anywhere.
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::Entry;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt as _;
+use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
+use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
 
-use super::paths::PATHS;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
-const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
-const EXPOSED: &str = "ETag, Idempotency-Replayed, Retry-After, Allow";
+/// How long a browser may rely on the answer to a preflight.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
+/// Counts a request, and logs it where that is wanted.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let _in_flight = app.metrics().in_flight();
     let method = name_of(request.method());
-    let endpoint = endpoint_of(&request);
-    let is_cross_origin = request.headers().contains_key(header::ORIGIN);
-    let asks_first = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_some();
-    let mut response = if is_cross_origin && asks_first && *request.method() == Method::OPTIONS {
-        permission(&request)
-    } else {
-        AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| panicked())
-    };
+    let endpoint = request.extensions().get::<MatchedPath>().cloned();
+    let logged = tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
+    let mut response = next.run(request).await;
     if let Entry::Vacant(vary) = response.headers_mut().entry(header::VARY) {
         vary.insert(HeaderValue::from_static("x-tenant-id"));
     }
-    if is_cross_origin {
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let endpoint = endpoint.as_ref().map_or("unmatched", MatchedPath::as_str);
+    app.metrics().request(method, endpoint, status, took);
+    if let Some(path) = logged {
+        let problem = response.extensions().get::<Kind>().map(|kind| kind.slug);
+        tracing::debug!(method, path, status, problem, ms = took.as_secs_f64() * 1e3, "answered");
     }
-    app.metrics().request(method, endpoint, response.status().as_u16(), started.elapsed());
     response
 }
 
 /// The panic's message went to the log by way of the panic hook; the caller learns nothing of the inside.
-fn panicked() -> Response {
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request handler panicked");
     Problem::new(Kind::INTERNAL, "the request could not be answered; the server's log says more")
         .into_response()
 }
 
-/// The answer to a browser that asks whether it may call.
-fn permission(request: &Request) -> Response {
-    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-    let any = asked.unwrap_or(HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, any);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
-    response
-}
-
-fn endpoint_of(request: &Request) -> &'static str {
-    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let known = matched.and_then(|matched| PATHS.iter().find(|path| **path == matched));
-    known.copied().unwrap_or("unmatched")
+/// Browsers of any origin may call, and see these headers of an answer.
+pub(super) fn cross_origin() -> CorsLayer {
+    let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
+    let exposed =
+        [header::ETAG, HeaderName::from_static("idempotency-replayed"), header::RETRY_AFTER, header::ALLOW];
+    CorsLayer::new()
+        .allow_origin(AnyOrigin)
+        .allow_methods(methods)
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(exposed)
+        .max_age(PREFLIGHT_AGE)
+        .vary([])
 }
 
 fn name_of(method: &Method) -> &'static str {

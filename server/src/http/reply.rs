@@ -4,6 +4,7 @@ use allsource_engine::Version;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mime::Mime;
 
 use crate::problem::Problem;
 
@@ -33,6 +34,7 @@ impl IntoResponse for Problem {
         let mut response = of_type("application/problem+json", body);
         *response.status_mut() =
             StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(self.kind());
         if let Some(seconds) = self.member("retry_after").and_then(serde_json::Value::as_u64) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -60,9 +62,53 @@ pub(super) fn not_modified(tag: HeaderValue) -> Response {
     response
 }
 
-/// Whether the `Accept` header names a type.
-pub(super) fn accepts(headers: &HeaderMap, content_type: &str) -> bool {
+/// How much the caller wants a type that its `Accept` header names; `None`: the header does not name it.
+fn quality(headers: &HeaderMap, content_type: &str) -> Option<f32> {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut types = values.flat_map(|list| list.split(',')).filter_map(|one| one.split(';').next());
-    types.any(|one| one.trim().eq_ignore_ascii_case(content_type))
+    let ranges =
+        values.flat_map(|list| list.split(',')).filter_map(|range| range.trim().parse::<Mime>().ok());
+    let named = ranges.filter(|range| range.essence_str() == content_type);
+    named.map(|range| weight(&range)).max_by(f32::total_cmp)
+}
+
+fn weight(range: &Mime) -> f32 {
+    let Some(q) = range.get_param("q") else { return 1.0 };
+    // A weight that is no number is not one that rules a type out.
+    q.as_str().parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(1.0)
+}
+
+/// Whether the caller takes a type, and named it.
+pub(super) fn accepts(headers: &HeaderMap, content_type: &str) -> bool {
+    quality(headers, content_type).is_some_and(|quality| quality > 0.0)
+}
+
+/// Whether the caller named a type, and wants it no less than the `usual` one.
+pub(super) fn prefers(headers: &HeaderMap, content_type: &str, usual: &str) -> bool {
+    let usual = quality(headers, usual).unwrap_or(0.0);
+    quality(headers, content_type).is_some_and(|quality| quality > 0.0 && quality >= usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_taken_where_it_is_named_wanted_and_not_the_lesser() {
+        let check = |accept: &'static str, expected: bool| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(prefers(&headers, "application/x-ndjson", "application/json"), expected, "{accept}");
+        };
+        check("application/x-ndjson", true);
+        check("Application/X-NDJSON", true);
+        check("application/x-ndjson; q=0.5", true);
+        check("application/x-ndjson;q=0", false);
+        check("application/x-ndjson;q=0.000, */*", false);
+        check("text/html, application/x-ndjson;q=0.9, */*;q=0.8", true);
+        check("application/json, application/x-ndjson;q=0.9", false);
+        check("application/json, application/x-ndjson", true);
+        check("application/json;q=0, application/x-ndjson;q=0.1", true);
+        check("*/*", false);
+        check("application/x-ndjson;q=high", true);
+        check("", false);
+    }
 }

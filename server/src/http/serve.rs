@@ -41,7 +41,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let service = TowerToHyperService::new(router(Arc::clone(&app)));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(false);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(true);
     let mut listeners = listeners.into();
     tokio::spawn(watch_health(Arc::clone(&app), app.stopping()));
     let mut shutdown = std::pin::pin!(shutdown);

@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod door;
+mod edge;
 mod import;
 mod values;
 mod problems;

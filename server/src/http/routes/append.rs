@@ -13,8 +13,14 @@ use crate::app::App;
 use crate::http::body;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json};
+use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_event, write_commit};
+
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().post("/api/v1/events", append)
+}
 
 /// What a request says about all of its events.
 pub(super) fn terms(caller: Caller, uri: &Uri, headers: &HeaderMap) -> Result<Terms, Problem> {
@@ -52,7 +58,7 @@ fn expected_by_headers(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, P
 }
 
 /// `POST /api/v1/events`.
-pub(super) async fn append(
+async fn append(
     State(app): State<Arc<App>>,
     caller: Caller,
     uri: Uri,

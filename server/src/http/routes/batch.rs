@@ -14,9 +14,15 @@ use crate::admission::Caller;
 use crate::app::App;
 use crate::http::body;
 use crate::http::reply::Reply;
+use crate::http::resource::Routes;
+
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().post("/api/v1/events/batch", append)
+}
 
 /// `POST /api/v1/events/batch`.
-pub(super) async fn append(
+async fn append(
     State(app): State<Arc<App>>,
     caller: Caller,
     uri: Uri,

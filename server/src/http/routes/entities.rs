@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{self, Reply, json};
+use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{write_payload, write_text};
 
@@ -19,6 +20,18 @@ use crate::wire::{write_payload, write_text};
 const HISTORY_EVENTS: u64 = 10_000;
 /// A history ends at so many bytes.
 const HISTORY_BYTES: usize = 32 << 20;
+
+/// The paths of this resource. Names such as `..` cannot stand in a path: clients take them for a way up.
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/api/v1/entities/{id}/state", state)
+        .get("/api/v1/entities/{id}/snapshot", snapshot)
+        .get("/api/v1/entities/state", state_by_parameter)
+        .get("/api/v1/entities/snapshot", snapshot_by_parameter)
+}
+
+/// Parameters of a state.
+const STATE: [&str; 5] = ["as_of", "at_version", "at_position", "history", "tenant_id"];
 
 /// What is asked about an entity.
 struct Asked {
@@ -29,8 +42,13 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(id: &str, caller: &Caller, uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
-        let params = Params::of(uri, known)?;
+    /// `id`: the entity, where the path names it; otherwise a parameter does.
+    fn of(id: Option<&str>, caller: &Caller, uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
+        let params = match id {
+            Some(_) => Params::of(uri, known)?,
+            None => Params::of(uri, &[known, &["entity_id"]].concat())?,
+        };
+        let id = id.or_else(|| params.text("entity_id")).ok_or_else(|| invalid("entity_id", "is missing"))?;
         let entity = Entity::of(caller.tenant(), EntityId::new(id)?);
         Ok(Self { entity, as_of: moment(&params)?, history: params.flag("history")? })
     }
@@ -85,15 +103,27 @@ fn moment(params: &Params) -> Result<AsOf, Problem> {
 }
 
 /// `GET /api/v1/entities/{id}/state`: the merged payloads, now or as of a time or a version.
-pub(super) async fn state(
+async fn state(
     State(app): State<Arc<App>>,
     PathName(id): PathName,
     caller: Caller,
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {
-    let known = ["as_of", "at_version", "at_position", "history", "tenant_id"];
-    let asked = Asked::of(&id, &caller, &uri, &known)?;
+    state_of(&app, Asked::of(Some(&id), &caller, &uri, &STATE)?, headers).await
+}
+
+/// `GET /api/v1/entities/state?entity_id=…`.
+async fn state_by_parameter(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Reply {
+    state_of(&app, Asked::of(None, &caller, &uri, &STATE)?, headers).await
+}
+
+async fn state_of(app: &App, asked: Asked, headers: HeaderMap) -> Reply {
     let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
     let store = app.store().clone();
     app.store()
@@ -167,13 +197,16 @@ impl History {
 }
 
 /// `GET /api/v1/entities/{id}/snapshot`: the current state in the form of old servers.
-pub(super) async fn snapshot(
-    State(app): State<Arc<App>>,
-    PathName(id): PathName,
-    caller: Caller,
-    uri: Uri,
-) -> Reply {
-    let asked = Asked::of(&id, &caller, &uri, &["tenant_id"])?;
+async fn snapshot(State(app): State<Arc<App>>, PathName(id): PathName, caller: Caller, uri: Uri) -> Reply {
+    snapshot_of(&app, Asked::of(Some(&id), &caller, &uri, &["tenant_id"])?).await
+}
+
+/// `GET /api/v1/entities/snapshot?entity_id=…`.
+async fn snapshot_by_parameter(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
+    snapshot_of(&app, Asked::of(None, &caller, &uri, &["tenant_id"])?).await
+}
+
+async fn snapshot_of(app: &App, asked: Asked) -> Reply {
     app.store()
         .look(move |look| {
             let state = look.fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;

@@ -11,16 +11,17 @@ use crate::app::App;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
+use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::write_event;
 
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/api/v1/events/{id}", event)
+}
+
 /// `GET /api/v1/events/{id}`.
-pub(super) async fn event(
-    State(app): State<Arc<App>>,
-    PathName(id): PathName,
-    caller: Caller,
-    uri: Uri,
-) -> Reply {
+async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Caller, uri: Uri) -> Reply {
     Params::of(&uri, &["tenant_id"])?;
     let id: Uuid = id.parse().map_err(|_| invalid("id", &format!("must be a UUID, `{id}` is not")))?;
     let found = app.store().event(caller.tenant(), id).await?;

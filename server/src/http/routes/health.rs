@@ -11,9 +11,15 @@ use crate::app::App;
 use crate::http::clock::if_far;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
+use crate::http::resource::Routes;
+
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/health", health).get("/healthz", live).get("/readyz", ready)
+}
 
 /// `GET /health`: in the form of old servers.
-pub(super) async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
+async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     let (version, incarnation) = (env!("CARGO_PKG_VERSION"), app.store().incarnation().to_string());
     let service = "allsource-core";
@@ -23,13 +29,13 @@ pub(super) async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
 }
 
 /// `GET /healthz`: the process answers.
-pub(super) async fn live(uri: Uri) -> Reply {
+async fn live(uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     Ok(json_value(&json!({"status": "ok"})))
 }
 
 /// `GET /readyz`: events are accepted.
-pub(super) async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
+async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     let (status, reason) = match app.store().health() {
         Health::Serving if *app.stopping().borrow() => {

@@ -13,8 +13,14 @@ use crate::app::App;
 use crate::http::body;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
+use crate::http::resource::Routes;
 use crate::problem::Problem;
 use crate::wire::parse_object;
+
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().post("/api/v1/maintenance/seal", seal)
+}
 
 /// A body without fields.
 #[derive(Debug, Deserialize)]
@@ -22,7 +28,7 @@ use crate::wire::parse_object;
 struct Nothing {}
 
 /// `POST /api/v1/maintenance/seal`: everything that is durable now moves into sealed files.
-pub(super) async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
+async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
     check_empty(&uri, &headers, body).await?;
     let sealed = app.store().seal().await?;
     Ok(json_value(&json!({"sealed_position": sealed.map_or(0, Position::value)})))

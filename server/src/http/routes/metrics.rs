@@ -9,9 +9,15 @@ use axum::http::Uri;
 use crate::app::App;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, of_type};
+use crate::http::resource::Routes;
+
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/metrics", metrics)
+}
 
 /// `GET /metrics`: OpenMetrics text.
-pub(super) async fn metrics(State(app): State<Arc<App>>, uri: Uri) -> Reply {
+async fn metrics(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     let text = app.metrics().to_text(app.store().vitals().await);
     Ok(of_type("application/openmetrics-text; version=1.0.0; charset=utf-8", Body::from(text)))

@@ -14,19 +14,20 @@ use crate::admission::Caller;
 use crate::app::App;
 use crate::http::chunks::Chunks;
 use crate::http::reply::{self, Reply, of_type};
+use crate::http::resource::Routes;
 use crate::store::{Error, Look};
 use asked::Asked;
 use search::{Page, Step};
 
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/api/v1/events", query).get("/api/v1/events/query", query)
+}
+
 /// `GET /api/v1/events` and `GET /api/v1/events/query`: a page of JSON, or every event as NDJSON if that is what the
 /// caller accepts.
-pub(super) async fn query(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Reply {
-    let is_ndjson = reply::accepts(&headers, "application/x-ndjson");
+async fn query(State(app): State<Arc<App>>, caller: Caller, uri: Uri, headers: HeaderMap) -> Reply {
+    let is_ndjson = reply::prefers(&headers, "application/x-ndjson", "application/json");
     let asked = Asked::of(&uri, &caller, app.store(), is_ndjson).await?;
     app.metrics().query(asked.kind());
     let mut response = if is_ndjson { stream(&app, asked) } else { one_page(&app, asked, headers).await? };

@@ -15,6 +15,7 @@ use crate::http::body;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
 use crate::http::reply::{Reply, json};
+use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_object, write_text};
 
@@ -25,6 +26,15 @@ const LISTED_MAX: usize = 10_000;
 /// Fields of a body that asks for a snapshot.
 const FIELDS: &[&str] = &["entity_id", "tenant_id"];
 
+/// The paths of this resource. Names such as `..` cannot stand in a path: clients take them for a way up.
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/api/v1/snapshots", list)
+        .post("/api/v1/snapshots", create)
+        .get("/api/v1/snapshots/{id}/latest", latest)
+        .get("/api/v1/snapshots/latest", latest_by_parameter)
+}
+
 /// A body that asks for a snapshot.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +44,7 @@ struct Wanted {
 }
 
 /// `POST /api/v1/snapshots`: keeps the state of an entity as it is now.
-pub(super) async fn create(
+async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
     uri: Uri,
@@ -64,7 +74,7 @@ async fn wanted(caller: &Caller, uri: &Uri, headers: &HeaderMap, body: Body) -> 
 }
 
 /// `GET /api/v1/snapshots`: of each entity the newest first, without their states.
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
+async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     let params = Params::of(&uri, &["entity_id", "limit", "tenant_id"])?;
     let tenant = caller.tenant();
     let id = params.text("entity_id").map(EntityId::new).transpose()?;
@@ -96,14 +106,19 @@ fn limit(params: &Params) -> Result<usize, Problem> {
 }
 
 /// `GET /api/v1/snapshots/{id}/latest`: the newest snapshot of an entity, with its state.
-pub(super) async fn latest(
-    State(app): State<Arc<App>>,
-    PathName(id): PathName,
-    caller: Caller,
-    uri: Uri,
-) -> Reply {
+async fn latest(State(app): State<Arc<App>>, PathName(id): PathName, caller: Caller, uri: Uri) -> Reply {
     Params::of(&uri, &["tenant_id"])?;
-    let entity = Entity::of(caller.tenant(), EntityId::new(id)?);
+    latest_of(&app, Entity::of(caller.tenant(), EntityId::new(id)?)).await
+}
+
+/// `GET /api/v1/snapshots/latest?entity_id=…`.
+async fn latest_by_parameter(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
+    let params = Params::of(&uri, &["entity_id", "tenant_id"])?;
+    let id = params.text("entity_id").ok_or_else(|| invalid("entity_id", "is missing"))?;
+    latest_of(&app, Entity::of(caller.tenant(), EntityId::new(id)?)).await
+}
+
+async fn latest_of(app: &App, entity: Entity) -> Reply {
     app.store()
         .look(move |look| {
             let none = || {

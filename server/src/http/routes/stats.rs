@@ -11,10 +11,16 @@ use crate::admission::Caller;
 use crate::app::App;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
+use crate::http::resource::Routes;
 use crate::store::Store;
 
 /// Incarnations that are shown, the newest.
 const INCARNATIONS: usize = 16;
+
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/api/v1/stats", stats)
+}
 
 /// Who wrote which part of the log, the newest first.
 fn lineage(store: &Store) -> Vec<Value> {
@@ -24,7 +30,7 @@ fn lineage(store: &Store) -> Vec<Value> {
 }
 
 /// `GET /api/v1/stats`: of the whole store, or of the tenant that is named.
-pub(super) async fn stats(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
+async fn stats(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     Params::of(&uri, &["tenant_id"])?;
     let tenant = caller.named_tenant().cloned();
     let (stats, total_ingested) = match tenant {

@@ -16,11 +16,17 @@ use axum::response::{IntoResponse, Response};
 use crate::admission::Caller;
 use crate::app::App;
 use crate::http::reply;
+use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use asked::Asked;
 
+/// The paths of this resource.
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/api/v1/events/stream", stream)
+}
+
 /// `GET /api/v1/events/stream`.
-pub(super) async fn stream(
+async fn stream(
     State(app): State<Arc<App>>,
     caller: Caller,
     uri: Uri,

@@ -1,0 +1,183 @@
+//! The edge of HTTP, spoken byte by byte where clients do not let one.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use allsource_tests::server::Server;
+use serde_json::json;
+
+const EVENT: &str = r#"{"event_type":"t","entity_id":"e","payload":{"n":1}}"#;
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(&server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// What comes until the server closes, or says nothing for a while.
+fn answer(stream: &mut TcpStream) -> String {
+    let (mut text, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => text.extend_from_slice(&piece[..length]),
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&text)),
+        }
+    }
+    String::from_utf8(text).unwrap()
+}
+
+fn post(path: &str, headers: &str, body: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}")
+}
+
+/// A client that says that it has nothing more to send got no answer.
+#[test]
+fn a_half_closed_connection_is_answered() {
+    let server = Server::start();
+    let mut stream = connect(&server);
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", EVENT.len());
+    stream.write_all(post("/api/v1/events", &head, EVENT).as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let text = answer(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"position\":1"), "{text}");
+    let mut stream = connect(&server);
+    stream.write_all(b"GET /api/v1/events/query HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let text = answer(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"has_more\":false"), "{text}");
+}
+
+/// The server asked for a body that it was going to refuse, and waited for all of it.
+#[test]
+fn a_body_that_will_be_refused_is_not_asked_for() {
+    let server = Server::start();
+    let expecting = "Expect: 100-continue\r\nContent-Length: 50000000\r\nConnection: close\r\n";
+    let refused = [
+        ("/api/v1/events", "Content-Type: text/plain\r\n", "415"),
+        ("/api/v1/events", "Content-Type: application/json\r\n", "413"),
+        ("/api/v1/events", "Content-Type: application/json\r\nIf-Match: \"x\"\r\n", "400"),
+        ("/api/v1/events?tenant=x", "Content-Type: application/json\r\n", "400"),
+        ("/api/v1/events/batch", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "415"),
+        ("/api/v1/snapshots", "Content-Type: application/xml\r\n", "415"),
+        ("/nowhere", "Content-Type: application/json\r\n", "404"),
+        ("/health", "Content-Type: application/json\r\n", "405"),
+    ];
+    for (path, headers, status) in refused {
+        let mut stream = connect(&server);
+        stream.write_all(post(path, &format!("{headers}{expecting}"), "").as_bytes()).unwrap();
+        let text = answer(&mut stream);
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {text}");
+        assert!(!text.contains("100 Continue"), "{path}: {text}");
+    }
+    // One that is wanted is asked for.
+    let mut stream = connect(&server);
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", EVENT.len());
+    let head = format!("{head}Expect: 100-continue\r\nConnection: close\r\n");
+    stream.write_all(post("/api/v1/events", &head, "").as_bytes()).unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(EVENT.as_bytes()).unwrap();
+    assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
+}
+
+/// The compressed bytes were taken for the body.
+#[test]
+fn a_transfer_coding_that_is_not_understood_is_refused() {
+    let server = Server::start();
+    let mut stream = connect(&server);
+    let head = "Content-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n";
+    let body = format!("{:x}\r\n{EVENT}\r\n0\r\n\r\n", EVENT.len());
+    stream.write_all(post("/api/v1/events", head, &body).as_bytes()).unwrap();
+    let text = answer(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 501") && text.contains("unknown-transfer-coding"), "{text}");
+    let mut stream = connect(&server);
+    let head = "Content-Type: application/json\r\nTransfer-Encoding: Chunked\r\nConnection: close\r\n";
+    stream.write_all(post("/api/v1/events", head, &body).as_bytes()).unwrap();
+    assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
+    assert_eq!(server.get("/api/v1/stats").success()["total_events"], 1);
+}
+
+#[test]
+fn media_types_are_compared_without_regard_to_case_and_a_weight_of_zero_rules_one_out() {
+    let server = Server::start();
+    let events = "/api/v1/events";
+    for kind in ["Application/JSON", "application/vnd.x+JSON; charset=utf-8", "APPLICATION/JSON;v=1"] {
+        server.send("POST", events, &[("content-type", kind)], EVENT).success();
+    }
+    let batch = "/api/v1/events/batch";
+    server.send("POST", batch, &[("content-type", "APPLICATION/X-NDJSON")], EVENT).success();
+    let ask = |accept: &str| {
+        let answer = server.send("GET", "/api/v1/events/query", &[("accept", accept)], "");
+        answer.header("content-type").unwrap().to_owned()
+    };
+    assert_eq!(ask("Application/X-NDJSON"), "application/x-ndjson");
+    assert_eq!(ask("application/x-ndjson;q=0, */*"), "application/json");
+    assert_eq!(ask("application/json, application/x-ndjson;q=0.1"), "application/json");
+    let stream = "/api/v1/events/stream";
+    server.send("GET", stream, &[("accept", "text/event-stream;q=0")], "").problem(426, "upgrade-required");
+}
+
+#[test]
+fn a_wrong_path_or_method_is_told_the_right_one() {
+    let server = Server::start();
+    let problem = server.get("/api/v1/event").problem(404, "no-such-route");
+    assert_eq!(problem["nearest"], "/api/v1/events");
+    assert!(problem["detail"].as_str().unwrap().contains("did you mean /api/v1/events"), "{problem}");
+    let problem = server.get("/api/v1/entities/order-1/stat").problem(404, "no-such-route");
+    assert_eq!(problem["nearest"], "/api/v1/entities/{id}/state");
+    let answer = server.send("DELETE", "/api/v1/snapshots", &[], "");
+    let problem = answer.problem(405, "method-not-allowed");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("does not take DELETE") && detail.contains("GET, HEAD, POST"), "{detail}");
+    assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")));
+    assert_eq!(server.send("HEAD", "/health", &[], "").status, 200);
+}
+
+/// Clients take `.` and `..` in a path for a way up, however they are escaped.
+#[test]
+fn entities_whose_names_are_no_path_can_be_read() {
+    let server = Server::start();
+    for name in [".", "..", "a/b", "%2F"] {
+        super::append(&server, name, &json!({"name": name}));
+        let escaped = name.replace('%', "%25").replace('/', "%2F");
+        let get = |path: &str| server.get(&format!("{path}?entity_id={escaped}")).success();
+        assert_eq!(get("/api/v1/entities/state")["current_state"]["name"], name);
+        assert_eq!(get("/api/v1/entities/snapshot")["snapshot"]["name"], name);
+        let body = json!({"entity_id": name}).to_string();
+        server.post("/api/v1/snapshots", &body).success();
+        assert_eq!(get("/api/v1/snapshots/latest")["state"]["name"], name);
+    }
+    server.get("/api/v1/entities/state").problem(400, "invalid-parameter");
+    server.get("/api/v1/snapshots/latest").problem(400, "invalid-parameter");
+    server.get("/api/v1/entities/a/state?entity_id=b").problem(400, "unknown-parameter");
+}
+
+#[test]
+fn a_batch_may_expect_that_an_entity_exists() {
+    let server = Server::start();
+    let event = json!({"event_type": "t", "entity_id": "e", "payload": 1, "expected_version": "exists"});
+    let batch = json!({"events": [event]}).to_string();
+    let problem = server.post("/api/v1/events/batch", &batch).problem(409, "version-conflict");
+    assert_eq!(problem["current_version"], 0);
+    super::append(&server, "e", &json!(1));
+    assert_eq!(server.post("/api/v1/events/batch", &batch).success()["events"][0]["version"], 2);
+    assert_eq!(server.post("/api/v1/events", &event.to_string()).success()["version"], 3);
+    let kind = [("content-type", "application/x-ndjson")];
+    let lines = server.send("POST", "/api/v1/events/batch", &kind, &event.to_string()).success();
+    assert_eq!(lines["ingested"], 1);
+    let wrong = event.to_string().replace("\"exists\"", "\"there\"");
+    let problem = server.post("/api/v1/events", &wrong).problem(400, "invalid-body");
+    assert!(problem["detail"].as_str().unwrap().contains("\"exists\""), "{problem}");
+}
+
+#[test]
+fn the_version_of_an_entity_without_events_is_zero() {
+    let server = Server::start();
+    let page = server.get("/api/v1/events/query?entity_id=nobody").success();
+    assert_eq!(page["entity_version"], 0);
+    super::append(&server, "e", &json!(1));
+    assert_eq!(server.get("/api/v1/events/query?entity_id=e").success()["entity_version"], 1);
+}
