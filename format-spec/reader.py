@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A reader of AllSource stores, written from SPEC.md alone. Python 3.11, standard library only.
 
-    reader.py dump DIR       prints every event of a store as a line of JSON; it must not be open
-    reader.py verify DIR     reads every event of a store, rebuilds its indexes to compare them, and folds the states
-                             of its snapshots again; those that no reader would use are noted and no damage
-    reader.py check [DIR]    decodes the test vectors and holds them against what is written beside them
+    reader.py dump DIR       prints every event of a store as a line of JSON; close the store first
+    reader.py verify DIR     reads every event of a store, rebuilds and compares its indexes, and folds its snapshots
+                             again; snapshots that readers would ignore are reported, but are not damage
+    reader.py check [DIR]    decodes the test vectors and compares them with the meaning written beside them
 """
 
 import heapq
@@ -23,12 +23,12 @@ def newest_manifest(folder):
     named = sorted(path for path in (folder / "manifest").iterdir() if len(path.name) == 20)
     require(named, "store", f"{folder} has no manifest")
     main = manifest.read(named[-1].read_bytes())
-    require(main["number"] == int(named[-1].name), "store", "the manifest is not the one of its name")
+    require(main["number"] == int(named[-1].name), "store", "the manifest's number differs from its name")
     return main
 
 
 def files_of(folder, generation):
-    """The segments of a generation, and the path of its index, as the manifest names them."""
+    """The segments of a generation and the path of its index, as the manifest names them."""
     named, index_named = generation["files"]
     path = folder / named["name"]
     require(path.exists(), "store", f"{path} is missing")
@@ -36,7 +36,7 @@ def files_of(folder, generation):
     found = segment.Segments(data)
     said = [len(data), found.header_crc, found.header["first_position"], found.header["last_position"]]
     expected = [named["bytes"], named["checksum"], generation["first_position"], generation["last_position"]]
-    require(said == expected, "store", f"{path} is not the file that the manifest names")
+    require(said == expected, "store", f"{path} is not the file the manifest names")
     return found, folder / index_named["name"]
 
 
@@ -48,8 +48,8 @@ def sealed_events(folder, main):
         file, _ = files_of(folder, generation)
         fields = ("events", "min_timestamp", "max_timestamp")
         is_same = all(file.header[field] == generation[field] for field in fields)
-        require(is_same, "store", "a generation is another than it says")
-        require(file.header["store"] == main["store"], "store", "foreign segments")
+        require(is_same, "store", "a generation differs from its manifest entry")
+        require(file.header["store"] == main["store"], "store", "segments of another store")
         for found in file.list:
             require(found["partition"] < main["partitions"], "store", "partition")
             require(found["first_sequence"] == sequences[found["partition"]] + 1, "store", "sequences")
@@ -62,7 +62,7 @@ def sealed_events(folder, main):
                     if key not in hashes:
                         hashes[key] = key_hash(key[0], key[1].encode())
                     of_it = hashes[key] & (main["partitions"] - 1)
-                    require(of_it == found["partition"], "store", f"{key} is of another partition")
+                    require(of_it == found["partition"], "store", f"{key} belongs to another partition")
                     yield event
 
         for event in heapq.merge(*map(by_position, file.list), key=lambda event: event["position"]):
@@ -74,7 +74,7 @@ def sealed_events(folder, main):
 
 # Section 9, steps 3 to 7.
 def journal_events(folder, main):
-    """Every event that is in the journal, in order."""
+    """Every event in the journal, in order."""
     numbers = sorted(int(path.stem) for path in (folder / "journal").glob("*.jnl"))
     numbers = [number for number in numbers if number >= main["first_journal"]]
     last = max([main["last_journal"], *numbers])
@@ -82,12 +82,12 @@ def journal_events(folder, main):
     files = [(folder / "journal" / f"{number:010}.jnl").read_bytes() for number in numbers]
     headers, expected, next_position = [journal.header(data) for data in files], None, 1
     for number, data, header, following in zip(numbers, files, headers, [*headers[1:], None]):
-        require(header["store"] == main["store"] and header["number"] == number, "store", "a foreign journal file")
+        require(header["store"] == main["store"] and header["number"] == number, "store", "a journal file of another store")
         place = (header["log_offset"], header["previous_checksum"], header["first_position"])
         require(expected is None or place == expected[:3], "store", f"file {number} does not continue the log")
         require(expected is None or header["epoch"] >= expected[3], "store", "the epoch fell")
         is_known = expected or header["first_position"] <= main["sealed_position"] + 1
-        require(is_known, "store", "events between the sealed ones and the journal are missing")
+        require(is_known, "store", "events are missing between the sealed ones and the journal")
         until = following["log_offset"] if following else None
         _, frames, end, problem = journal.walk(data, until)
         if following is None:
@@ -100,15 +100,15 @@ def journal_events(folder, main):
         for found in frames:
             first, next_position = found["first_position"], found["first_position"] + found["count"]
             is_inside = first <= main["sealed_position"] < next_position - 1
-            require(not is_inside, "store", "what is sealed ends inside an append")
+            require(not is_inside, "store", "the sealed position lies inside an append")
             checksum = found["checksum"]
             yield from found["records"]
         expected = (end, checksum, next_position, header["epoch"])
-    require(next_position > main["sealed_position"], "store", "the journal ends below what is sealed")
+    require(next_position > main["sealed_position"], "store", "the journal ends below the sealed position")
 
 
 def store(folder):
-    """Every event of a store, in order."""
+    """Every event in a store, in order."""
     main, versions, recorded_at = newest_manifest(folder), {}, TIMES[0] - 1
     unsealed = (event for event in journal_events(folder, main) if event["position"] > main["sealed_position"])
     position = 0
@@ -126,28 +126,28 @@ def store(folder):
 
 # Section 13.
 def usable_snapshots(folder, main, end):
-    """Every state that a reader may begin with, with the path of its file, and notes on what a writer would remove."""
+    """Every state a reader may start from, with the path of its file, and notes on what a writer would remove."""
     states, notes = [], []
     for path in sorted((folder / "snapshots").glob("*")):
         try:
             is_named = re.fullmatch(r"(?!0{10})[0-9]{10}\.snp", path.name) and path.is_file()
-            require(is_named, "store", "it is not named as a file of snapshots")
+            require(is_named, "store", "its name is not that of a snapshots file")
             found = snapshot.read(path.read_bytes())
-            require(found["header"]["store"] == main["store"], "store", "it is of another store")
+            require(found["header"]["store"] == main["store"], "store", "it belongs to another store")
             for state in found["states"]:
                 is_known = state["fold"] == snapshot.FOLD_MERGE and state["position"] <= end
                 writer = manifest.writer_of(main["lineage"], state["position"])
                 if is_known and writer == state["incarnation"]:
                     states.append((path, state))
                 else:
-                    notes.append(f"a state in {path} is of another history, or folded in another way")
+                    notes.append(f"a state in {path} is from another history or another fold")
         except Refused as problem:
-            notes.append(f"{path} is of no use: {problem}")
+            notes.append(f"{path} is unusable: {problem}")
     return states, notes
 
 
 def check_states(folder, states):
-    """Folds the events of the entities that have states, and compares."""
+    """Folds the events of every entity that has a state, and compares the results."""
     waiting, folded = {}, {}
     for path, state in states:
         versions = waiting.setdefault((state["tenant"], state["entity_id"]), {})
@@ -158,9 +158,9 @@ def check_states(folder, states):
             state = folded.setdefault(key, snapshot.Folded())
             state.add(event)
             for path, said in waiting[key].pop(event["version"], ()):
-                require(state.is_told_by(said), "differs", f"the state of {key} at {event['version']} in {path}")
+                require(state.matches(said), "differs", f"the state of {key} at {event['version']} in {path}")
     left = [key for key, versions in waiting.items() if versions]
-    require(not left, "differs", f"states of versions that there are not, of {left}")
+    require(not left, "differs", f"states at versions that do not exist: {left}")
 
 
 def verify(folder):
@@ -190,7 +190,7 @@ def partition(examples):
 
 
 def read_vector(path, meaning):
-    """What a vector says."""
+    """The meaning of a vector."""
     kind = path.stem.split("-")[0]
     if kind == "partition":
         return partition(meaning)

@@ -1,5 +1,6 @@
 //! A large store, mostly sealed: how fast it ingests, how much memory it takes, how soon it reopens, and what queries
-//! cost. `ALLSOURCE_BENCH_EVENTS` sets the number of events (ten million). With `ALLSOURCE_BENCH_KEEP` the store is kept;
+//! cost. `ALLSOURCE_BENCH_EVENTS` sets the number of events (ten million). With `ALLSOURCE_BENCH_KEEP` the store is
+//! kept;
 //! `ALLSOURCE_BENCH_STORE` then queries it again, and `ALLSOURCE_BENCH_ONLY` picks the queries by name.
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-"""What all structures of the format have in common. SPEC.md, sections 1 and 14."""
+"""What all structures of the format share. SPEC.md, sections 1 and 14."""
 
 import struct
 import zlib
@@ -9,7 +9,7 @@ TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 
 
 class Refused(Exception):
-    """Bytes are not what they claim to be; `reason` is the word the vectors use."""
+    """Bytes were refused; `reason` is the word the vectors use."""
 
     def __init__(self, reason, detail):
         super().__init__(f"{reason}: {detail}")
@@ -22,7 +22,7 @@ def require(condition, reason, detail):
 
 
 def begins(data, magic, size, end, what):
-    """Checks how a file begins: its magic, the checksum of its first bytes, its version. Returns the checksum."""
+    """Checks the start of a file: magic, checksum of its first bytes, version. Returns the checksum."""
     require(len(data) >= 8, "short", what)
     require(data[:8] == magic, "magic", what)
     require(len(data) >= size, "short", what)

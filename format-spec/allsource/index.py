@@ -1,4 +1,4 @@
-"""Indexes: read, and rebuilt from the segments. SPEC.md, section 12."""
+"""Reads indexes, and rebuilds them from their segments. SPEC.md, section 12."""
 
 import struct
 from itertools import accumulate
@@ -21,7 +21,7 @@ def fanout(hashes):
 
 
 def stretches(segments):
-    """Hash, first version, offset, number of records and bytes of each stretch, in their order."""
+    """Hash, first version, offset, number of records and size of each stretch, in order."""
     found = []
     for found_in in segments.list:
         for run in segments.events(found_in):
@@ -40,14 +40,14 @@ def stretches(segments):
 
 
 def names(events, name_of):
-    """Directory, keys and lists of a set of names, each of the three with its number of entries."""
+    """Directory, keys and lists of a set of names, each with its number of entries."""
     lists = {}
     for ordinal, event in enumerate(events):
         for name in dict.fromkeys(name_of(event)):
             lists.setdefault(event["tenant"].encode() + b"\0" + name.encode(), []).append(ordinal)
     directory, keys, ordinals = bytearray(), bytearray(), []
     for key, found in sorted(lists.items()):
-        # Only of types is it known how many of their events begin an entity.
+        # Only types count the events that are the first of their entity.
         firsts = sum(events[ordinal]["version"] == 1 for ordinal in found) if name_of is type_of else 0
         directory += struct.pack("<QQIIII", len(keys), len(ordinals), len(found), firsts, len(key), 0)
         keys += key
@@ -96,7 +96,7 @@ def build(segments, partitions):
 
 
 def check(data, segments, partitions):
-    """Checks an index against the segments that it was made of; returns its header."""
+    """Checks an index against the segments it was built from; returns its header."""
     header = sealed.whole(data, "index")
     own = ("checksums", "checksums_crc", "sections")
     expected = {field: value for field, value in segments.header.items() if field not in own}
@@ -109,7 +109,7 @@ def check(data, segments, partitions):
 
 
 def read(data, segments, partitions):
-    """What an index says, taken apart."""
+    """The meaning of an index."""
     header = check(data, segments, partitions)
     section = lambda kind: sealed.section(data, header, kind)[0]
     numbers = lambda kind, letter: [entry[0] for entry in struct.iter_unpack(f"<{letter}", section(kind))]

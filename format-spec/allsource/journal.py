@@ -27,7 +27,7 @@ def seed_of(header):
 
 
 def frame(data, offset, seed):
-    """The frame that begins at an offset, if one validates there, without its records."""
+    """The frame at an offset, without its records; refuses it unless it validates."""
     require(data[offset : offset + 4] == b"ASf1", "magic", "frame")
     require(len(data) >= offset + 64, "short", "frame header")
     crc, length, kind = struct.unpack_from("<IIB", data, offset + 4)
@@ -56,7 +56,7 @@ def records(data, offset, found):
 
 
 def walk(data, until=None):
-    """Walks a journal file: its header, its frames, the log offset at which it ended, and why."""
+    """Walks a journal file; returns its header, its frames, the log offset where the walk ended, and why it ended."""
     begin = header(data)
     seed = seed_of(begin)
     frames, end = [], begin["log_offset"]
@@ -77,7 +77,7 @@ def walk(data, until=None):
 
 
 def is_damaged(data, begin, frames, end):
-    """Whether something at or behind the end of a walk was durable once."""
+    """Whether anything at or after the end of a walk was once durable."""
     if end < max([begin["synced_through"]] + [found["synced_through"] for found in frames]):
         return True
     first = -(-(BLOCK + end - begin["log_offset"]) // BLOCK) * BLOCK

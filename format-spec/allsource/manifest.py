@@ -36,7 +36,7 @@ def files_of(data, count):
 
 
 def generation_at(data, at):
-    """The entry at an offset, and where it ends."""
+    """The entry at an offset, and the offset of its end."""
     require(at + ENTRY <= len(data), "range", "length of an entry")
     length, kind, count = struct.unpack_from("<IHH", data, at)
     require(length >= ENTRY and length % 8 == 0 and at + length <= len(data), "range", "length of an entry")
@@ -83,7 +83,7 @@ def read(data):
 
 
 def writer_of(lineage, position):
-    """The id of the incarnation that wrote a position; zeros: the lineage does not reach back so far."""
+    """The id of the incarnation that wrote a position; zeros if the lineage does not reach back that far."""
     spans = []
     for incarnation in lineage:
         while spans and spans[-1]["first_position"] >= incarnation["first_position"]:

@@ -10,7 +10,7 @@ ROOT = 104
 
 
 def read(data):
-    """The event whose record begins here, and the length of that."""
+    """The event whose record starts here, and the record's length."""
     require(len(data) >= 8, "short", "record")
     length, crc = struct.unpack_from("<II", data)
     total = length + 8

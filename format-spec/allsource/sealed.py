@@ -1,4 +1,4 @@
-"""What files of segments, indexes and files of snapshots have in common: header, sections, checksums. SPEC.md, section 10."""
+"""What all sealed files share: header, sections, checksums. SPEC.md, section 10."""
 
 import struct
 import zlib
@@ -41,7 +41,7 @@ def header_crc(data):
 
 
 def whole(data, kind):
-    """The header of a file of which every checksum was compared."""
+    """The header of a sealed file, after comparing every checksum in the file."""
     found = header(data, kind)
     end = found["checksums"]
     blocks = range(BLOCK, end, CHECKED)
@@ -59,7 +59,7 @@ def whole(data, kind):
 
 
 def section(data, found, kind):
-    """A section's bytes and its number of entries; None if there is no such section."""
+    """A section's bytes and number of entries; None if there is no such section."""
     for entry in found["sections"]:
         if entry["kind"] == kind:
             return data[entry["offset"] : entry["offset"] + entry["bytes"]], entry["count"]

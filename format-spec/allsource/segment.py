@@ -1,4 +1,4 @@
-"""Files of segments. SPEC.md, section 11."""
+"""Segments files. SPEC.md, section 11."""
 
 import struct
 
@@ -11,7 +11,7 @@ FIELDS = ("offset", "bytes", "events", "first_position", "last_position", "min_t
 
 
 class Segments:
-    """A file of segments: its header, its segments with their runs, and the events of each, checked when read."""
+    """A segments file: its header, its segments with their runs, and the events of each, checked when read."""
 
     def __init__(self, data):
         self.data = data
@@ -63,7 +63,7 @@ class Segments:
         require(times == (header["min_timestamp"], header["max_timestamp"]), "range", "times")
 
     def events(self, found):
-        """Offset and event of every record of a segment, a list for each run."""
+        """Offset and event of every record in a segment, as one list per run."""
         recorded_at = None
         for run in found["runs"]:
             events = list(self.run(run))
@@ -96,7 +96,7 @@ class Segments:
 
 
 def read(data):
-    """What a file of segments says."""
+    """The meaning of a segments file."""
     file, segments = Segments(data), []
     fields = ("checksum", "position", "version", "tenant", "entity_id")
     for found in file.list:

@@ -1,4 +1,4 @@
-"""Files of snapshots, and the fold that makes their states. SPEC.md, section 13."""
+"""Snapshots files, and the fold that produces their states. SPEC.md, section 13."""
 
 import json
 import struct
@@ -12,13 +12,13 @@ STATES, DIRECTORY, FANOUT = 1, 2, 3
 HEADER, PLACE = 104, 32
 FOLD_MERGE = 2
 FIELDS = ("created_at", "version", "position", "events", "last_updated", "max_timestamp", "cause", "fold")
-# Values are only passed over: a number may have more digits than fit into one.
+# Values are only skipped, so a number may have more digits than Python would convert.
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 SPACE = " \t\n\r"
 
 
 def state(data):
-    """What the state says whose bytes these are."""
+    """The meaning of a state's bytes."""
     require(len(data) >= HEADER, "short", "state")
     found = dict(zip(FIELDS, struct.unpack_from("<qQQQqqII", data, 16)))
     key_size, count, text_size = struct.unpack_from("<III", data, 72)
@@ -53,7 +53,7 @@ def state(data):
 
 
 def read(data):
-    """What a file of snapshots says: everything in it is checked."""
+    """The meaning of a snapshots file, after checking everything in it."""
     header = sealed.whole(data, "snapshot")
     require(header["source_crc"] == 0, "reserved", "header of snapshots")
     sections = [sealed.section(data, header, kind) for kind in (STATES, DIRECTORY, FANOUT)]
@@ -93,13 +93,13 @@ def read(data):
 
 
 def spelled(name):
-    """A name between the quotes of JSON text, with as few escapes as there can be; half a surrogate pair is one."""
+    """A name as JSON text without its quotes, with as few escapes as possible; half a surrogate pair stays escaped."""
     plain = json.dumps(name, ensure_ascii=False)[1:-1]
     return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in plain)
 
 
 def members_of(text):
-    """Name and text of the value of each member of an object; nothing if the text is that of something else."""
+    """Name and value text of each member of an object; empty if the text is not an object."""
 
     def skip(at):
         while text[at] in SPACE:
@@ -121,7 +121,7 @@ def members_of(text):
 
 
 class Folded:
-    """The state of one entity, from its events in the order of versions."""
+    """The state of an entity, folded from its events in version order."""
 
     def __init__(self):
         self.members, self.events, self.max_timestamp = {}, 0, TIMES[0]
@@ -132,13 +132,13 @@ class Folded:
             try:
                 self.members.update(members_of(bytes.fromhex(event["payload_hex"]).decode()))
             except (ValueError, IndexError):
-                raise Refused("field", f"the payload at position {event['position']} is no JSON text") from None
+                raise Refused("field", f"the payload at position {event['position']} is not JSON") from None
         self.events += 1
         self.max_timestamp = max(self.max_timestamp, event["timestamp"])
         self.last = event
 
-    def is_told_by(self, said):
-        """Whether a state says what was folded."""
+    def matches(self, said):
+        """Whether a snapshot's state equals the folded one."""
         expected = {
             "version": self.last["version"], "position": self.last["position"], "events": self.events,
             "last_updated": self.last["timestamp"], "max_timestamp": self.max_timestamp,

@@ -31,7 +31,7 @@ def avalanche(h):
 
 
 def short(key, n):
-    """Of at most 16 bytes."""
+    """The hash of at most 16 bytes."""
 
     def finish(h):
         h = ((h ^ (h >> 33)) * PRIME64[1]) & MASK
@@ -60,7 +60,7 @@ def short(key, n):
 
 
 def middle(key, n):
-    """Of 17 to 240 bytes."""
+    """The hash of 17 to 240 bytes."""
 
     def mix(at, secret_at):
         return fold(word(key, at) ^ word(SECRET, secret_at), word(key, at + 8) ^ word(SECRET, secret_at + 8))
@@ -76,7 +76,7 @@ def middle(key, n):
 
 
 def long(key, n):
-    """Of 241 to 1024 bytes: there is no longer key."""
+    """The hash of 241 to 1024 bytes; no key is longer."""
     sums = [PRIME32[2], *PRIME64[:4], PRIME32[1], PRIME64[4], PRIME32[0]]
     stripes = [(64 * number, 8 * number) for number in range((n - 1) // 64)]
     for at, secret_at in [*stripes, (n - 64, 192 - 64 - 7)]:
@@ -97,5 +97,5 @@ def xxh3_64(key):
 
 
 def key_hash(tenant, name):
-    """The hash of a key: a tenant and a name of its, joined by a zero byte."""
+    """The hash of a key: a tenant and one of its names, joined by a zero byte."""
     return xxh3_64(tenant.encode() + b"\0" + name)

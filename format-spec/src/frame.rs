@@ -171,8 +171,8 @@ impl<'a> Frame<'a> {
         self.bytes
     }
 
-    /// The frame's records with their offsets from the frame's start. Validates each record, and that positions count up
-    /// from the header's. Ends after the first error.
+    /// The frame's records with their offsets from the frame's start. Validates each record, and that positions count
+    /// up from the header's. Ends after the first error.
     pub fn records(&self) -> Records<'a> {
         Records { frame: *self, next: HEADER_BYTES, seen: 0, done: false }
     }

@@ -1,8 +1,8 @@
 //! An event on disk: an 8-byte header and a self-contained rkyv archive.
 //!
-//! The archive's root lies at its end and has a fixed size, so every number in a record is at a constant offset from the
-//! record's end. rkyv writes records. [`Record::check`] validates bytes from a disk once, with rkyv's help; after that,
-//! [`Record`] reads fields at those constant offsets.
+//! The archive's root lies at its end and has a fixed size, so every number in a record is at a constant offset from
+//! the record's end. rkyv writes records. [`Record::check`] validates bytes from a disk once, with rkyv's help; after
+//! that, [`Record`] reads fields at those constant offsets.
 
 mod archive;
 mod draft;

@@ -1,7 +1,7 @@
 //! The envelope of every sealed file: a header with a table of sections, the sections, and a checksum per block.
 //!
-//! A sealed file is written once, as a whole, and never changed. Its header is checked when the file is opened, and each
-//! block when its bytes are first used.
+//! A sealed file is written once, as a whole, and never changed. Its header is checked when the file is opened, and
+//! each block when its bytes are first used.
 
 mod check;
 

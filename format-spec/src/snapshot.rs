@@ -88,8 +88,8 @@ pub struct Snapshot<'a> {
     pub cause: u32,
     /// How events were folded: [`FOLD_MERGE`]. States of other folds have the same layout and are ignored.
     pub fold: u32,
-    /// The incarnation in [`crate::manifest::Lineage`] that wrote the last event; zeros if the lineage no longer reaches
-    /// back that far.
+    /// The incarnation in [`crate::manifest::Lineage`] that wrote the last event; zeros if the lineage no longer
+    /// reaches back that far.
     pub incarnation: [u8; 16],
     /// The entity's key: its tenant, a zero byte, its id.
     pub key: &'a str,

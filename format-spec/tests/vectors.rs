@@ -1,5 +1,5 @@
-//! The published vectors: this codec makes them, accepts the good ones for what they say, and refuses the bad ones
-//! for the reason they name.
+//! The published vectors: this codec generates them, decodes the good ones to the meaning written beside them, and
+//! refuses the bad ones for the reason they name.
 
 #![expect(clippy::indexing_slicing, reason = "a test may fail")]
 
@@ -24,14 +24,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
 }
 
-#[expect(clippy::disallowed_methods, reason = "vectors are no part of a store")]
+#[expect(clippy::disallowed_methods, reason = "vectors are not part of a store")]
 fn file(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "vectors are no part of a store")]
-fn the_published_vectors_are_the_ones_this_codec_makes_and_no_others() {
+#[expect(clippy::disallowed_methods, reason = "vectors are not part of a store")]
+fn the_published_vectors_are_exactly_those_this_codec_generates() {
     let mut made = BTreeSet::new();
     for vector in make::all() {
         let path = folder().join(&vector.path);
@@ -47,7 +47,7 @@ fn the_published_vectors_are_the_ones_this_codec_makes_and_no_others() {
 }
 
 #[test]
-fn good_vectors_say_what_is_written_beside_them() {
+fn good_vectors_decode_to_the_meaning_beside_them() {
     for vector in make::all().into_iter().filter(|vector| vector.path.starts_with("v2/")) {
         if vector.path.starts_with("v2/manifest") {
             let manifest = Manifest::decode(&vector.bytes).unwrap();
@@ -99,7 +99,7 @@ fn bad_vectors_are_refused_for_the_reason_beside_them() {
 }
 
 #[test]
-fn the_manifest_of_generations_names_the_files_of_the_vectors() {
+fn the_manifest_of_two_generations_names_the_files_in_the_vectors() {
     let vectors = make::all();
     let find = |path: &str| vectors.iter().find(|vector| vector.path == path).expect(path);
     let manifest = Manifest::decode(&find("v2/manifest-of-two-generations").bytes).unwrap();
@@ -113,7 +113,7 @@ fn the_manifest_of_generations_names_the_files_of_the_vectors() {
     assert_eq!(entry.index.bytes, index.bytes.len() as u64);
 }
 
-/// Checks an index against the segments of the vectors.
+/// Checks an index against the segments in the vectors.
 fn check_index(vector: &make::Vector) -> Result<(), FormatError> {
     let image = aligned(&generation().segments);
     assert_eq!(vector.meaning["made_of"]["partitions"], PARTITIONS);
@@ -145,7 +145,7 @@ struct Read {
     stopped_by: FormatError,
 }
 
-/// Walks a journal file as the specification says.
+/// Walks a journal file as the specification requires.
 fn read_journal(bytes: &[u8]) -> Result<(Header, Read), FormatError> {
     let header = Header::decode(bytes)?;
     let mut image = AlignedVec::<16>::new();

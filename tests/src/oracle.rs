@@ -107,8 +107,8 @@ impl Oracle {
         for (cursor, seen) in &self.cursors {
             let is_same = shown.values().take(seen.len()).eq(seen);
             let answer = engine.check_cursor(*cursor);
-            // Under weak durability a crash may take an event back that its client then sends once more: the same events
-            // stand there again, and another incarnation wrote them.
+            // Under weak durability a crash may take an event back that its client then sends once more: the same
+            // events stand there again, and another incarnation wrote them.
             let is_strict = !is_same || !self.is_weak;
             if answer.is_ok() != is_same && is_strict {
                 let same = if is_same { "what" } else { "other events than" };

@@ -1,10 +1,10 @@
-//! Writes the test vectors into the folder given, or into `vectors` of this crate.
+//! Writes the test vectors into the given folder, or into this crate's `vectors`.
 
 mod make;
 
 use std::path::{Path, PathBuf};
 
-#[expect(clippy::disallowed_methods, reason = "vectors are no part of a store")]
+#[expect(clippy::disallowed_methods, reason = "vectors are not part of a store")]
 fn main() -> std::io::Result<()> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let folder = std::env::args_os().nth(1).map_or_else(beside, PathBuf::from);

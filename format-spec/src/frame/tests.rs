@@ -7,7 +7,7 @@ use crate::record::{self, Draft};
 
 const SEED: u32 = 0x1234_5678;
 
-/// An append frame of `count` small events from position 5.
+/// An append frame of `count` small events starting at position 5.
 fn append_frame(count: u32) -> AlignedVec {
     let mut frame = AlignedVec::new();
     frame.extend_from_slice(&[0; HEADER_BYTES]);
@@ -76,10 +76,10 @@ fn any_flipped_bit_any_cut_and_any_other_seed_is_refused() {
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(Frame::check(&bad, SEED).is_err(), "bit {bit} flipped and accepted");
+        assert!(Frame::check(&bad, SEED).is_err(), "accepted with bit {bit} flipped");
     }
     for length in 0..good.len() {
-        assert!(Frame::check(&good[..length], SEED).is_err(), "cut to {length} bytes and accepted");
+        assert!(Frame::check(&good[..length], SEED).is_err(), "accepted when cut to {length} bytes");
     }
     assert_eq!(Frame::check(&good, SEED + 1).unwrap_err(), FormatError::Checksum("frame"));
 }

@@ -67,8 +67,8 @@ impl Builder {
         }
     }
 
-    /// Adds the record at `offset` in the segments file, in run number `run` of its partition. The records of a run must
-    /// be added in order.
+    /// Adds the record at `offset` in the segments file, in run number `run` of its partition. The records of a run
+    /// must be added in order.
     ///
     /// # Errors
     /// The record's position, if it is outside the generation or already added.

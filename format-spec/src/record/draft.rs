@@ -12,7 +12,8 @@ use crate::limits;
 pub struct Draft<'a> {
     /// The event's UUID, 16 bytes in network order.
     pub id: [u8; 16],
-    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: what the writer's clock shows at commit.
+    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: what the writer's clock shows at
+    /// commit.
     pub timestamp: Option<i64>,
     /// Whether the payload is JSON text.
     pub is_json: bool,
@@ -102,8 +103,8 @@ pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError
 }
 
 /// Completes a record that [`encode`] wrote: fills in what the sequencer assigns and finishes the checksum from
-/// `crc_so_far`. The timestamp becomes `clock` unless the client gave one: `recorded_at` rises even when the clock falls
-/// back, but `clock` says when the event happened.
+/// `crc_so_far`. The timestamp becomes `clock` unless the client gave one: `recorded_at` rises even when the clock
+/// falls back, but `clock` says when the event happened.
 ///
 /// # Panics
 /// If `record` is shorter than any record.

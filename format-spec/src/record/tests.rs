@@ -62,7 +62,7 @@ fn any_flipped_bit_is_refused() {
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(Record::check(&bad).is_err(), "bit {bit} flipped and accepted");
+        assert!(Record::check(&bad).is_err(), "accepted with bit {bit} flipped");
     }
 }
 
@@ -70,13 +70,13 @@ fn any_flipped_bit_is_refused() {
 fn every_truncation_is_refused() {
     let good = sealed(&draft());
     for length in 0..good.len() {
-        assert!(Record::check(&good[..length]).is_err(), "cut to {length} bytes and accepted");
+        assert!(Record::check(&good[..length]).is_err(), "accepted when cut to {length} bytes");
     }
 }
 
-/// A valid checksum over nonsense: what an attacker or a bug in a writer could produce.
+/// A valid checksum over nonsense, such as an attacker or a faulty writer could produce.
 #[test]
-fn a_malformed_archive_with_a_right_checksum_is_refused() {
+fn a_malformed_archive_with_a_correct_checksum_is_refused() {
     let good = sealed(&draft());
     let root = good.len() - ARCHIVE_ROOT_BYTES;
     let check = |offset: usize, bytes: &[u8], expected: FormatError| {
@@ -95,7 +95,7 @@ fn a_malformed_archive_with_a_right_checksum_is_refused() {
 }
 
 #[test]
-fn content_is_compared_without_the_place_in_the_log() {
+fn content_is_compared_regardless_of_the_place_in_the_log() {
     let (one, mut other) = (sealed(&draft()), AlignedVec::new());
     let crc = encode(&draft(), &mut other).unwrap();
     seal(&mut other, crc, 12, 4, 2_000_000, 2_000_000);

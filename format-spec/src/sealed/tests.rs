@@ -4,7 +4,7 @@ use rkyv::util::AlignedVec;
 
 use super::*;
 
-/// A file of these sections, each with its kind and number of entries. `header` lacks what they bring.
+/// A file of these sections, each given with its kind and number of entries. Completes `header` from them.
 pub(crate) fn file(header: Header, sections: &[(u32, u64, Vec<u8>)]) -> AlignedVec<16> {
     let mut out = AlignedVec::new();
     out.resize(HEADER_BYTES, 0);
@@ -68,7 +68,7 @@ fn checksums_do_not_depend_on_how_the_bytes_arrive() {
 }
 
 #[test]
-fn a_section_lies_where_the_one_before_ends_and_nowhere_else() {
+fn a_section_must_start_where_the_previous_one_ends() {
     let check = |sections: &[(u32, u64, u64)], checksums: u64, expected: Result<(), FormatError>| {
         let entry = |&(kind, offset, bytes): &(u32, u64, u64)| Section { kind, offset, bytes, count: 1 };
         let header = Header { sections: sections.iter().map(entry).collect(), checksums, ..header() };
@@ -93,7 +93,7 @@ fn a_section_lies_where_the_one_before_ends_and_nowhere_else() {
 }
 
 #[test]
-fn every_byte_of_a_file_is_covered() {
+fn checksums_cover_every_byte_of_a_file() {
     let sections = [(1, 1, vec![3; 70_000]), (2, 0, Vec::new()), (3, 7, vec![4; 17])];
     let good = file(header(), &sections);
     assert_eq!(check(&good, Kind::Segments).unwrap().blocks(), 2);
@@ -110,7 +110,7 @@ fn every_byte_of_a_file_is_covered() {
 }
 
 #[test]
-fn what_fills_up_between_sections_is_zero() {
+fn padding_between_sections_must_be_zero() {
     let mut header =
         check(&file(header(), &[(1, 1, vec![3; 5]), (2, 1, vec![4; 5])]), Kind::Segments).unwrap();
     let mut spoiled = file(header.clone(), &[(1, 1, [vec![3; 5], vec![1]].concat()), (2, 1, vec![4; 5])]);

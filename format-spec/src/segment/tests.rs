@@ -1,4 +1,4 @@
-//! Segments: what comes back, and every way to spoil one.
+//! Segments: round trips, and every way to spoil one.
 
 use rkyv::util::AlignedVec;
 
@@ -7,7 +7,7 @@ use crate::record::{self, Draft, Record};
 use crate::sealed::tests::file;
 use crate::sealed::{Header, Kind};
 
-/// An event of the tests.
+/// A test event.
 pub(crate) struct Event {
     pub(crate) tenant: &'static str,
     pub(crate) entity_id: &'static str,
@@ -42,10 +42,10 @@ pub(crate) fn record(event: &Event) -> AlignedVec {
     out
 }
 
-/// The runs of one segment, and its partition.
+/// The partition of a segment, and its runs.
 pub(crate) type Runs<'a> = (u32, &'a [&'a [Event]]);
 
-/// A file of these segments, of the positions 10 to 20.
+/// A file of these segments, with positions 10 to 20.
 pub(crate) fn segments_of(list: &[Runs<'_>]) -> AlignedVec<16> {
     let (mut records, mut all, mut directory) = (Vec::new(), Vec::<Run>::new(), Vec::new());
     for (partition, runs) in list {
@@ -140,7 +140,7 @@ fn any_flipped_bit_and_any_cut_is_refused() {
 }
 
 #[test]
-fn records_lie_in_their_order_and_no_position_is_there_twice() {
+fn records_out_of_order_and_repeated_positions_are_refused() {
     let check = |runs: &[&[Event]], expected: &'static str| {
         let error = check(&segments_of(&[(5, runs)])).map(drop).unwrap_err();
         assert_eq!(error, FormatError::Order(expected));

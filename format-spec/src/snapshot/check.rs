@@ -8,8 +8,8 @@ use crate::limits::{ENTITY_ID_BYTES_MAX, TENANT_BYTES_MAX, TIMESTAMP_MAX, TIMEST
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::sealed::{self, Header, Kind};
 
-/// Checks a whole snapshots file: header, blocks, directory, fanout, states. It cannot check whether a state is what its
-/// events give.
+/// Checks a whole snapshots file: header, blocks, directory, fanout, states. It cannot check whether a state is what
+/// its events give.
 ///
 /// # Errors
 /// If any of them is invalid.

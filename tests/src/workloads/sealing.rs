@@ -114,7 +114,8 @@ pub(super) fn repairs() -> Vec<Workload> {
                 world.disk.lose(&index);
             }
             opened(world, |world| {
-                // Reading makes the index anew in memory; without power it cannot be read, and nothing is to be written.
+                // Reading makes the index anew in memory; without power it cannot be read, and nothing is to be
+                // written.
                 let _ = world.check();
                 world.step(Step::Index)?;
                 append_and_settle(world, 1)

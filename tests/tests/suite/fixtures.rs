@@ -1,4 +1,5 @@
-//! Stores as a release leaves them behind: this one opens its own, and refuses those that it cannot read in clear words.
+//! Stores as a release leaves them behind: this one opens its own, and refuses those that it cannot read in clear
+//! words.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Events of the vectors, and their records.
+//! The events in the vectors, and their records.
 
 use allsource_format::record::{Draft, encode, seal};
 use rkyv::util::AlignedVec;
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::hex;
 
-/// When the first event of the vectors was recorded.
+/// Commit time of the first event in the vectors.
 const RECORDED_AT: i64 = 1_767_225_600_000_000;
 
-/// An event of the vectors; its number decides what it holds.
+/// An event in the vectors; its number determines its contents.
 #[derive(Clone, Copy)]
 pub(crate) struct Event {
     number: u64,
@@ -55,7 +55,7 @@ impl Event {
     }
 }
 
-/// Appends the record of an event at a position; says what it holds.
+/// Appends the record of an event at a position to `body`; returns its meaning.
 pub(crate) fn write(event: &Event, position: u64, body: &mut AlignedVec<16>) -> Value {
     let is_json = event.number % 5 != 4;
     let id: [u8; 16] =

@@ -1,4 +1,4 @@
-//! A generation: a file of two segments and the index over it, with what they mean.
+//! A generation: a file of two segments and the index over it, with their meaning.
 
 use std::sync::LazyLock;
 
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use super::event::{Event, event, write};
 use super::{STORE, meaning};
 
-/// Partitions of the store that has generations.
+/// Number of partitions in the store with generations.
 pub(crate) const PARTITIONS: u32 = 4;
 
-/// Positions of the generation: eight events were sealed before, three of partition 0 and five of partition 2.
+/// Positions of the generation. Eight events were sealed before it, three in partition 0 and five in partition 2.
 const FIRST_POSITION: u64 = 9;
 const FIRST_SEQUENCES: [u64; 4] = [4, 1, 6, 1];
 
@@ -28,12 +28,12 @@ const FIRST_RUN: u64 = 15;
 pub(crate) struct Generation {
     pub(crate) segments: Vec<u8>,
     pub(crate) index: Vec<u8>,
-    /// What a manifest says of it, and of the partitions.
+    /// Its manifest entry, and the sequences of the partitions.
     pub(crate) entry: manifest::Generation,
     pub(crate) sequences: Vec<u64>,
 }
 
-/// Its events in the order of positions, which are their numbers.
+/// Its events in position order; their positions are their numbers.
 fn events() -> Vec<Event> {
     let digits = |count: usize| -> &'static str { "0123456789".repeat(count).leak() };
     let mut events = vec![
@@ -56,7 +56,7 @@ fn events() -> Vec<Event> {
     events
 }
 
-/// A sealed file of these sections, each with its kind and number of entries. `header` lacks what they bring.
+/// A sealed file of these sections, each given with its kind and number of entries. Completes `header` from them.
 pub(crate) fn file(header: Header, sections: &[(u32, u64, Vec<u8>)]) -> Vec<u8> {
     let mut out = vec![0; HEADER_BYTES];
     let mut header = Header { sections: Vec::new(), ..header };
@@ -76,7 +76,7 @@ pub(crate) fn file(header: Header, sections: &[(u32, u64, Vec<u8>)]) -> Vec<u8> 
     out
 }
 
-/// What every file of the generation has in its header.
+/// The header fields that all files of the generation share.
 fn header(kind: Kind, last_position: u64) -> Header {
     Header {
         kind,
@@ -94,7 +94,7 @@ fn header(kind: Kind, last_position: u64) -> Header {
     }
 }
 
-/// The run of some events, whose records are added to `records`.
+/// The run of these events; appends their records to `records`.
 fn run(mut events: Vec<Event>, records: &mut AlignedVec<16>) -> Run {
     let positions: Vec<u64> = events.iter().map(Event::number).collect();
     events.sort_by_key(|event| (event.tenant, event.entity_id, event.version));
@@ -115,7 +115,7 @@ fn run(mut events: Vec<Event>, records: &mut AlignedVec<16>) -> Run {
     }
 }
 
-/// The segment of a partition, whose records and runs are added to those before it.
+/// The segment of a partition; appends its records and runs to those of earlier segments.
 fn segment(partition: u32, events: Vec<Event>, records: &mut AlignedVec<16>, runs: &mut Vec<Run>) -> Segment {
     let (first, second): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| partition > 0 || event.number() <= FIRST_RUN);
@@ -206,14 +206,14 @@ fn make() -> Generation {
     Generation { segments, index, entry, sequences }
 }
 
-/// Bytes at an address at which records can be read.
+/// A copy at an aligned address, where records can be read.
 pub(crate) fn aligned(bytes: &[u8]) -> AlignedVec<16> {
     let mut image = AlignedVec::new();
     image.extend_from_slice(bytes);
     image
 }
 
-/// What a file of segments says.
+/// The meaning of a segments file.
 pub(crate) fn segments_meaning(bytes: &[u8]) -> Value {
     let image = aligned(bytes);
     let found = check(&image).expect("a vector is whole");

@@ -1,4 +1,4 @@
-//! A journal file under construction, with what it means.
+//! A journal file under construction, with its meaning.
 
 use allsource_format::frame::{self, Kind};
 use allsource_format::journal::{BLOCK_BYTES, Header};
@@ -11,7 +11,7 @@ use super::{STORE, hex};
 #[derive(Clone)]
 pub(crate) struct Log {
     pub(crate) header: Header,
-    /// Frames so far.
+    /// The frames so far.
     pub(crate) frames: Vec<u8>,
     meaning: Vec<Value>,
     previous_crc: u32,
@@ -32,7 +32,7 @@ impl Log {
         })
     }
 
-    /// The file after `last`.
+    /// Starts the file after `last`.
     pub(crate) fn after(last: &Log, number: u64, epoch: u64) -> Self {
         let log_offset = last.log_offset();
         Self::of(Header {
@@ -105,7 +105,7 @@ impl Log {
         self.frames.extend_from_slice(&bytes);
     }
 
-    /// What the file says.
+    /// The file's meaning.
     pub(crate) fn meaning(&self) -> Value {
         json!({
             "header": {
@@ -118,7 +118,7 @@ impl Log {
         })
     }
 
-    /// The file, with so many blocks after its frames that were never written.
+    /// The file's bytes, with this many unwritten blocks after its frames.
     pub(crate) fn bytes(&self, spare_blocks: usize) -> Vec<u8> {
         [&self.header.encode()[..], &self.frames, &vec![0; spare_blocks * BLOCK_BYTES]].concat()
     }

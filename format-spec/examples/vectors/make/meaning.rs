@@ -1,4 +1,4 @@
-//! What sealed files and manifests say, as JSON.
+//! The meaning of sealed files and manifests, as JSON.
 
 use allsource_format::index::{
     ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANKS, Stretch, TAG_KEYS, TAG_LISTS, TAGS, TIMES,
@@ -48,7 +48,7 @@ pub(crate) fn header(header: &Header) -> Value {
     })
 }
 
-/// An index, taken apart.
+/// The meaning of an index.
 pub(crate) fn index(bytes: &[u8]) -> Value {
     let found = Header::decode(bytes, Kind::Index).expect("a vector is whole");
     let section = |kind| found.section(kind).expect("a vector is whole").of(bytes);

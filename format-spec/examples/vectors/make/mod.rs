@@ -1,6 +1,6 @@
-//! Every test vector, made anew.
+//! Generates every test vector.
 
-#![expect(clippy::indexing_slicing, reason = "a vector that is not as long as it should be must not be made")]
+#![expect(clippy::indexing_slicing, reason = "a vector of the wrong length must not be generated")]
 
 mod event;
 pub(crate) mod generation;
@@ -17,11 +17,11 @@ use event::event;
 use generation::{PARTITIONS, generation, segments_meaning};
 use log::Log;
 
-/// Bytes, and what they mean.
+/// A test vector: bytes, and what they mean.
 pub(crate) struct Vector {
-    /// Its path without an ending.
+    /// Its path without an extension.
     pub(crate) path: String,
-    /// What it says, or why it is refused.
+    /// What it means, or why it is refused.
     pub(crate) meaning: Value,
     pub(crate) bytes: Vec<u8>,
 }
@@ -33,7 +33,7 @@ impl Vector {
     }
 }
 
-/// The store all vectors are of.
+/// The identity of the store that all vectors belong to.
 pub(crate) const STORE: [u8; 16] = *b"allsource-vector";
 
 fn good(name: &str, meaning: Value, bytes: Vec<u8>) -> Vector {
@@ -75,7 +75,7 @@ fn partitions() -> Vector {
     good("partition-examples", json!(names.map(example)), Vec::new())
 }
 
-/// A manifest of the vectors' store, before anything is sealed.
+/// A manifest of the vectors' store before anything is sealed.
 pub(crate) fn manifest() -> Manifest {
     Manifest {
         store: STORE,
@@ -91,7 +91,7 @@ pub(crate) fn manifest() -> Manifest {
     }
 }
 
-/// Three openings: the second one wrote positions that the third one took back.
+/// Three incarnations: the second wrote positions that the third took back.
 fn lineage() -> Lineage {
     let mut lineage = Lineage::default();
     for (id, first_position) in
@@ -102,10 +102,10 @@ fn lineage() -> Lineage {
     lineage
 }
 
-/// How the files of the generation before that of the vectors are named.
+/// The file names of the generation before the one in the vectors.
 const EARLIER: &str = "00000000000000000001-00000000000000000008";
 
-/// A manifest with the generation of the vectors, and the one before it.
+/// A manifest with the generation in the vectors and the one before it.
 pub(crate) fn manifest_of_two_generations() -> Manifest {
     let generation = generation();
     let entry = generation.entry.clone();
@@ -152,7 +152,7 @@ fn manifests() -> [Vector; 3] {
     named.map(|(name, manifest)| good(name, meaning::manifest(&manifest), manifest.encode()))
 }
 
-/// What has to be known to check the index of the vectors: partitions, and the name of its segments.
+/// What checking the index vector requires: the number of partitions, and the name of its segments file.
 pub(crate) fn made_of() -> Value {
     json!({"partitions": PARTITIONS, "segments": "segments-of-partitions-0-and-2"})
 }
@@ -178,7 +178,7 @@ fn empty_journal() -> Vector {
     good("journal-empty", log.meaning(), log.bytes(1))
 }
 
-/// Rounds of everything: events of both kinds, several frames in a round, a mark, and nothing after it.
+/// A journal with everything: JSON and binary events, a round of several frames, and a mark at the end.
 pub(crate) fn journal_log() -> Log {
     let mut log = Log::first_file();
     log.append(&[event(1, "default", "user-123", 1)]);
@@ -207,7 +207,7 @@ fn continued_journal() -> Vector {
     good("journal-second-file-of-a-new-epoch", log.meaning(), log.bytes(0))
 }
 
-/// Bytes as digits.
+/// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

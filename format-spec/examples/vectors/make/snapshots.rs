@@ -1,4 +1,4 @@
-//! A file of snapshots, with what it means.
+//! A snapshots file, with its meaning.
 
 use allsource_format::index::{bucket, fanout_bits};
 use allsource_format::partition::key_hash;
@@ -15,7 +15,7 @@ const CREATED_AT: i64 = 1_767_225_700_000_000;
 /// Lengths of names and values: `name` and `"Ada"`, `n` and `1.50`, `größe` and `{"cm": [170, 171]}`.
 const MEMBERS: [u8; 24] = [4, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 7, 0, 0, 0, 18, 0, 0, 0];
 
-/// Versions 100 and 200 of an entity, and between them one of another tenant that has no members.
+/// Versions 100 and 200 of an entity, and between them a state without members of another tenant's entity.
 pub(crate) fn states() -> [Snapshot<'static>; 3] {
     let user = Snapshot {
         id: *b"snapshot-vector1",
@@ -62,7 +62,7 @@ pub(crate) fn states() -> [Snapshot<'static>; 3] {
     [user, other, later]
 }
 
-/// A file of these states, in the order given.
+/// A file of these states in the given order.
 pub(crate) fn file_of(states: &[Snapshot<'_>]) -> Vec<u8> {
     let (mut bytes, mut places) = (Vec::new(), Vec::new());
     for state in states {
@@ -100,7 +100,7 @@ pub(crate) fn file_of(states: &[Snapshot<'_>]) -> Vec<u8> {
     file(header, &sections)
 }
 
-/// What a file of snapshots says.
+/// The meaning of a snapshots file.
 pub(crate) fn meaning_of(bytes: &[u8]) -> Value {
     let header = Header::decode(bytes, Kind::Snapshots).expect("a vector is whole");
     let section = |kind| header.section(kind).expect("a vector is whole").of(bytes);

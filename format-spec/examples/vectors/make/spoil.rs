@@ -1,5 +1,5 @@
-//! Vectors that have to be refused: good ones, each with one thing wrong. Checksums are made right again wherever
-//! the mistake lies behind one, so that it is found for its own sake.
+//! Vectors that must be refused: good ones, each with one mistake. Checksums over the mistake are recomputed, so that a
+//! reader must find the mistake itself.
 
 mod sealed;
 mod snapshots;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Log, Vector, journal_log, manifest, manifest_of_two_generations};
 
-/// Every vector that has to be refused.
+/// Every vector that must be refused.
 pub(crate) fn all() -> Vec<Vector> {
     let manifests = manifests().into_iter().chain(generations());
     let journals = headers().into_iter().chain(frames()).chain(records());
@@ -57,15 +57,15 @@ fn manifests() -> Vec<Vector> {
     ]
 }
 
-/// Where the entries of the manifest of two generations begin, and its four sequences.
+/// Offsets of the entries and of the four sequences in the manifest of two generations.
 const FIRST: usize = 200;
 const SECOND: usize = FIRST + ENTRY;
 const SEQUENCES: usize = SECOND + ENTRY;
-/// The length of an entry, and of each of its two files.
+/// Lengths of an entry and of each of its two files.
 const ENTRY: usize = 64 + 2 * FILE;
 const FILE: usize = 16 + 56;
 
-/// Spoils the list of two generations, or the sequences behind it.
+/// Spoils the list of two generations, or the sequences after it.
 fn generations() -> Vec<Vector> {
     let spoiled = |name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)| {
         spoiled_manifest(manifest_of_two_generations().encode(), name, reason, spoil)
@@ -134,7 +134,7 @@ fn headers() -> Vec<Vector> {
     ]
 }
 
-/// Spoils the first frame of the journal of the good vectors and makes its checksum right again.
+/// Spoils the first frame of the good journal vector and recomputes its checksum.
 fn frame(name: &str, reason: &str, spoil: &dyn Fn(&mut Vec<u8>)) -> Vector {
     let log = journal_log();
     let mut bytes = log.bytes(0);
@@ -168,7 +168,7 @@ fn frames() -> Vec<Vector> {
     ]
 }
 
-/// Spoils the one record of the first frame, and makes its checksum right again.
+/// Spoils the only record of the first frame and recomputes its checksum.
 fn record(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8], usize)) -> Vector {
     frame(&format!("record-{name}"), reason, &|frame| {
         let length = u32::from_le_bytes(frame[FRAME_HEADER..][..4].try_into().expect("four bytes")) as usize;

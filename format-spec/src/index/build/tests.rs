@@ -1,11 +1,11 @@
-//! What an index says of records.
+//! Building an index from records.
 
 use rkyv::util::AlignedVec;
 
 use super::*;
 use crate::segment::tests::{Event, event, record};
 
-/// Adds the records of one run of partition 0, one after the other from offset 4096 on.
+/// Adds the records of one run of partition 0, back to back from offset 4096.
 fn add_run(builder: &mut Builder, run: u64, events: &[Event]) {
     let mut offset = 4096;
     for event in events {
@@ -51,10 +51,10 @@ fn a_stretch_ends_with_its_run_at_64_records_and_after_256_kib() {
     assert_eq!(stretches(builder), [(1, 3), (4, 2)]);
 }
 
-/// Ids are the client's to choose, so two entities of one hash can be made. One once ended in the stretch of the
-/// other, when its versions went on where those of the other ended.
+/// Clients choose entity ids, so they can create two entities with one hash. If the versions of one continue where those
+/// of the other end, they must still not share a stretch.
 #[test]
-fn entities_of_one_hash_share_no_stretch() {
+fn entities_with_one_hash_share_no_stretch() {
     let mut builder = Builder::new(1, 3, 1);
     let mut offset = 4096;
     for event in [event("t", "a", 1, 1), event("t", "a", 2, 2), event("t", "b", 3, 3)] {
@@ -82,7 +82,7 @@ fn ranks_count_what_comes_before_every_4096_events() {
 }
 
 #[test]
-fn a_fanout_says_how_many_hashes_come_before_each_bucket() {
+fn a_fanout_counts_the_hashes_before_each_bucket() {
     for count in [0_u64, 1, 15, 16, 31, 32, 1000] {
         let hashes: Vec<u64> = (0..count).map(|n| n * (u64::MAX / count.max(1))).collect();
         let built = fanout(ID_FANOUT, hashes.iter().copied());
@@ -96,7 +96,7 @@ fn a_fanout_says_how_many_hashes_come_before_each_bucket() {
 }
 
 #[test]
-fn a_tag_counts_once_and_an_event_that_was_added_or_is_outside_is_refused() {
+fn a_repeated_tag_counts_once_and_an_event_added_twice_or_outside_the_generation_is_refused() {
     let mut builder = Builder::new(10, 3, 1);
     add_run(&mut builder, 0, &[event("t", "a", 1, 10), event("t", "a", 2, 12)]);
     assert_eq!(builder.missing(), Some(11));

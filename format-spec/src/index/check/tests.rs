@@ -1,4 +1,4 @@
-//! Indexes: the one that the segments give is accepted, and no other.
+//! Checking indexes: only the one the segments give is accepted.
 
 use rkyv::util::AlignedVec;
 
@@ -7,7 +7,7 @@ use crate::sealed::tests::file;
 use crate::segment;
 use crate::segment::tests::{event, segments_of};
 
-/// Two segments of the positions 10 to 20, partitions 0 and 2 of 4.
+/// Two segments with positions 10 to 20, in partitions 0 and 2 of 4.
 fn segments() -> AlignedVec<16> {
     let orders = [(1, 12), (2, 14), (3, 15), (4, 16), (5, 17), (6, 19)]
         .map(|(v, p)| event("default", "order-1", v, p));
@@ -27,7 +27,7 @@ fn segments() -> AlignedVec<16> {
     ])
 }
 
-/// The sections that they give.
+/// The index sections these segments give.
 fn sections(segments: &Segments<'_>) -> Vec<(u32, u64, Vec<u8>)> {
     let mut found = Vec::new();
     let take = |built: Built| {
@@ -43,7 +43,7 @@ fn header(segments: &Segments<'_>) -> Header {
 }
 
 #[test]
-fn an_index_is_accepted_as_it_is_and_with_no_byte_or_count_changed() {
+fn an_index_is_accepted_unchanged_but_not_with_any_byte_or_count_changed() {
     let bytes = segments();
     let segments = segment::check(&bytes).unwrap();
     let (header, sections) = (header(&segments), sections(&segments));
@@ -65,9 +65,9 @@ fn an_index_is_accepted_as_it_is_and_with_no_byte_or_count_changed() {
     }
 }
 
-/// A newer writer may add what this reader can do without.
+/// A newer writer may add sections that this reader can do without.
 #[test]
-fn a_section_of_a_kind_that_is_not_known_is_passed_over() {
+fn a_section_of_an_unknown_kind_is_ignored() {
     let bytes = segments();
     let segments = segment::check(&bytes).unwrap();
     let mut sections = sections(&segments);
@@ -76,7 +76,7 @@ fn a_section_of_a_kind_that_is_not_known_is_passed_over() {
 }
 
 #[test]
-fn segments_that_are_not_those_of_the_index_are_refused() {
+fn an_index_of_other_segments_is_refused() {
     let bytes = segments();
     let segments = segment::check(&bytes).unwrap();
     let good = file(header(&segments), &sections(&segments));

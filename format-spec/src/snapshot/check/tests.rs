@@ -1,4 +1,4 @@
-//! Files of snapshots: one is accepted as it is, and no other.
+//! Checking snapshots files: a good one is accepted, and any changed one is refused.
 
 use rkyv::util::AlignedVec;
 
@@ -8,7 +8,7 @@ use crate::snapshot::FOLD_MERGE;
 
 type Sections = Vec<(u32, u64, Vec<u8>)>;
 
-/// Versions 100 and 200 of an entity, and between them another one.
+/// Versions 100 and 200 of an entity, and between them a state of another one.
 fn states() -> [Snapshot<'static>; 3] {
     let user = Snapshot {
         id: [7; 16],
@@ -77,7 +77,7 @@ fn refusal(state: Snapshot<'_>) -> Result<(), FormatError> {
 }
 
 #[test]
-fn a_file_is_accepted_as_it_is_and_with_no_byte_of_its_directory_or_fanout_changed() {
+fn a_file_is_accepted_unchanged_but_not_with_any_byte_of_its_directory_or_fanout_changed() {
     let (header, sections) = parts(&states());
     let good = file(header.clone(), &sections);
     assert_eq!(check(&good).map(|found| (found.events, found.last_position)), Ok((3, 901)));
@@ -99,7 +99,7 @@ fn a_file_is_accepted_as_it_is_and_with_no_byte_of_its_directory_or_fanout_chang
 }
 
 #[test]
-fn a_header_that_says_something_else_than_the_states_is_refused() {
+fn a_header_that_contradicts_the_states_is_refused() {
     let (header, sections) = parts(&states());
     let reserved = FormatError::Reserved("source checksum of snapshots");
     let numbers = FormatError::Range("positions or timestamps of the snapshots");
@@ -116,7 +116,7 @@ fn a_header_that_says_something_else_than_the_states_is_refused() {
 }
 
 #[test]
-fn a_state_that_cannot_be_is_refused() {
+fn an_impossible_state_is_refused() {
     let [_, _, good] = states();
     assert_eq!(refusal(good), Ok(()));
     let key = Err(FormatError::Field("key of a snapshot"));
@@ -138,15 +138,15 @@ fn a_state_that_cannot_be_is_refused() {
     assert_eq!(refusal(Snapshot { position: 199, ..good }), events);
 }
 
-/// Somebody may come who folds in another way; who does not know it leaves the state alone.
+/// A later release may fold differently; readers that do not know the fold ignore the state.
 #[test]
-fn a_state_of_a_fold_that_is_not_known_is_whole() {
+fn a_state_of_an_unknown_fold_is_accepted() {
     let [_, _, good] = states();
     assert_eq!(refusal(Snapshot { fold: 2, ..good }), Ok(()));
 }
 
 #[test]
-fn the_same_version_of_an_entity_may_be_there_twice_but_not_the_same_place() {
+fn a_version_of_an_entity_may_occur_twice_but_a_place_may_not() {
     let [first, ..] = states();
     let (header, mut sections) = parts(&[first, first]);
     assert_eq!(check(&file(header.clone(), &sections)).map(|found| found.events), Ok(2));
@@ -156,14 +156,14 @@ fn the_same_version_of_an_entity_may_be_there_twice_but_not_the_same_place() {
 }
 
 #[test]
-fn places_that_do_not_share_the_section_out_are_refused() {
+fn places_that_do_not_cover_the_section_exactly_are_refused() {
     let (header, sections) = parts(&states());
     let places = |change: &dyn Fn(&mut [u8])| {
         let mut changed = sections.clone();
         change(&mut changed[1].2);
         check(&file(header.clone(), &changed))
     };
-    // The first entry is that of the second state, and the last that of the third.
+    // The first entry names the second state, and the last entry the third.
     let misplaced = Err(FormatError::Range("place of a snapshot"));
     assert_eq!(places(&|directory| directory[16 + 3] = 1), misplaced);
     assert_eq!(places(&|directory| directory[16] += 8), misplaced);
@@ -172,7 +172,7 @@ fn places_that_do_not_share_the_section_out_are_refused() {
     assert!(matches!(short, Err(FormatError::Short { .. })));
 }
 
-/// So many that the fanout has more than one bit, and some of its buckets more than one entry.
+/// Enough states that the fanout has more than one bit and some buckets more than one entry.
 #[test]
 fn a_file_of_many_entities_is_accepted() {
     let [first, ..] = states();

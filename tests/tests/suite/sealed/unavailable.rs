@@ -49,8 +49,8 @@ fn without_descriptors_nothing_is_damaged_and_with_them_everything_is_there() {
     }
 }
 
-/// Once each partition had a file of its own, all of them open until the last was written: with 1,024 partitions nothing
-/// was ever sealed.
+/// Once each partition had a file of its own, all of them open until the last was written: with 1,024 partitions
+/// nothing was ever sealed.
 #[test]
 fn sealing_merging_and_reading_1024_partitions_takes_a_few_descriptors() {
     let options = Options { partitions: 1024, read_mode: ReadMode::Read, ..super::options(ReadMode::Read) };

@@ -1,4 +1,4 @@
-//! Segments and indexes that have to be refused.
+//! Segments files and indexes that must be refused.
 
 use allsource_format::record::ARCHIVE_ROOT_BYTES;
 use allsource_format::sealed::{BLOCK_BYTES, HEADER_BYTES};
@@ -8,12 +8,12 @@ use super::{put, put_crc};
 use crate::make::generation::generation;
 use crate::make::{Vector, made_of};
 
-/// Places in the header of a sealed file.
+/// Offsets in the header of a sealed file.
 const SECTIONS: usize = 44;
 const CHECKSUMS: usize = 96;
 pub(super) const TABLE: usize = 128;
 
-/// How much is made right again after a mistake.
+/// Which checksums are recomputed after a mistake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repair {
     Nothing,
@@ -37,7 +37,7 @@ pub(super) fn add(bytes: &mut [u8], offset: usize, value: i64) {
     put(bytes, offset, &sum.to_le_bytes());
 }
 
-/// Where the section of a number begins.
+/// The offset of the section with this number.
 pub(super) fn section(bytes: &[u8], number: usize) -> usize {
     u64_at(bytes, TABLE + number * 32 + 8)
 }
@@ -110,7 +110,7 @@ fn directory(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8])) -> Vector {
     })
 }
 
-/// Spoils the table of runs, whose first two entries of 56 bytes are of the first segment.
+/// Spoils the table of runs, whose first two entries of 56 bytes belong to the first segment.
 fn runs(name: &str, reason: &str, spoil: &dyn Fn(&mut [u8])) -> Vector {
     segment(name, reason, Everything, &|bytes| {
         let start = section(bytes, 1);
@@ -161,7 +161,7 @@ fn segments() -> Vec<Vector> {
     ]
 }
 
-/// Spoils one of the first records, which begin at these places, and makes its checksum right again.
+/// Spoils one of the first records, which start at these offsets, and recomputes its checksum.
 fn record(name: &str, reason: &str, number: usize, spoil: &dyn Fn(&mut [u8], usize)) -> Vector {
     segment(&format!("record-{name}"), reason, Everything, &|bytes| {
         let (start, length) = place(bytes, number);
@@ -186,8 +186,8 @@ fn place(bytes: &[u8], number: usize) -> (usize, usize) {
     (start, length(start))
 }
 
-/// The records of the first run, by number: versions 2 and 3 of user-1 at the positions 11 and 15, versions 3 and 4
-/// of user-123 at 9 and 13, version 1 of an entity of another tenant at 12.
+/// The records of the first run, in order: versions 2 and 3 of user-1 at positions 11 and 15, versions 3 and 4 of
+/// user-123 at 9 and 13, and version 1 of another tenant's entity at 12.
 fn records() -> Vec<Vector> {
     vec![
         record("flipped-bit", "record checksum", 0, &|record, _| record[8] ^= 1),
@@ -217,7 +217,7 @@ fn index(name: &str, reason: &str, repaired: Repair, spoil: Spoil<'_>) -> Vector
     Vector { path: format!("bad/index-{name}"), meaning, bytes }
 }
 
-/// Spoils the section of this kind: here a kind is its place in the table, counted from 1.
+/// Spoils the section of this kind; in this file, kinds equal places in the table, counted from 1.
 fn entries(name: &str, kind: u32, spoil: &dyn Fn(&mut [u8])) -> Vector {
     index(name, "differs", Everything, &|bytes| {
         let start = section(bytes, kind as usize - 1);

@@ -1,4 +1,4 @@
-//! Files of snapshots that have to be refused.
+//! Snapshots files that must be refused.
 
 use allsource_format::limits::TIMESTAMP_MAX;
 use allsource_format::snapshot::{HEADER_BYTES, PLACE_BYTES, Snapshot};
@@ -10,13 +10,13 @@ use super::sealed::{TABLE, add, repair, section};
 use crate::make::Vector;
 use crate::make::snapshots::{file_of, states};
 
-/// Places in a state.
+/// Offsets in a state.
 const VERSION: usize = 24;
 const COUNT_OF_MEMBERS: usize = 76;
 const TEXT_BYTES: usize = 80;
 const RESERVED: usize = 84;
 
-/// Places in an entry of the directory.
+/// Offsets in a directory entry.
 const OFFSET: usize = 16;
 const BYTES: usize = 24;
 
@@ -46,7 +46,7 @@ fn headers() -> Vec<Vector> {
     ]
 }
 
-/// Spoils the section of this number.
+/// Spoils the section with this number.
 fn entries(name: &str, reason: &str, number: usize, spoil: &dyn Fn(&mut [u8])) -> Vector {
     spoiled(name, reason, Everything, &|bytes| {
         let start = section(bytes, number);
@@ -54,7 +54,7 @@ fn entries(name: &str, reason: &str, number: usize, spoil: &dyn Fn(&mut [u8])) -
     })
 }
 
-/// The directory has the second state first, then the first one and the third.
+/// The directory lists the second state, then the first, then the third.
 fn directories() -> Vec<Vector> {
     let directory = |name: &str, reason: &str, spoil: &dyn Fn(&mut [u8])| entries(name, reason, 1, spoil);
     let (second, third) = (PLACE_BYTES, 2 * PLACE_BYTES);
@@ -94,13 +94,13 @@ fn layouts() -> Vec<Vector> {
         state("state-reserved-byte-set", "reserved", &|state| state[RESERVED] = 1),
         state("state-filling-not-zero", "reserved", &|state| {
             let length = HEADER_BYTES + 24 + states()[0].key.len() + states()[0].text.len();
-            assert!(!length.is_multiple_of(8), "the first state is filled up");
+            assert!(!length.is_multiple_of(8), "the first state is padded");
             state[length] = 1;
         }),
     ]
 }
 
-/// Files that hold together, but for a third state that is changed.
+/// Files that are consistent except for a changed third state.
 fn states_that_cannot_be() -> Vec<Vector> {
     let [first, second, third] = states();
     let state = |name: &str, reason: &str, third: Snapshot<'_>| {
