@@ -11,6 +11,7 @@ mod query;
 mod snapshots;
 mod state;
 mod streams;
+mod filters;
 mod closing;
 mod upkeep;
 

@@ -12,16 +12,16 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::append;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-fn connect(server: &Server, query: &str) -> Socket {
+pub(super) fn connect(server: &Server, query: &str) -> Socket {
     let url = format!("ws://{}/api/v1/events/stream{query}", server.address);
     server.runtime.block_on(async { connect_async(url).await.expect("a stream").0 })
 }
 
-fn frame(server: &Server, socket: &mut Socket) -> Value {
+pub(super) fn frame(server: &Server, socket: &mut Socket) -> Value {
     server.runtime.block_on(async {
         loop {
             let message = timeout(PATIENCE, socket.next()).await.expect("a frame in time");
@@ -34,7 +34,7 @@ fn frame(server: &Server, socket: &mut Socket) -> Value {
     })
 }
 
-fn say(server: &Server, socket: &mut Socket, text: &str) {
+pub(super) fn say(server: &Server, socket: &mut Socket, text: &str) {
     server.runtime.block_on(socket.send(Message::text(text))).expect("the frame is sent");
 }
 
