@@ -6,8 +6,7 @@
 mod build;
 mod check;
 
-use crate::bytes::{put, u32_at, u64_at};
-use crate::error::FormatError;
+use crate::entry::entry;
 
 pub use build::{Builder, Built};
 pub use check::check;
@@ -46,91 +45,34 @@ pub const STRETCH_EVENTS_MAX: u32 = 64;
 /// Size of an entry in the sections of stretches and names.
 pub const ENTRY_BYTES: usize = 32;
 
-/// Up to [`STRETCH_EVENTS_MAX`] adjacent records of one entity in one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+entry! {
+    /// Up to [`STRETCH_EVENTS_MAX`] adjacent records of one entity in one run.
+    Stretch, ENTRY_BYTES;
     /// [`crate::partition::key_hash`] of the entity's key.
-    pub hash: u64,
+    hash: u64,
     /// Version of the first record.
-    pub first_version: u64,
+    first_version: u64,
     /// Offset of the first record in the segments file.
-    pub offset: u64,
+    offset: u64,
     /// Number of records.
-    pub count: u32,
+    count: u32,
     /// Size of the records in bytes.
-    pub bytes: u32,
+    bytes: u32,
 }
 
-impl Stretch {
-    /// The entry's bytes.
-    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
-        let mut out = [0; ENTRY_BYTES];
-        put(&mut out, 0, &self.hash.to_le_bytes());
-        put(&mut out, 8, &self.first_version.to_le_bytes());
-        put(&mut out, 16, &self.offset.to_le_bytes());
-        put(&mut out, 24, &self.count.to_le_bytes());
-        put(&mut out, 28, &self.bytes.to_le_bytes());
-        out
-    }
-
-    /// Decodes an entry.
-    ///
-    /// # Errors
-    /// If it is cut short.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        Ok(Self {
-            hash: u64_at(bytes, 0)?,
-            first_version: u64_at(bytes, 8)?,
-            offset: u64_at(bytes, 16)?,
-            count: u32_at(bytes, 24)?,
-            bytes: u32_at(bytes, 28)?,
-        })
-    }
-}
-
-/// An event type or tag of a tenant, and the events that carry it. Its key is the tenant, a zero byte, and the name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name {
+entry! {
+    /// An event type or tag of a tenant, and the events that carry it. Its key is the tenant, a zero byte, and the name.
+    Name, ENTRY_BYTES, reserved 4;
     /// Offset of its key in the section of keys.
-    pub key_offset: u64,
+    key_offset: u64,
     /// Index of its first ordinal in the section of lists.
-    pub first: u64,
+    first: u64,
     /// Number of ordinals.
-    pub count: u32,
+    count: u32,
     /// For a type: how many of its events are the first of their entity. For a tag: 0.
-    pub entities: u32,
+    entities: u32,
     /// Length of its key.
-    pub key_bytes: u32,
-}
-
-impl Name {
-    /// The entry's bytes.
-    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
-        let mut out = [0; ENTRY_BYTES];
-        put(&mut out, 0, &self.key_offset.to_le_bytes());
-        put(&mut out, 8, &self.first.to_le_bytes());
-        put(&mut out, 16, &self.count.to_le_bytes());
-        put(&mut out, 20, &self.entities.to_le_bytes());
-        put(&mut out, 24, &self.key_bytes.to_le_bytes());
-        out
-    }
-
-    /// Decodes an entry.
-    ///
-    /// # Errors
-    /// If it is cut short, or its reserved bytes are set.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        if u32_at(bytes, 28)? != 0 {
-            return Err(FormatError::Reserved("reserved bytes of a name"));
-        }
-        Ok(Self {
-            key_offset: u64_at(bytes, 0)?,
-            first: u64_at(bytes, 8)?,
-            count: u32_at(bytes, 16)?,
-            entities: u32_at(bytes, 20)?,
-            key_bytes: u32_at(bytes, 24)?,
-        })
-    }
+    key_bytes: u32,
 }
 
 /// How many upper bits of a hash a fanout uses to divide `entries` entries.

@@ -7,6 +7,7 @@
 pub mod limits;
 pub mod error;
 mod bytes;
+mod entry;
 pub mod partition;
 pub mod record;
 pub mod journal;

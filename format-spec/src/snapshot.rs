@@ -3,7 +3,8 @@
 
 mod check;
 
-use crate::bytes::{all_zero, array, i64_at, put, u32_at, u64_at};
+use crate::bytes::{all_zero, array, i64_at, u32_at, u64_at};
+use crate::entry::entry;
 use crate::error::FormatError;
 
 pub use check::check;
@@ -28,42 +29,17 @@ pub const FOLD_MERGE: u32 = 2;
 const RESERVED: usize = 84;
 const INCARNATION: usize = 88;
 
-/// The place of an entity's state in a snapshots file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+entry! {
+    /// The place of an entity's state in a snapshots file.
+    Place, PLACE_BYTES;
     /// [`crate::partition::key_hash`] of the entity's key.
-    pub hash: u64,
+    hash: u64,
     /// The state's version.
-    pub version: u64,
+    version: u64,
     /// Its offset in the file.
-    pub offset: u64,
+    offset: u64,
     /// Its length in bytes.
-    pub bytes: u64,
-}
-
-impl Place {
-    /// The entry's bytes.
-    pub fn encode(&self) -> [u8; PLACE_BYTES] {
-        let mut out = [0; PLACE_BYTES];
-        put(&mut out, 0, &self.hash.to_le_bytes());
-        put(&mut out, 8, &self.version.to_le_bytes());
-        put(&mut out, 16, &self.offset.to_le_bytes());
-        put(&mut out, 24, &self.bytes.to_le_bytes());
-        out
-    }
-
-    /// Decodes an entry.
-    ///
-    /// # Errors
-    /// If it is cut short.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        Ok(Self {
-            hash: u64_at(bytes, 0)?,
-            version: u64_at(bytes, 8)?,
-            offset: u64_at(bytes, 16)?,
-            bytes: u64_at(bytes, 24)?,
-        })
-    }
+    bytes: u64,
 }
 
 /// The state of an entity after some event.
