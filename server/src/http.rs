@@ -16,6 +16,7 @@ mod middleware;
 mod routes;
 mod listeners;
 mod patience;
+mod socket;
 mod serve;
 
 pub use listeners::Listeners;

@@ -16,6 +16,7 @@ pub struct Gate {
 #[derive(Default)]
 struct State {
     is_closed: bool,
+    reads: usize,
     waiting: usize,
 }
 
@@ -46,6 +47,7 @@ impl Gate {
     fn pass(&self) {
         let mut state = self.state();
         state.waiting += 1;
+        state.reads += 1;
         state = self.opened.wait_while(state, |state| state.is_closed).expect("nobody panics with the lock");
         state.waiting -= 1;
     }
@@ -76,6 +78,11 @@ impl GatedDisk {
     /// The gate.
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// How many reads there were.
+    pub fn reads(&self) -> usize {
+        self.gate.state().reads
     }
 
     fn gated(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {

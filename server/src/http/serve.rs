@@ -16,10 +16,10 @@ use super::clock::ClockWatch;
 use super::listeners::Listeners;
 use super::patience::{Patient, WRITE_TIMEOUT};
 use super::routes::router;
+use super::socket::Socket;
 use crate::app::{App, stopped};
 
-type Connection =
-    http1::UpgradeableConnection<TokioIo<Patient<TcpStream>>, TowerToHyperService<axum::Router>>;
+type Connection = http1::UpgradeableConnection<TokioIo<Patient<Socket>>, TowerToHyperService<axum::Router>>;
 
 /// How long a connection may take to send the head of a request, idle time between requests included.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
@@ -53,9 +53,10 @@ pub async fn serve(
         match accepted {
             Ok((stream, place)) => {
                 prepare(&stream);
-                let stream = TokioIo::new(Patient::new(stream, Some(place), WRITE_TIMEOUT));
+                let socket = Socket::new(stream);
+                let stream = TokioIo::new(Patient::new(socket.clone(), Some(place), WRITE_TIMEOUT));
                 let connection = http.serve_connection(stream, service.clone()).with_upgrades();
-                tokio::spawn(finish(connection, app.stopping()));
+                tokio::spawn(finish(connection, socket, app.stopping()));
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -115,11 +116,16 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-/// Sees a connection to its end: its own, or after the request in progress once the server stops.
-async fn finish(connection: Connection, mut stopping: watch::Receiver<bool>) {
+/// Sees a connection to its end: its own, at once when the client has gone, or after the request in progress once the
+/// server stops.
+async fn finish(connection: Connection, socket: Socket, mut stopping: watch::Receiver<bool>) {
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = socket.gone() => {
+            tracing::debug!("a client went away");
+            return;
+        }
         () = stopped(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await

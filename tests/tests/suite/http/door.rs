@@ -9,6 +9,7 @@ use allsource_engine::{Engine, Options, ReadMode};
 use allsource_tests::gate::GatedDisk;
 use allsource_tests::server::Server;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -113,4 +114,33 @@ fn the_size_of_the_store_is_counted_once_however_many_ask() {
             assert!(text.lines().any(|line| line == "allsource_storage_events 50"), "{text}");
         }
     });
+}
+
+/// A client that has gone is not answered, so nothing more is read for it.
+#[test]
+fn work_for_a_client_that_has_gone_ends() {
+    let disk = GatedDisk::new(SimDisk::new(1));
+    let server = start_sealed(&disk, 300);
+    let path = "/api/v1/events/query?event_type=t";
+    let closed = disk.gate().close();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let client = server.runtime.block_on(async {
+        let mut client = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        client
+    });
+    wait_for("a read that waits", || disk.gate().waiting() > 0);
+    // Without a linger the system resets the connection, as it does for a client that is killed.
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    std::thread::sleep(Duration::from_millis(300));
+    let before = disk.reads();
+    drop(closed);
+    wait_for("the end of the read", || disk.gate().waiting() == 0);
+    std::thread::sleep(Duration::from_millis(300));
+    let abandoned = disk.reads() - before;
+    let before = disk.reads();
+    assert_eq!(server.get(path).success()["count"], 300);
+    let whole = disk.reads() - before;
+    assert!(abandoned * 4 < whole, "{abandoned} reads for nobody, {whole} for an answer");
 }
