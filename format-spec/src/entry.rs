@@ -36,7 +36,7 @@ macro_rules! entry {
                 ///
                 /// # Errors
                 /// If it is cut short, its reserved bytes are set, or a number is out of range.
-                pub fn decode(bytes: &[u8]) -> Result<Self, $crate::FormatError> {
+                pub fn decode(bytes: &[u8]) -> Result<Self, $crate::error::FormatError> {
                     let layout: Layout = $crate::entry::read(bytes)?;
                     $(let zero: [u8; $reserved] = layout.reserved;
                     $crate::bytes::all_zero(&zero, concat!("reserved bytes of ", stringify!($name)))?;)?
