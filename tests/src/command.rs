@@ -1,4 +1,4 @@
-//! The command line as its users run it.
+//! Runs the command line as its users do.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ pub struct Program {
     url: String,
 }
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     /// Its exit code.
     pub code: i32,
-    /// What it printed.
+    /// Its standard output.
     pub out: String,
-    /// What it said beside that.
+    /// Its standard error.
     pub err: String,
 }
 
@@ -31,12 +31,12 @@ impl Program {
         Self { path: path.to_owned(), url: format!("http://{address}") }
     }
 
-    /// Where the server is.
+    /// The server's address.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A command that is not run yet.
+    /// A command, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments).env("ALLSOURCE_URL", &self.url);
@@ -46,7 +46,7 @@ impl Program {
     /// Runs a command with `input` on its standard input.
     ///
     /// # Panics
-    /// When it cannot be run.
+    /// If it cannot be run.
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -55,15 +55,15 @@ impl Program {
         let input = input.to_owned();
         let writing = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
         let output = child.wait_with_output().expect("the program ends");
-        // A command that reads no input closes it.
+        // A command that reads no input closes the pipe.
         let _ = writing.join();
         Ran::of(output)
     }
 
-    /// Runs a command that never ends by itself, until it has printed so many lines.
+    /// Runs a command that never ends by itself until it has printed `lines` lines.
     ///
     /// # Panics
-    /// When it ends before, or prints nothing for a long time.
+    /// If it ends earlier, or prints nothing for a long time.
     pub fn tail(&self, arguments: &[&str], lines: usize) -> String {
         let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -81,7 +81,7 @@ impl Program {
     /// Runs a command.
     ///
     /// # Panics
-    /// When it cannot be run.
+    /// If it cannot be run.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, "")
     }
@@ -93,10 +93,10 @@ impl Ran {
         Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// What a command printed that must have succeeded.
+    /// The output of a command that must have succeeded.
     ///
     /// # Panics
-    /// When it did not.
+    /// If it failed.
     pub fn success(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.out

@@ -1,4 +1,4 @@
-//! Damaging every byte of a store: it must answer the same, or say which file is damaged.
+//! Damages every byte of a store: the store must give the same answers, or name the damaged file.
 
 use std::sync::Arc;
 
@@ -8,21 +8,20 @@ use crate::oracle::Broken;
 use crate::queries;
 use crate::world::World;
 
-/// What was tried.
+/// Counts of what was tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tried {
     /// Damaged stores opened.
     pub mutations: u64,
-    /// Of them, how many were refused with a typed error, or a read of them was.
+    /// Stores among them that refused to open, or refused a read, with a typed error.
     pub refused: u64,
-    /// Damaged sealed files in spite of which every answer was right.
+    /// Damaged sealed files that changed no answer.
     pub repaired: u64,
 }
 
-/// Damages one file of the world's disk in every way and checks each result. `stride`: look at every so many
-/// bytes only.
+/// Damages one file on the world's disk in every way and checks each result. Only every `stride`th byte is damaged.
 pub fn sweep(world: &World, path: &str, stride: usize) -> Result<Tried, Broken> {
-    let original = world.disk.contents(path).ok_or_else(|| format!("{path} is not there"))?;
+    let original = world.disk.contents(path).ok_or_else(|| format!("{path} does not exist"))?;
     let used = original.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut tried = Tried::default();
     for offset in (0..used + 512).step_by(stride) {
@@ -56,7 +55,7 @@ pub fn sweep(world: &World, path: &str, stride: usize) -> Result<Tried, Broken> 
     Ok(tried)
 }
 
-/// Loses a file altogether, and puts other files in its place.
+/// Removes a file, and puts other files in its place.
 pub fn lose(world: &World, path: &str, siblings: &[String]) -> Result<Tried, Broken> {
     let mut tried = Tried::default();
     let lost = world.fork();
@@ -79,7 +78,7 @@ fn judge(world: &World, path: &str, bytes: Vec<u8>, how: &str, tried: &mut Tried
     check(fork, path, how, tried)
 }
 
-/// The same answers, or a refusal that names a file, from the store and from the verifier alike.
+/// The store must give the same answers or name a file in its refusal, and the verifier must agree.
 fn check(mut world: World, path: &str, how: &str, tried: &mut Tried) -> Result<(), Broken> {
     tried.mutations += 1;
     let verdict = verify(&world.disk);
@@ -93,7 +92,7 @@ fn check(mut world: World, path: &str, how: &str, tried: &mut Tried) -> Result<(
                 Ok(()) => tried.repaired += u64::from(is_sealed),
             }
             if is_sealed && verdict.is_ok_and(|is_clean| is_clean) {
-                return Err(format!("{path}, {how}: verify finds nothing"));
+                return Err(format!("{path}, {how}: verify finds no damage"));
             }
         }
         Err(error) => {
@@ -103,20 +102,20 @@ fn check(mut world: World, path: &str, how: &str, tried: &mut Tried) -> Result<(
                 return Err(format!("{path}, {how}: refused without naming a file: {text}"));
             }
             if verdict.is_ok_and(|is_clean| is_clean) {
-                return Err(format!("{path}, {how}: refused ({text}), but verify finds nothing"));
+                return Err(format!("{path}, {how}: refused ({text}), but verify finds no damage"));
             }
         }
     }
     Ok(())
 }
 
-/// Asks questions that go through every kind of index.
+/// Runs queries that use every kind of index.
 fn ask(world: &World) -> Result<(), Broken> {
     let engine = world.engine.as_ref().ok_or("the store is not open")?;
     queries::check(engine, &mut Seeded::new(7), 12)
 }
 
-/// Whether the verifier finds the store clean; `Err`: it cannot read it.
+/// Whether the verifier finds no damage; an error if it cannot read the store.
 fn verify(disk: &SimDisk) -> Result<bool, String> {
     let report =
         allsource_engine::inspect::verify_disk(Arc::new(disk.clone()), std::path::Path::new("store"));

@@ -1,4 +1,4 @@
-//! Crashing at every disk operation of a workload, in every way.
+//! Crashes at every disk operation of a workload, in every way.
 
 use allsource_engine::platform::sim::Seeded;
 
@@ -6,27 +6,27 @@ use crate::oracle::Broken;
 use crate::workloads::Workload;
 use crate::world::World;
 
-/// How far to look.
+/// How thorough to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Crash images per crash point when there are too many to try all.
+    /// Crash images per crash point, when there are too many to try all.
     pub samples: u64,
-    /// Up to so many undecided sectors and names, every combination is tried.
+    /// With at most this many undecided sectors and names, every combination is tried.
     pub exhaustive_up_to: usize,
 }
 
-/// What was tried.
+/// Counts of what was tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tried {
-    /// Operations at which the power was cut.
+    /// Operations where the power was cut.
     pub crash_points: u64,
-    /// Different images left by the crashes.
+    /// Distinct images the crashes left.
     pub images: u64,
-    /// Of them, images in which recovery itself was cut short as well.
+    /// Images among them whose recovery was interrupted too.
     pub nested: u64,
 }
 
-/// Cuts the power at every operation of the workload and checks every image that it may leave.
+/// Cuts the power at every operation of the workload and checks every image it may leave.
 pub fn explore(workload: &Workload, effort: Effort) -> Result<Tried, Broken> {
     let mut tried = Tried::default();
     for cut in 0.. {
@@ -69,7 +69,7 @@ fn explore_images(world: &mut World, effort: Effort, tried: &mut Tried, cut: u64
     Ok(())
 }
 
-/// Nothing, everything, then anything between.
+/// Keeps nothing, then everything, then random choices.
 fn keep_sampled(image: u64, random: &mut Seeded) -> bool {
     match image {
         0 => false,
@@ -78,7 +78,7 @@ fn keep_sampled(image: u64, random: &mut Seeded) -> bool {
     }
 }
 
-/// The power fails a second time, at an operation of the recovery, and then a third.
+/// Cuts the power a second time during recovery, and then a third time.
 fn crash_in_recovery(world: &World, image: u64, tried: &mut Tried) -> Result<(), Broken> {
     let mut random = Seeded::new(image);
     let mut fork = world.fork();
@@ -91,7 +91,7 @@ fn crash_in_recovery(world: &World, image: u64, tried: &mut Tried) -> Result<(),
     reopen(&mut fork).map_err(|broken| format!("after crashes inside recovery: {broken}"))
 }
 
-/// Opens what a crash left, checks it, appends, and checks it once more after another opening.
+/// Opens what a crash left, checks it, appends, reopens, and checks again.
 fn reopen(world: &mut World) -> Result<(), Broken> {
     for _ in 0..2 {
         world.open().map_err(|error| format!("does not open: {error}"))?;

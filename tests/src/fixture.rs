@@ -1,4 +1,4 @@
-//! A small store with something of everything, as this release leaves it behind.
+//! A small store with a bit of everything, as this release writes it.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::oracle::Broken;
 /// Opens a store on a disk, to be stepped by hand.
 ///
 /// # Errors
-/// Why it does not open.
+/// If it does not open.
 pub fn open(disk: &SimDisk) -> Result<Engine, Broken> {
     try_open(disk).map_err(|error| error.to_string())
 }
 
-/// As [`open`], with the error as it is.
+/// Like [`open`], with the typed error.
 ///
 /// # Errors
-/// Why it does not open.
+/// If it does not open.
 pub fn try_open(disk: &SimDisk) -> Result<Engine, OpenError> {
     let options = Options { partitions: 2, journal_file_bytes: 64 << 10, ..Options::default() };
     let clock = Arc::new(SimClock::at(1_800_000_000_000_000));
@@ -28,7 +28,7 @@ pub fn try_open(disk: &SimDisk) -> Result<Engine, OpenError> {
     Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options)
 }
 
-/// Makes what waits durable.
+/// Makes pending appends durable.
 pub fn settle(engine: &Engine) {
     while {
         engine.step(Step::Prepare);
@@ -52,10 +52,10 @@ fn event(number: u64) -> NewEvent {
     }
 }
 
-/// Makes the store as this release does.
+/// Writes the store as this release does.
 ///
 /// # Errors
-/// What went wrong.
+/// If a step fails.
 pub fn make() -> Result<SimDisk, Broken> {
     let disk = SimDisk::new(1);
     let engine = open(&disk)?;
@@ -79,16 +79,16 @@ pub fn make() -> Result<SimDisk, Broken> {
     Ok(disk)
 }
 
-/// Checks that an open store is the one that [`make`] makes.
+/// Checks that an open store is the one [`make`] writes.
 ///
 /// # Errors
-/// What is different.
+/// If anything differs.
 pub fn check(engine: &Engine) -> Result<(), Broken> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
+    let text = |error: &dyn std::fmt::Display| error.to_string();
     let all: Vec<_> = engine
         .read(&Query::all())
         .and_then(Iterator::collect)
-        .map_err(|error: allsource_engine::ReadError| told(&error))?;
+        .map_err(|error: allsource_engine::ReadError| text(&error))?;
     if all.len() != 31 {
         return Err(format!("{} events instead of 31", all.len()));
     }
@@ -104,17 +104,17 @@ pub fn check(engine: &Engine) -> Result<(), Broken> {
         }
     }
     if all.last().map(|event| event.payload()) != Some(Payload::Bytes(&[0, 159, 146, 150])) {
-        return Err("the bytes are others".to_owned());
+        return Err("the bytes differ".to_owned());
     }
-    let tag = Tag::new("even").map_err(|error| told(&error))?;
+    let tag = Tag::new("even").map_err(|error| text(&error))?;
     let even = Query::matching(Filter::tenant(TenantId::default()).tagged(tag));
-    let count = engine.read(&even).map_err(|error| told(&error))?.count();
+    let count = engine.read(&even).map_err(|error| text(&error))?.count();
     if count != 13 {
-        return Err(format!("{count} events bear the tag instead of 13"));
+        return Err(format!("{count} events carry the tag instead of 13"));
     }
     let order = entity("default", "order-1");
-    let state = engine.fold(&order, AsOf::Now).map_err(|error| told(&error))?.ok_or("no state")?;
-    let snapshot = engine.latest_snapshot(&order).ok_or("the snapshot is gone")?;
+    let state = engine.fold(&order, AsOf::Now).map_err(|error| text(&error))?.ok_or("no state")?;
+    let snapshot = engine.latest_snapshot(&order).ok_or("the snapshot is missing")?;
     let expected = r#"{"number":29,"member-1":"größe","member-2":"größe","member-0":"größe"}"#;
     match state.to_json() == expected && snapshot.state.to_json() == expected {
         true => Ok(()),

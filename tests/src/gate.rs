@@ -1,4 +1,4 @@
-//! A disk whose reads can be made to wait, to see who waits for them.
+//! A disk whose reads can be held up, to see who waits for them.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -21,34 +21,34 @@ struct State {
 }
 
 impl Gate {
-    /// From now on reads wait, until the gate is opened or what this returns is dropped: a test that fails must not
-    /// wait for them for ever.
+    /// Holds up reads until the gate is opened or the returned guard is dropped: a failing test must not wait for them
+    /// forever.
     #[must_use]
     pub fn close(self: &Arc<Self>) -> Closed {
         self.state().is_closed = true;
         Closed(Arc::clone(self))
     }
 
-    /// Lets all reads go on.
+    /// Lets all reads continue.
     pub fn open(&self) {
         self.state().is_closed = false;
         self.opened.notify_all();
     }
 
-    /// How many reads wait.
+    /// The number of waiting reads.
     pub fn waiting(&self) -> usize {
         self.state().waiting
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with the lock")
+        self.state.lock().expect("no holder of the lock panics")
     }
 
     fn pass(&self) {
         let mut state = self.state();
         state.waiting += 1;
         state.reads += 1;
-        state = self.opened.wait_while(state, |state| state.is_closed).expect("nobody panics with the lock");
+        state = self.opened.wait_while(state, |state| state.is_closed).expect("no holder of the lock panics");
         state.waiting -= 1;
     }
 }
@@ -62,7 +62,7 @@ impl Drop for Closed {
     }
 }
 
-/// A disk in memory whose reads of open files pass through a gate.
+/// A simulated disk whose reads of open files pass through a gate.
 #[derive(Clone)]
 pub struct GatedDisk {
     disk: SimDisk,
@@ -70,7 +70,7 @@ pub struct GatedDisk {
 }
 
 impl GatedDisk {
-    /// Puts a gate before a disk.
+    /// Puts a gate in front of a disk.
     pub fn new(disk: SimDisk) -> Self {
         Self { disk, gate: Arc::default() }
     }

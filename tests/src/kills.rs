@@ -1,5 +1,5 @@
-//! Killing a server over and over while clients append, and checking after every start that what it acknowledged
-//! is there, once and in its place, and that nothing else is.
+//! Kills a server repeatedly while clients append. After every start, each acknowledged event must be in its place
+//! exactly once, and no event may be there that no client sent.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -15,31 +15,31 @@ use uuid::{Builder, Uuid};
 
 use crate::process::Process;
 
-/// Clients that append at the same time.
+/// Number of clients appending concurrently.
 const CLIENTS: u64 = 4;
-/// Entities they append to.
+/// Number of entities they append to.
 const ENTITIES: u64 = 20;
 
-/// What a client meant to append: one batch.
+/// A batch that a client intends to append.
 #[derive(Clone)]
 struct Intent {
     events: Vec<(Uuid, String, u64)>,
 }
 
-/// What clients wrote down: what they meant to do, before they did it, and what they were told.
+/// The clients' log: intents, recorded before sending, and the server's answers.
 #[derive(Default)]
 struct Log {
     intents: HashMap<Uuid, Intent>,
-    /// Of each acknowledged event its position and version.
+    /// Position and version of each acknowledged event.
     acknowledged: HashMap<Uuid, (u64, u64)>,
 }
 
-/// What a campaign did.
+/// Counts of a campaign.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Survived {
     /// Kills.
     pub kills: u64,
-    /// Of them, before the server had said that it serves.
+    /// Kills before the server was ready.
     pub kills_while_starting: u64,
     /// Events acknowledged.
     pub acknowledged: u64,
@@ -47,10 +47,10 @@ pub struct Survived {
     pub found: u64,
 }
 
-/// Kills the server `program` so many times on a store in `data`.
+/// Kills the server `program` on the store in `data` the given number of times.
 ///
 /// # Errors
-/// Which promise it broke.
+/// The promise it broke.
 pub fn run(program: &Path, data: &Path, kills: u64, seed: u64) -> Result<Survived, String> {
     let (mut rng, log) = (Rng::with_seed(seed), Mutex::new(Log::default()));
     let mut survived = Survived::default();
@@ -96,7 +96,7 @@ fn append_until_killed(process: Process, address: &str, log: &Mutex<Log>, rng: &
     });
 }
 
-/// Appends one batch, new or one whose outcome is unknown. False: the server is gone.
+/// Appends a new batch, or one whose outcome is unknown. Returns false if the server is gone.
 fn append(agent: &Agent, address: &str, log: &Mutex<Log>, rng: &mut Rng) -> bool {
     let intent = intend(log, rng);
     let events: Vec<Value> = intent
@@ -125,7 +125,7 @@ fn append(agent: &Agent, address: &str, log: &Mutex<Log>, rng: &mut Rng) -> bool
     true
 }
 
-/// Decides on a batch and writes it down: one in ten is an old one again, whatever became of it.
+/// Chooses a batch and records it. One in ten is an earlier batch, whatever its outcome.
 fn intend(log: &Mutex<Log>, rng: &mut Rng) -> Intent {
     let mut log = log.lock().expect("no client panics");
     if rng.u8(..10) == 0
@@ -145,7 +145,7 @@ fn intend(log: &Mutex<Log>, rng: &mut Rng) -> Intent {
     intent
 }
 
-/// Reads everything and holds it against the log. How many events there are.
+/// Reads all events and compares them with the log. Returns the number of events.
 fn check(address: &str, log: &Mutex<Log>) -> Result<u64, String> {
     let url = format!("http://{address}/api/v1/events/query");
     let answer = ureq::get(url).header("accept", "application/x-ndjson").call();
@@ -162,26 +162,26 @@ fn check(address: &str, log: &Mutex<Log>) -> Result<u64, String> {
         let version = versions.entry(text("entity_id")).or_insert(0);
         *version += 1;
         if (event["position"].as_u64(), event["version"].as_u64()) != (Some(position), Some(*version)) {
-            return Err(format!("a gap: {position} and version {version} belong where there is {line}"));
+            return Err(format!("a gap: expected position {position} and version {version}, found {line}"));
         }
         if text("recorded_at").len() == recorded_at.len() && text("recorded_at") <= recorded_at {
-            return Err(format!("not later than the event before it: {line}"));
+            return Err(format!("recorded no later than the previous event: {line}"));
         }
         recorded_at = text("recorded_at");
-        let Some(intent) = log.intents.get(&id) else { return Err(format!("nobody appended {line}")) };
+        let Some(intent) = log.intents.get(&id) else { return Err(format!("no client appended {line}")) };
         let is_meant = |(meant, entity, number): &(Uuid, String, u64)| {
             *meant == id && *entity == text("entity_id") && event["payload"]["number"] == *number
         };
         if !intent.events.iter().any(is_meant) {
-            return Err(format!("not what was meant: {line}"));
+            return Err(format!("not what the client sent: {line}"));
         }
         if found.insert(id, (position, *version)).is_some() {
-            return Err(format!("there twice: {line}"));
+            return Err(format!("stored twice: {line}"));
         }
     }
     for (id, place) in &log.acknowledged {
         if found.get(id) != Some(place) {
-            return Err(format!("{id} was acknowledged at {place:?} and is at {:?}", found.get(id)));
+            return Err(format!("{id} was acknowledged at {place:?} but is at {:?}", found.get(id)));
         }
     }
     let ids: HashSet<Uuid> = found.keys().copied().collect();
@@ -190,7 +190,7 @@ fn check(address: &str, log: &Mutex<Log>) -> Result<u64, String> {
         there > 0 && there < intent.events.len()
     };
     match log.intents.values().find(|intent| is_torn(intent)) {
-        Some(intent) => Err(format!("part of a batch is there: {:?}", intent.events)),
+        Some(intent) => Err(format!("only part of a batch was stored: {:?}", intent.events)),
         None => Ok(found.len() as u64),
     }
 }

@@ -1,4 +1,4 @@
-//! What the test suite is made of: an oracle, a world that can crash, workloads, and ways to damage a store.
+//! The parts of the test suite: an oracle, a world that can crash, workloads, and ways to damage a store.
 
 pub mod oracle;
 pub mod queries;

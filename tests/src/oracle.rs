@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use allsource_engine::event::{Entity, EventRef, Payload};
 use allsource_engine::{Acknowledged, AppendError, Batch, Commit, Cursor, Engine, Query};
 
-/// Why a promise is broken, in words.
+/// A broken promise, described.
 pub type Broken = String;
 
-/// One event of a batch as it was sent. The number in its payload is its identity.
+/// An event of a batch, as sent. The number in its payload identifies it.
 #[derive(Debug, Clone)]
 pub struct Sent {
     /// Its entity.
     pub entity: Entity,
-    /// Unique in a run.
+    /// Its number, unique in a run.
     pub number: u64,
 }
 
-/// A batch whose outcome is known or not.
+/// A batch that was sent, with its outcome if known.
 #[derive(Debug, Clone)]
 struct Attempt {
     events: Vec<Sent>,
@@ -33,17 +33,17 @@ enum Outcome {
     Unknown,
 }
 
-/// Everything that was promised so far.
+/// Everything the store has promised so far.
 #[derive(Debug, Clone, Default)]
 pub struct Oracle {
     attempts: Vec<Attempt>,
-    /// What readers have seen, by position: it must never change or go away.
+    /// Events that readers have seen, by position: they must never change or disappear.
     seen: BTreeMap<u64, u64>,
-    /// Some acknowledgement promised less than a sync: what was seen may then be lost, but never torn.
+    /// Some acknowledgement promised less than a sync: events that were seen may be lost, but batches never torn.
     is_weak: bool,
     /// Versions that refusals have named.
     named_heads: BTreeMap<String, (Entity, u64)>,
-    /// Cursors of readers, each with the numbers of the events that it has seen, in order.
+    /// Readers' cursors, each with the numbers of the events seen, in order.
     cursors: VecDeque<(Cursor, Vec<u64>)>,
 }
 
@@ -51,13 +51,13 @@ pub struct Oracle {
 const CURSORS_MAX: usize = 16;
 
 impl Oracle {
-    /// Notes a batch that was sent; the result names it later.
+    /// Records that a batch was sent; the result identifies it later.
     pub fn sent(&mut self, events: Vec<Sent>) -> usize {
         self.attempts.push(Attempt { events, outcome: Outcome::Waiting });
         self.attempts.len() - 1
     }
 
-    /// Notes the answer to a batch.
+    /// Records the answer to a batch.
     pub fn answered(&mut self, attempt: usize, answer: &Result<Commit, AppendError>) -> Result<(), Broken> {
         let outcome = match answer {
             Ok(commit) if commit.acknowledged == Acknowledged::Written => {
@@ -84,7 +84,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// The power went: nobody will hear the answers that were not given.
+    /// Records a power cut: answers not yet given are lost.
     pub fn forget_waiting(&mut self) {
         for attempt in &mut self.attempts {
             if attempt.outcome == Outcome::Waiting {
@@ -93,7 +93,7 @@ impl Oracle {
         }
     }
 
-    /// How many events were acknowledged.
+    /// The number of acknowledged events.
     pub fn acknowledged(&self) -> usize {
         let counts = self.attempts.iter().map(|attempt| match &attempt.outcome {
             Outcome::Acknowledged(places) => places.len(),
@@ -102,17 +102,17 @@ impl Oracle {
         counts.sum()
     }
 
-    /// A cursor is taken exactly if the store shows what it has seen; then a reader keeps the one it is given now.
+    /// The store must accept a cursor exactly if it still shows what the reader saw. Then the reader takes a new one.
     fn check_cursors(&mut self, engine: &Engine, shown: &BTreeMap<u64, u64>) -> Result<(), Broken> {
         for (cursor, seen) in &self.cursors {
             let is_same = shown.values().take(seen.len()).eq(seen);
             let answer = engine.check_cursor(*cursor);
-            // Under weak durability a crash may take an event back that its client then sends once more: the same
-            // events stand there again, and another incarnation wrote them.
+            // Under weak durability a crash may take back an event that its client then resends: the store shows the
+            // same events again, but another incarnation wrote them.
             let is_strict = !is_same || !self.is_weak;
             if answer.is_ok() != is_same && is_strict {
                 let same = if is_same { "what" } else { "other events than" };
-                return Err(format!("the store shows {same} {cursor} has seen, and answers {answer:?}"));
+                return Err(format!("the store shows {same} {cursor} has seen, but answers {answer:?}"));
             }
         }
         let cursor = engine.cursor(engine.watermark());
@@ -124,7 +124,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Checks everything a store shows against everything that was promised, and remembers what it showed.
+    /// Checks everything the store shows against everything promised, and remembers what it showed.
     pub fn check(&mut self, engine: &Engine) -> Result<(), Broken> {
         let events: Vec<EventRef> =
             engine.read(&Query::all()).and_then(Iterator::collect).map_err(|error| error.to_string())?;
@@ -136,7 +136,7 @@ impl Oracle {
         for (position, number) in self.seen.iter().filter(|_| !self.is_weak) {
             if shown.get(position) != Some(number) {
                 return Err(format!(
-                    "position {position} showed event {number} and now {:?}",
+                    "position {position} showed event {number} and now shows {:?}",
                     shown.get(position)
                 ));
             }
@@ -146,7 +146,7 @@ impl Oracle {
         for (entity, named) in self.named_heads.values().filter(|_| !self.is_weak) {
             let head = engine.head(entity).map_err(|error| error.to_string())?.map_or(0, |v| v.value());
             if head < *named {
-                return Err(format!("{entity} was said to be at version {named} and is at {head}"));
+                return Err(format!("{entity} was reported at version {named} but is at {head}"));
             }
         }
         self.seen = shown;
@@ -171,7 +171,7 @@ impl Oracle {
                 Outcome::Waiting | Outcome::Unknown => {
                     let there = numbers.clone().filter(|number| present.contains(number)).count();
                     if there != 0 && there != attempt.events.len() {
-                        return Err(format!("half a batch: {there} of {:?}", attempt.events));
+                        return Err(format!("part of a batch: {there} of {:?}", attempt.events));
                     }
                     allowed.extend(numbers);
                 }
@@ -193,21 +193,21 @@ fn check_numbering(events: &[EventRef]) -> Result<BTreeMap<u64, u64>, Broken> {
     for (event, expected) in events.iter().zip(1..) {
         let position = event.position().value();
         if position != expected {
-            return Err(format!("position {position} where {expected} belongs"));
+            return Err(format!("found position {position}, expected {expected}"));
         }
         let head = heads.entry((event.tenant().to_owned(), event.entity_id().to_owned())).or_default();
         *head += 1;
         if event.version().value() != *head {
-            return Err(format!("{event:?} has a version where {head} belongs"));
+            return Err(format!("{event:?} should have version {head}"));
         }
         if event.recorded_at().micros() <= last_time {
-            return Err(format!("{event:?} was recorded no later than the one before it"));
+            return Err(format!("{event:?} was recorded no later than the previous event"));
         }
         last_time = event.recorded_at().micros();
         let Payload::Json(text) = event.payload() else { return Err(format!("{event:?} is not JSON")) };
         let number = text.parse().map_err(|_| format!("{event:?} carries {text:?}"))?;
         if !numbers.insert(number) {
-            return Err(format!("event {number} is there twice"));
+            return Err(format!("event {number} is stored twice"));
         }
         shown.insert(position, number);
     }
@@ -225,7 +225,7 @@ pub fn batch_of(events: &[(Entity, allsource_engine::ExpectedVersion, u64, bool)
         if *is_id_given {
             event = event.id(uuid::Uuid::from_u128(u128::from(*number) << 64 | 0xabc));
         }
-        // Some carry a tag, some the same one twice.
+        // Some carry a tag, and some carry it twice.
         for _ in 0..number % 4 / 2 + number % 2 * u64::from(number.is_multiple_of(3)) {
             event = event.tag("t").expect("a good tag");
         }

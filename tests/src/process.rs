@@ -1,11 +1,11 @@
-//! The server as a process of its own, to be killed.
+//! The server as a separate process that tests can kill.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to say where it listens.
+/// How long a server may take to report its address.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server process. Dropping it kills it.
@@ -17,15 +17,15 @@ impl Process {
     /// Starts `program` on the store in `data`, on a free port, with small journal files.
     ///
     /// # Panics
-    /// When it cannot be started at all.
+    /// If it cannot be started.
     pub fn start(program: &Path, data: &Path) -> Self {
         Self::start_with(program, data, &[])
     }
 
-    /// Starts `program` as [`Process::start`] does, with more arguments; they may name another length.
+    /// Like [`Process::start`], with more arguments, which may set another journal file length.
     ///
     /// # Panics
-    /// When it cannot be started at all.
+    /// If it cannot be started.
     pub fn start_with(program: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
@@ -36,10 +36,10 @@ impl Process {
         Self { child: command.spawn().expect("the program starts") }
     }
 
-    /// Waits until it serves; says where.
+    /// Waits until it serves; returns its address.
     ///
     /// # Errors
-    /// What it said instead.
+    /// Its log, if it ends or does not serve in time.
     pub fn address(&mut self) -> Result<String, String> {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = BufReader::new(self.child.stderr.take().expect("its log, once")).lines();
@@ -48,7 +48,7 @@ impl Process {
             let Some(Ok(line)) = lines.next() else { break };
             if let Some((_, rest)) = line.split_once("address=") {
                 let address = rest.split_whitespace().next().unwrap_or_default().to_owned();
-                // Its log must go on being read, or a full pipe would stop it.
+                // Keep reading its log: a full pipe would block it.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok(address);
             }
@@ -57,7 +57,7 @@ impl Process {
         Err(said.join("\n"))
     }
 
-    /// Ends it as a power cut ends a process: at once.
+    /// Kills it immediately.
     pub fn kill(mut self) {
         self.end();
     }
@@ -65,17 +65,17 @@ impl Process {
     /// Asks it to stop, and waits until it has.
     ///
     /// # Panics
-    /// When it cannot be asked.
+    /// If it cannot be asked, or fails.
     pub fn stop(mut self) {
         let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill can be run");
         assert!(asked.success(), "the server is asked to stop");
         let status = self.child.wait().expect("the server ends");
-        assert!(status.success(), "the server ends in order: {status}");
+        assert!(status.success(), "the server ended with an error: {status}");
     }
 
     fn end(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

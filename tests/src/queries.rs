@@ -1,4 +1,4 @@
-//! Random queries against a plain filter over everything the store shows.
+//! Compares random queries with a plain filter over all events.
 
 use allsource_engine::event::{
     Entity, EntityId, EventRef, EventType, Filter, Payload, Tag, TenantId, Timestamp,
@@ -9,7 +9,7 @@ use allsource_engine::{AsOf, Engine, Found, Position, Query, Version};
 
 use crate::oracle::Broken;
 
-/// Asks so many random queries and compares each answer with what a filter over all events gives.
+/// Runs `count` random queries and compares each answer with a filter over all events.
 pub fn check(engine: &Engine, random: &mut Seeded, count: usize) -> Result<(), Broken> {
     let all = collect(engine, &Query::all())?;
     for _ in 0..count {
@@ -22,9 +22,7 @@ pub fn check(engine: &Engine, random: &mut Seeded, count: usize) -> Result<(), B
         }
         let searched = search(engine, &query, 1 + random.below(9))?;
         if searched != expected {
-            return Err(format!(
-                "{query:?} found {searched:?} a few looks at a time, but {expected:?} match"
-            ));
+            return Err(format!("{query:?} found {searched:?} in small steps, but {expected:?} match"));
         }
         let counted = engine.count(&query).map_err(|error| error.to_string())?;
         let unlimited = self::expected(&all, &Query { limit: None, ..query.clone() }).len() as u64;
@@ -37,7 +35,7 @@ pub fn check(engine: &Engine, random: &mut Seeded, count: usize) -> Result<(), B
     check_heads(engine, &all)
 }
 
-/// The positions a query finds when each search may look at a few events only, and the next begins where it paused.
+/// The positions a query finds when each search may examine only a few events and the next resumes where it paused.
 fn search(engine: &Engine, query: &Query, looks: u64) -> Result<Vec<u64>, Broken> {
     let (mut query, mut found) = (query.clone(), Vec::new());
     loop {
@@ -59,7 +57,7 @@ fn search(engine: &Engine, query: &Query, looks: u64) -> Result<Vec<u64>, Broken
     }
 }
 
-/// The first position recorded since a time is that of the first event recorded then or later.
+/// Checks that the first position since a time is that of the first event recorded then or later.
 fn check_times(engine: &Engine, all: &[EventRef], random: &mut Seeded, count: usize) -> Result<(), Broken> {
     for _ in 0..count {
         let Some(one) = all.get(random.below(all.len() as u64) as usize) else { return Ok(()) };
@@ -68,13 +66,13 @@ fn check_times(engine: &Engine, all: &[EventRef], random: &mut Seeded, count: us
         let next = engine.watermark().map_or(Position::FIRST, Position::next);
         let expected = all.iter().find(|event| event.recorded_at() >= time).map_or(next, EventRef::position);
         if found != expected {
-            return Err(format!("{time} is found at {found:?}, but events say {expected:?}"));
+            return Err(format!("{time} is found at {found:?}, but by the events it is {expected:?}"));
         }
     }
     Ok(())
 }
 
-/// Folds some entities as of some moments, and compares with a fold of the events that are there.
+/// Folds some entities as of some moments, and compares the states with a fold of all events.
 fn check_states(engine: &Engine, all: &[EventRef], random: &mut Seeded, count: usize) -> Result<(), Broken> {
     for _ in 0..count {
         let mut pick = || all.get(random.below(all.len() as u64) as usize).cloned();
@@ -99,13 +97,13 @@ fn check_states(engine: &Engine, all: &[EventRef], random: &mut Seeded, count: u
         let found = state.as_ref().map(|state| (state.version(), state.event_count(), state.last_updated()));
         let expected = events.last().map(|last| (last.version(), events.len() as u64, last.timestamp()));
         if found != expected {
-            return Err(format!("{entity} as of {as_of:?} is {found:?}, its events say {expected:?}"));
+            return Err(format!("{entity} as of {as_of:?} is {found:?}, but its events give {expected:?}"));
         }
         let found = state.map(|state| serde_json::from_str::<serde_json::Value>(&state.to_json()));
         let found = found.transpose().map_err(|error| error.to_string())?;
         if found.is_some() && found != Some(merged(&events)) {
             return Err(format!(
-                "{entity} as of {as_of:?} is {found:?}, its events say {:?}",
+                "{entity} as of {as_of:?} is {found:?}, but its events give {:?}",
                 merged(&events)
             ));
         }
@@ -152,7 +150,7 @@ fn expected(all: &[EventRef], query: &Query) -> Vec<EventRef> {
     found
 }
 
-/// A query with some bounds and conditions taken from an event that is there, if any is.
+/// A query with some bounds and conditions, taken from a stored event if there is one.
 fn draw(all: &[EventRef], random: &mut Seeded) -> Query {
     let mut pick = || all.get(random.below(all.len() as u64) as usize).cloned();
     let (one, other, third) = (pick(), pick(), pick());
@@ -190,7 +188,7 @@ fn draw(all: &[EventRef], random: &mut Seeded) -> Query {
     query
 }
 
-/// A filter with several types, prefixes and tags of events that are there, most of which one of them meets.
+/// A filter with several types, prefixes and tags of stored events, which often match one of these events.
 fn combined(mut filter: Filter, events: [&EventRef; 3], random: &mut Seeded) -> Filter {
     let [one, other, third] = events;
     let prefix = |event: &EventRef, length| event.event_type().get(..length).map(str::to_owned);
@@ -215,9 +213,9 @@ fn combined(mut filter: Filter, events: [&EventRef; 3], random: &mut Seeded) -> 
     filter
 }
 
-/// The head of every entity is its last version, and every event is found by its id.
+/// Checks that the head of every entity is its last version, and that every event is found by its id.
 fn check_heads(engine: &Engine, all: &[EventRef]) -> Result<(), Broken> {
-    // Asked in one order: a run with the same seed must do the same to the disk.
+    // In a fixed order: runs with the same seed must do the same to the disk.
     let mut heads = std::collections::BTreeMap::new();
     for event in all {
         let tenant = TenantId::new(event.tenant()).map_err(|error| error.to_string())?;
@@ -232,12 +230,12 @@ fn check_heads(engine: &Engine, all: &[EventRef]) -> Result<(), Broken> {
     for (entity, version) in heads.into_values() {
         let head: Option<Version> = engine.head(&entity).map_err(|error| error.to_string())?;
         if head != Some(version) {
-            return Err(format!("{entity} is at {version:?}, its head is said to be {head:?}"));
+            return Err(format!("{entity} is at {version:?}, but its head is reported as {head:?}"));
         }
     }
     let events = engine.stats(None).map_err(|error| error.to_string())?.events;
     if events != all.len() as u64 {
-        return Err(format!("{events} events are counted, {} are shown", all.len()));
+        return Err(format!("{events} events are counted, but {} are shown", all.len()));
     }
     Ok(())
 }

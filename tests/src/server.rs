@@ -1,4 +1,4 @@
-//! A server in this process, on a free port, over a store of its own; and a client that reads every answer.
+//! A server in this process, on a free port, with its own store; and a client that reads every answer.
 
 use std::sync::Arc;
 
@@ -18,18 +18,18 @@ use ureq::http::{Method, Request, Response};
 pub struct Server {
     /// The store behind it.
     pub engine: Arc<Engine>,
-    /// Where it listens: `127.0.0.1:PORT`.
+    /// Its address: `127.0.0.1:PORT`.
     pub address: String,
-    /// Where its clients run, too.
+    /// The runtime that it and its clients share.
     pub runtime: Runtime,
     agent: Agent,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
-    /// Where the store lies.
+    /// The store's folder.
     pub folder: tempfile::TempDir,
 }
 
-/// What a server answered.
+/// A server's answer.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status.
@@ -40,17 +40,17 @@ pub struct Answer {
 }
 
 impl Server {
-    /// Starts one over an empty store.
+    /// Starts one on an empty store.
     pub fn start() -> Self {
         Self::start_with(Options::default())
     }
 
-    /// Starts one over an empty store opened with `options`.
+    /// Starts one on an empty store opened with `options`.
     pub fn start_with(options: Options) -> Self {
         Self::start_as(options, false)
     }
 
-    /// Starts one that answers with the history of a state unless it is told not to.
+    /// Starts one that includes the history in a state unless a request declines it.
     pub fn start_with_state_history() -> Self {
         Self::start_as(Options::default(), true)
     }
@@ -61,7 +61,7 @@ impl Server {
         Self::over(engine, folder, has_state_history)
     }
 
-    /// Starts one over a store that does not lie in a folder.
+    /// Starts one on an engine whose store has no folder.
     pub fn start_over(engine: Engine) -> Self {
         Self::over(engine, tempfile::tempdir().expect("a temporary folder"), false)
     }
@@ -81,7 +81,7 @@ impl Server {
         Self { engine, address, runtime, agent, stop: Some(stop), serving: Some(serving), folder }
     }
 
-    /// The address of a path.
+    /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -115,7 +115,7 @@ impl Server {
     pub fn stop(&mut self) {
         self.stop = None;
         if let Some(serving) = self.serving.take() {
-            self.runtime.block_on(serving).expect("the server ends in order");
+            self.runtime.block_on(serving).expect("the server ends without an error");
         }
     }
 }
@@ -136,7 +136,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body of an answer that must be a problem of a kind; checks that it is whole.
+    /// The body of an answer that must be a complete problem of this kind.
     pub fn problem(&self, status: u16, slug: &str) -> Value {
         let body = self.json();
         assert_eq!(self.status, status, "{body}");
@@ -149,7 +149,7 @@ impl Answer {
         body
     }
 
-    /// The JSON of an answer that must be a success.
+    /// The JSON body of an answer that must be a success.
     pub fn success(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
         self.json()

@@ -1,4 +1,4 @@
-//! Seeded simulation: random appends, steps, faults, crashes, with every promise checked after each restart.
+//! Seeded simulation: random appends, steps, faults and crashes, with every promise checked after each restart.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -11,7 +11,7 @@ use crate::oracle::Broken;
 use crate::queries;
 use crate::world::{World, entity};
 
-/// What a run did.
+/// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ran {
     /// Events acknowledged.
@@ -22,7 +22,7 @@ pub struct Ran {
     pub seals: u64,
     /// Merges of generations.
     pub merges: u64,
-    /// Faults of the disk that were switched on.
+    /// Disk faults switched on.
     pub faults: u64,
     /// A hash over every disk operation: equal for equal seeds.
     pub trace: u64,
@@ -48,7 +48,7 @@ pub fn run(seed: u64, actions: u64) -> Result<Ran, Broken> {
     outcome.map(|()| ran).map_err(|broken| format!("seed {seed}, {actions} actions: {broken}"))
 }
 
-/// The fewest actions with which a failing seed still fails.
+/// The fewest actions after which a failing seed still fails.
 pub fn shrink(seed: u64, actions: u64) -> u64 {
     let (mut passes, mut fails) = (0, actions);
     while fails - passes > 1 {
@@ -110,7 +110,7 @@ impl Simulation {
         }
     }
 
-    /// Checks all promises. While the disk fails, an answer may also be that it cannot be had.
+    /// Checks all promises. While the disk fails, a read may also be refused.
     fn check(&mut self) -> Result<(), Broken> {
         let faults = self.world.disk.faults();
         let is_failing = faults.read_error > 0 || faults.read_flip > 0 || faults.power_cut_at.is_some();
@@ -156,7 +156,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// A client that is not sure sends the same event once more.
+    /// A client that got no answer sends the same event again.
     fn append_again(&mut self) -> Result<(), Broken> {
         let chosen = self.random.below(self.sent.len() as u64) as usize;
         match self.sent.get(chosen).cloned() {
@@ -165,7 +165,7 @@ impl Simulation {
         }
     }
 
-    /// Readers see what is promised, and a tenant sees its own.
+    /// Readers see what was promised, and a tenant sees only its own events.
     fn check_reads(&mut self) -> Result<(), Broken> {
         self.check()?;
         let Some(engine) = &self.world.engine else { return Ok(()) };
@@ -188,7 +188,7 @@ impl Simulation {
             let found = engine.read(&tagged).map_err(|error| error.to_string())?.count();
             let carrying = events.iter().filter(|event| event.tags().any(|tag| tag == "t")).count();
             if found != carrying {
-                return Err(format!("{found} events are found by their tag, {carrying} carry it"));
+                return Err(format!("{found} events are found by their tag, but {carrying} carry it"));
             }
             sum += events.len() as u64;
         }
@@ -222,7 +222,7 @@ impl Simulation {
         self.reopen()
     }
 
-    /// Opens, sometimes with more faults on the way: then it may refuse, but the next opening succeeds.
+    /// Opens the store, sometimes with more faults: then it may refuse, but the next attempt must succeed.
     fn reopen(&mut self) -> Result<(), Broken> {
         for _ in 0..self.random.below(3) {
             let faults = match self.random.below(4) {

@@ -1,4 +1,4 @@
-//! Small workloads for exhaustive crash tests. Each exercises one way to the disk.
+//! Small workloads for exhaustive crash tests. Each exercises one path to the disk.
 
 mod sealing;
 
@@ -13,9 +13,9 @@ use crate::world::{Wanted, World, entity};
 
 /// A named workload.
 pub struct Workload {
-    /// What it is about.
+    /// Its name in reports.
     pub name: &'static str,
-    /// Runs it from an empty machine. It goes on when the power is cut: everything then fails.
+    /// Runs it from an empty machine. It continues after a power cut, when every operation fails.
     pub run: fn(&mut World) -> Result<(), Broken>,
 }
 
@@ -23,12 +23,12 @@ fn one(world: &mut World, id: &str) -> Result<(), Broken> {
     world.send(&[(entity("default", id), Any, true)]).map(drop)
 }
 
-/// Opens, or leaves the store closed when the power is gone.
+/// Opens the store, or leaves it closed if the power is cut.
 fn open(world: &mut World) -> bool {
     world.open().is_ok()
 }
 
-/// Opens and goes on, unless the power is gone.
+/// Opens the store and continues with `then`, unless the power is cut.
 fn opened(world: &mut World, run: impl FnOnce(&mut World) -> Result<(), Broken>) -> Result<(), Broken> {
     if open(world) { run(world) } else { Ok(()) }
 }
@@ -41,7 +41,7 @@ fn append_and_settle(world: &mut World, count: usize) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Fills journal files: each event fills a block.
+/// Fills journal files with events of one block each.
 fn fill(world: &mut World, rounds: usize) -> Result<(), Broken> {
     for _ in 0..rounds {
         one(world, "filler")?;
@@ -97,7 +97,7 @@ fn workload(name: &'static str, run: fn(&mut World) -> Result<(), Broken>) -> Wo
     Workload { name, run }
 }
 
-/// What an append can be.
+/// The kinds of append.
 fn appends() -> Vec<Workload> {
     vec![
         workload("one append", |world| opened(world, |world| append_and_settle(world, 1))),
@@ -151,7 +151,7 @@ fn appends() -> Vec<Workload> {
     ]
 }
 
-/// How the life of a store can begin, end and go on.
+/// The ways a store is created, closed and reopened.
 fn lives() -> Vec<Workload> {
     vec![
         workload("create", |world| opened(world, |_| Ok(()))),
@@ -177,7 +177,7 @@ fn lives() -> Vec<Workload> {
     ]
 }
 
-/// Marks, ends of files, and the end of the disk.
+/// Marks, the ends of files, and full disks.
 fn edges() -> Vec<Workload> {
     vec![
         workload("a mark", |world| {
@@ -218,7 +218,7 @@ fn edges() -> Vec<Workload> {
                     world.disk.set_faults(Faults { full_write: rate, ..world.disk.faults() });
                     world.send(&mixed_batch())?;
                     world.step(Step::Sequence)?;
-                    // Built on the round that is refused.
+                    // Built on the refused round.
                     one(world, "a")?;
                     world.step(Step::Commit)?;
                     world.settle()?;

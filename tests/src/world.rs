@@ -10,7 +10,7 @@ use allsource_engine::{Append, Durability, Engine, ExpectedVersion, OpenError, O
 
 use crate::oracle::{Broken, Oracle, batch_of};
 
-/// A machine, the store on it, and what was promised.
+/// A machine, the store on it, and what the store promised.
 pub struct World {
     /// The disk.
     pub disk: SimDisk,
@@ -18,9 +18,9 @@ pub struct World {
     pub clock: Arc<SimClock>,
     /// The store, while it is open.
     pub engine: Option<Engine>,
-    /// What was promised.
+    /// What the store promised.
     pub oracle: Oracle,
-    /// How the store is opened.
+    /// The options the store is opened with.
     pub options: Options,
     waiting: VecDeque<(usize, Append)>,
     next_number: u64,
@@ -28,10 +28,10 @@ pub struct World {
     seed: u64,
 }
 
-/// One event to append: entity, expectation, whether its id is given.
+/// An event to append: its entity, expected version, and whether the client sets its id.
 pub type Wanted = (Entity, ExpectedVersion, bool);
 
-/// The entity of this id in one of two tenants.
+/// The entity with this id in this tenant.
 pub fn entity(tenant: &str, id: &str) -> Entity {
     Entity::of(TenantId::new(tenant).expect("a good name"), EntityId::new(id).expect("a good name"))
 }
@@ -40,15 +40,15 @@ impl World {
     /// An empty machine.
     pub fn new(seed: u64) -> Self {
         let options = Options {
-            // A crash then takes events back that were seen, and the log goes on with others.
+            // A crash may then take back events that were seen, and the log continues with others.
             durability: if seed % 8 == 5 { Durability::None } else { Durability::Sync },
             partitions: 4,
             journal_file_bytes: 64 << 10,
             queue_bytes: 1 << 20,
             mark_after: Duration::from_millis(75),
-            // A few events.
+            // Room for a few events.
             seal_bytes: 4 << 10,
-            // So few that they are closed and opened again all the time.
+            // Few enough that files are constantly closed and reopened.
             open_files: 2,
             snapshot_events: 4,
             scrub_bytes_per_second: 1 << 20,
@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// The same machine as it would be if it went another way from here; the store is closed there.
+    /// A copy of this machine, with the store closed, to try another continuation.
     pub fn fork(&self) -> Self {
         Self {
             disk: self.disk.fork(),
@@ -96,7 +96,7 @@ impl World {
         self.engine.as_ref().ok_or_else(|| "the store is not open".to_owned())
     }
 
-    /// Sends a batch; the answer is heard by [`World::hear`]. Returns the numbers of its events.
+    /// Sends a batch and returns the numbers of its events; [`World::hear`] collects the answer.
     pub fn send(&mut self, wanted: &[Wanted]) -> Result<Vec<u64>, Broken> {
         let first = self.next_number;
         self.next_number += wanted.len() as u64;
@@ -109,7 +109,7 @@ impl World {
         Ok(numbers)
     }
 
-    /// Sends an event of this number and a given id once more, as a client does that heard no answer.
+    /// Sends the event with this number and id again, as a client that got no answer would.
     pub fn send_again(&mut self, entity: &Entity, number: u64) -> Result<(), Broken> {
         let (sent, batch) = batch_of(&[(entity.clone(), ExpectedVersion::Any, number, true)]);
         let append = self.engine()?.append(batch);
@@ -117,14 +117,14 @@ impl World {
         Ok(())
     }
 
-    /// Takes a step, then hears the answers that it brought.
+    /// Takes a step, then collects the answers it produced.
     pub fn step(&mut self, step: Step) -> Result<bool, Broken> {
         let did = self.engine()?.step(step);
         self.hear()?;
         Ok(did)
     }
 
-    /// Hears the answers that are there.
+    /// Collects the answers that have arrived.
     pub fn hear(&mut self) -> Result<(), Broken> {
         for (attempt, append) in std::mem::take(&mut self.waiting) {
             match append.try_wait() {
@@ -135,7 +135,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes everything that waits durable, or refused.
+    /// Takes steps until every pending append is durable or refused.
     pub fn settle(&mut self) -> Result<(), Broken> {
         for _ in 0..100 {
             self.step(Step::Prepare)?;
@@ -163,7 +163,7 @@ impl World {
         Ok(())
     }
 
-    /// The process dies; what it wrote stays in the cache.
+    /// Kills the process; what it wrote stays in the page cache.
     pub fn kill(&mut self) {
         self.engine = None;
         self.waiting.clear();
@@ -171,13 +171,13 @@ impl World {
         self.disk.kill();
     }
 
-    /// The power fails; `keep` decides what of the undecided is left.
+    /// Cuts the power; `keep` decides which undecided writes survive.
     pub fn crash(&mut self, keep: &mut dyn FnMut() -> bool) {
         self.kill();
         self.disk.crash(keep);
     }
 
-    /// From the next operation on, or after so many more, the power is gone.
+    /// Cuts the power at the next operation, or after this many more.
     pub fn cut_power_after(&self, operations: u64) {
         let cut = Some(self.disk.ops() + operations);
         self.disk.set_faults(Faults { power_cut_at: cut, ..Faults::default() });

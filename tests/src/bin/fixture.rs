@@ -1,4 +1,4 @@
-//! Writes a small store with something of everything into an empty folder, for readers of the format.
+//! Writes a small store with a bit of everything into an empty folder, for readers of the format.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ fn write(folder: &std::path::Path) -> Result<(), String> {
         let target = folder.join(path);
         let parent = target.parent().ok_or("a file lies in a folder")?;
         std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
-        let bytes = disk.contents(path).ok_or("a file that is listed is there")?;
+        let bytes = disk.contents(path).ok_or("a listed file exists")?;
         std::fs::write(&target, bytes).map_err(|error| error.to_string())?;
     }
     Ok(())

@@ -14,26 +14,26 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Campaign {
-    /// Runs so many seeds from the first on.
+    /// Run `count` consecutive seeds.
     Seeds {
         /// The first seed.
         first: u64,
-        /// How many.
+        /// Number of seeds.
         count: u64,
         /// Actions in each run.
         #[arg(long, default_value_t = 400)]
         actions: u64,
     },
-    /// Crashes at every operation of every workload.
+    /// Crash at every operation of every workload.
     CrashPoints {
-        /// Images per crash point when there are too many to try all.
+        /// Crash images per crash point, when there are too many to try all.
         samples: u64,
     },
-    /// Kills the server beside this program while clients append.
+    /// Kill the server beside this program while clients append.
     Kills {
-        /// How often.
+        /// Number of kills.
         count: u64,
-        /// What the moments are drawn from.
+        /// Seed of the random moments.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -58,7 +58,7 @@ fn seeds(first: u64, count: u64, actions: u64) -> bool {
             }
             Err(broken) => {
                 println!("FAILED {broken}");
-                println!("fails with {} actions", simulation::shrink(seed, actions));
+                println!("still fails with {} actions", simulation::shrink(seed, actions));
                 return true;
             }
         }
@@ -88,7 +88,7 @@ fn kill(count: u64, seed: u64) -> bool {
     let outcome = kills::run(&program, folder.path(), count, seed);
     match &outcome {
         Ok(survived) => println!("{survived:?}, 0 broken promises"),
-        Err(broken) => println!("FAILED {broken}; the store is left in {}", folder.keep().display()),
+        Err(broken) => println!("FAILED {broken}; the store was kept in {}", folder.keep().display()),
     }
     outcome.is_err()
 }

@@ -13,7 +13,7 @@ fn seal(world: &mut World) -> Result<(), Broken> {
     world.step(Step::Seal).map(drop)
 }
 
-/// Seals a few times, with appends of one event between.
+/// Seals a few times, with single-event appends in between.
 fn append_and_seal(world: &mut World, times: usize) -> Result<(), Broken> {
     for _ in 0..times {
         append_and_settle(world, 1)?;
@@ -22,7 +22,7 @@ fn append_and_seal(world: &mut World, times: usize) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Sealing, and what follows from it.
+/// Sealing, and what follows it.
 pub(super) fn seals() -> Vec<Workload> {
     vec![
         workload("a seal", |world| {
@@ -104,7 +104,7 @@ pub(super) fn repairs() -> Vec<Workload> {
                 fill(world, 2)
             })
         }),
-        workload("an index made anew", |world| {
+        workload("a rebuilt index", |world| {
             opened(world, |world| {
                 append_and_seal(world, 1)?;
                 world.close()
@@ -114,8 +114,7 @@ pub(super) fn repairs() -> Vec<Workload> {
                 world.disk.lose(&index);
             }
             opened(world, |world| {
-                // Reading makes the index anew in memory; without power it cannot be read, and nothing is to be
-                // written.
+                // A read rebuilds the index in memory. Without power nothing can be read, and nothing may be written.
                 let _ = world.check();
                 world.step(Step::Index)?;
                 append_and_settle(world, 1)

@@ -51,8 +51,8 @@ fn a_stretch_ends_with_its_run_at_64_records_and_after_256_kib() {
     assert_eq!(stretches(builder), [(1, 3), (4, 2)]);
 }
 
-/// Clients choose entity ids, so they can create two entities with one hash. If the versions of one continue where those
-/// of the other end, they must still not share a stretch.
+/// Clients choose entity ids, so they can create two entities with one hash. If the versions of one continue where
+/// those of the other end, they must still not share a stretch.
 #[test]
 fn entities_with_one_hash_share_no_stretch() {
     let mut builder = Builder::new(1, 3, 1);
