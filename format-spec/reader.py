@@ -75,7 +75,8 @@ def sealed_events(folder, main):
 # Section 9, steps 3 to 7.
 def journal_events(folder, main):
     """Every event in the journal, in order."""
-    numbers = sorted(int(path.stem) for path in (folder / "journal").glob("*.jnl"))
+    names = [path.stem for path in (folder / "journal").glob("*.jnl")]
+    numbers = sorted(int(name) for name in names if name.isdecimal() and name == f"{int(name):010}")
     numbers = [number for number in numbers if number >= main["first_journal"]]
     last = max([main["last_journal"], *numbers])
     require(numbers == list(range(main["first_journal"], last + 1)), "store", "a journal file is missing")
@@ -91,7 +92,7 @@ def journal_events(folder, main):
         until = following["log_offset"] if following else None
         _, frames, end, problem = journal.walk(data, until)
         if following is None:
-            require(len(data) >= main["journal_file_bytes"], "store", f"file {number} is too short")
+            require(len(data) >= header["file_bytes"], "store", f"file {number} is too short")
             is_damaged = journal.is_damaged(data, header, frames, end)
             require(not is_damaged, "store", f"file {number} is damaged: {problem}")
         else:

@@ -13,7 +13,7 @@ pub(crate) use audit::audit;
 pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
 pub(crate) use examine::{Examined, examine};
 pub(crate) use file::{
-    AdoptError, DIR, Needed, QUARANTINE, Reserved, Spare, is_any, is_full, path_of, refusal, remove_before,
+    AdoptError, DIR, Needed, QUARANTINE, Reserved, Spare, is_any, is_full, path_of, refusal, remove_leftovers,
 };
 pub(crate) use fragments::Fragments;
 pub(crate) use recover::recover;

@@ -116,6 +116,13 @@ pub(crate) fn reserve(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dy
     Ok(room)
 }
 
+/// Takes the room of the manifest of an opening, and no more: the disk may be nearly full.
+pub(crate) fn reserve_for_opening(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dyn DiskFile>> {
+    let room = create(disk, NEXT_JOURNAL, (manifest.encoded_bytes() + INCARNATION_BYTES) as u64)?;
+    room.sync()?;
+    Ok(room)
+}
+
 fn create(disk: &dyn Disk, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
     match disk.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -82,12 +82,17 @@ pub(crate) fn open(
     check_reaches(&manifest, &examined)?;
     let (tail, last_recorded_at) = loader.finish();
     // Before anything is written: a full disk needs the room.
-    journal::remove_before(disk, manifest.first_journal)
+    journal::remove_leftovers(disk, manifest.first_journal)
         .and_then(|()| generation::remove_leftovers(disk, &manifest))
         .map_err(|error| OpenError::io("remove what is no longer part of the store", error))?;
     let mut journals: Vec<(u64, u64)> =
         examined.headers.iter().map(|header| (header.number, header.first_position)).collect();
-    let (cursor, file) = journal::recover(disk, &manifest, examined)?;
+    // The room of a manifest, before the journal takes what there is.
+    let room = match manifest::reserve_for_opening(disk, &manifest) {
+        Err(error) if journal::is_full(&error) => None,
+        room => Some(room.map_err(|error| OpenError::io("make room for a manifest", error))?),
+    };
+    let (mut cursor, file) = journal::recover(disk, &manifest, examined)?;
     if journals.last().is_none_or(|(number, _)| *number < cursor.header.number) {
         journals.push((cursor.header.number, cursor.header.first_position));
     }
@@ -95,10 +100,15 @@ pub(crate) fn open(
     if !planted::is(Bug::ForgetIncarnation) || manifest.lineage.incarnations().is_empty() {
         manifest.lineage.push(incarnation);
     }
-    manifest::reserve(disk, &manifest)
-        .map_err(PublishError::Unwritten)
-        .and_then(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room))
-        .map_err(|error| OpenError::io("write a manifest", error.into()))?;
+    let recorded = room.map(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room));
+    match recorded {
+        Some(Ok(())) => {}
+        // Without room for a manifest the store only serves reads. The next journal file brings its own manifest, and
+        // that records the incarnation before it writes anything.
+        None => cursor.end_file_here(),
+        Some(Err(PublishError::Unwritten(error))) if journal::is_full(&error) => cursor.end_file_here(),
+        Some(Err(error)) => return Err(OpenError::io("write a manifest", error.into())),
+    }
     Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
 }
 

@@ -183,7 +183,7 @@ impl Sequencer {
     }
 
     fn start_next_file(&mut self, file_bytes: u64) -> Header {
-        let header = self.cursor.next_header();
+        let header = self.cursor.next_header(file_bytes);
         self.cursor = Cursor::at_start_of(header, file_bytes);
         header
     }

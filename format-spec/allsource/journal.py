@@ -12,13 +12,15 @@ KINDS = {1: "append", 2: "mark", 3: "pad"}
 
 def header(data):
     begins(data, b"ALLSJNL\x01", BLOCK, BLOCK, "journal file")
-    require(not any(data[76:BLOCK]), "reserved", "journal header")
-    number, epoch, log_offset, synced, position, previous = struct.unpack_from("<QQQQQI", data, 32)
+    require(not any(data[80:BLOCK]), "reserved", "journal header")
+    number, epoch, log_offset, synced, position, previous, blocks = struct.unpack_from("<QQQQQII", data, 32)
     require(number and epoch and position, "range", "number, epoch or position")
     require(log_offset % BLOCK == 0 and synced >= log_offset, "range", "log offset")
+    require(blocks >= 2, "range", "length of the file")
     return {
         "store": data[16:32].hex(), "number": number, "epoch": epoch, "log_offset": log_offset,
         "synced_through": synced, "first_position": position, "previous_checksum": previous,
+        "file_bytes": blocks * BLOCK,
     }
 
 

@@ -22,7 +22,8 @@ const LOG_OFFSET: usize = 48;
 const SYNCED_THROUGH: usize = 56;
 const FIRST_POSITION: usize = 64;
 const PREVIOUS_CRC: usize = 72;
-const RESERVED: usize = 76;
+const BLOCKS: usize = 76;
+const RESERVED: usize = 80;
 
 /// The first block of a journal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub struct Header {
     pub first_position: u64,
     /// Checksum of the frame before this file's first frame; 0 at the start of a log.
     pub previous_crc: u32,
+    /// Length of the file when it got its name, in bytes: a multiple of 4096, at least two blocks. The last file of a
+    /// store is never shorter.
+    pub file_bytes: u64,
 }
 
 impl Header {
@@ -57,6 +61,10 @@ impl Header {
         put(&mut out, SYNCED_THROUGH, &self.synced_through.to_le_bytes());
         put(&mut out, FIRST_POSITION, &self.first_position.to_le_bytes());
         put(&mut out, PREVIOUS_CRC, &self.previous_crc.to_le_bytes());
+        assert!(self.file_bytes.is_multiple_of(BLOCK_BYTES as u64), "a file has whole blocks");
+        #[expect(clippy::expect_used, reason = "a journal file has at most 1 GiB")]
+        let blocks = u32::try_from(self.file_bytes / BLOCK_BYTES as u64).expect("a file has few blocks");
+        put(&mut out, BLOCKS, &blocks.to_le_bytes());
         let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
         put(&mut out, CRC, &crc.to_le_bytes());
         out
@@ -85,6 +93,7 @@ impl Header {
             synced_through: u64_at(whole, SYNCED_THROUGH)?,
             first_position: u64_at(whole, FIRST_POSITION)?,
             previous_crc: u32_at(whole, PREVIOUS_CRC)?,
+            file_bytes: u64::from(u32_at(whole, BLOCKS)?) * BLOCK_BYTES as u64,
         };
         if header.number == 0 || header.epoch == 0 || header.first_position == 0 {
             return Err(FormatError::Range("journal file number, epoch or position"));
@@ -92,6 +101,9 @@ impl Header {
         if header.synced_through < header.log_offset || !header.log_offset.is_multiple_of(BLOCK_BYTES as u64)
         {
             return Err(FormatError::Range("log offset"));
+        }
+        if header.file_bytes < 2 * BLOCK_BYTES as u64 {
+            return Err(FormatError::Range("length of a journal file"));
         }
         Ok(header)
     }
@@ -120,6 +132,7 @@ mod tests {
             synced_through: 12288,
             first_position: 77,
             previous_crc: 0xdead_beef,
+            file_bytes: 64 << 10,
         }
     }
 

@@ -225,13 +225,15 @@ impl Simulation {
     /// Opens the store, sometimes with more faults: then it may refuse, but the next attempt must succeed.
     fn reopen(&mut self) -> Result<(), Broken> {
         for _ in 0..self.random.below(3) {
-            let faults = match self.random.below(4) {
+            let faults = match self.random.below(6) {
                 0 => Faults {
                     power_cut_at: Some(self.world.disk.ops() + self.random.below(30)),
                     ..Faults::default()
                 },
                 1 => Faults { read_error: 100, ..Faults::default() },
                 2 => Faults { read_flip: 200, ..Faults::default() },
+                3 => Faults { room: Some(self.random.below(400 << 10)), ..Faults::default() },
+                4 => Faults { full_write: 200, ..Faults::default() },
                 _ => Faults { sync_error: 200, write_error: 100, ..Faults::default() },
             };
             self.world.disk.set_faults(faults);

@@ -30,14 +30,20 @@ impl Cursor {
         self.file_bytes.saturating_sub(self.file_offset())
     }
 
-    /// Header of the file after the current one. Everything before it is durable by then.
-    pub(crate) fn next_header(&self) -> Header {
+    /// Nothing more fits into the current file: the next round begins another one.
+    pub(crate) fn end_file_here(&mut self) {
+        self.file_bytes = self.file_offset();
+    }
+
+    /// Header of the file after the current one, of this length. Everything before it is durable by then.
+    pub(crate) fn next_header(&self, file_bytes: u64) -> Header {
         Header {
             number: self.header.number + 1,
             log_offset: self.log_offset,
             synced_through: self.log_offset,
             first_position: self.next_position,
             previous_crc: self.previous_crc,
+            file_bytes,
             ..self.header
         }
     }

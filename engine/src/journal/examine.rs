@@ -81,7 +81,7 @@ pub(crate) fn examine(
         let mut cursor = Cursor::at_start_of(*header, image.len() as u64);
         match headers.get(index + 1) {
             Some(next) => walk_inner(&image, &mut cursor, next, &path, each)?,
-            None if (image.len() as u64) < manifest.journal_file_bytes => {
+            None if (image.len() as u64) < header.file_bytes => {
                 return Err(
                     Damage::new(path, image.len() as u64, "the last journal file is too short").into()
                 );

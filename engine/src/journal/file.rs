@@ -62,8 +62,9 @@ pub(super) fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Removes journal files that no longer belong to the store.
-pub(crate) fn remove_before(disk: &dyn Disk, first: u64) -> io::Result<()> {
+/// Removes journal files that do not belong to the store: those of the past, and one that never got its name.
+pub(crate) fn remove_leftovers(disk: &dyn Disk, first: u64) -> io::Result<()> {
+    remove_unnamed(disk)?;
     let mut old = numbers(disk)?.into_iter().filter(|number| *number < first);
     old.try_for_each(|number| disk.remove(&path_of(number)))
 }

@@ -9,7 +9,7 @@ use allsource_format::manifest::Manifest;
 
 use super::cursor::Cursor;
 use super::examine::{Examined, LastFile, part};
-use super::file::{QUARANTINE, adopt, create_unnamed, path_of};
+use super::file::{QUARANTINE, adopt, create_unnamed, is_full, path_of};
 use super::round::RoundBuilder;
 use super::walk::walk;
 use crate::error::OpenError;
@@ -51,6 +51,7 @@ fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<d
         synced_through: 0,
         first_position: 1,
         previous_crc: 0,
+        file_bytes: manifest.journal_file_bytes,
     };
     let file = create_unnamed(disk, manifest.journal_file_bytes)?;
     adopt(disk, &*file, &header).map_err(io::Error::from)?;
@@ -74,20 +75,65 @@ fn new_epoch(
     last: &LastFile,
     end: &Cursor,
 ) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
-    keep_torn_bytes(disk, end, last.torn_bytes())?;
-    let cut = &last.proven_at;
-    let mut header = Header { epoch: end.header.epoch + 1, ..cut.next_header() };
+    let is_kept = keep_torn_bytes(disk, end, last.torn_bytes())?;
     let needed = HEADER_BYTES as u64 + last.unproven_bytes.next_multiple_of(BLOCK_BYTES as u64);
-    let file_bytes = manifest.journal_file_bytes.max(needed);
-    let file = create_unnamed(disk, file_bytes)?;
+    let least = needed + BLOCK_BYTES as u64;
+    let (file, file_bytes) = match create_at_least(disk, manifest.journal_file_bytes.max(least), least) {
+        Err(error) if is_full(&error) => return in_place(disk, last, end),
+        made => made?,
+    };
+    let cut = &last.proven_at;
+    let mut header = Header { epoch: end.header.epoch + 1, ..cut.next_header(file_bytes) };
     let cursor = reseal(last, end, &Cursor::at_start_of(header, file_bytes), &*file)?;
     header.synced_through = cursor.log_offset;
     let cursor = Cursor { header, ..cursor };
-    adopt(disk, &*file, &header).map_err(io::Error::from)?;
-    let old = disk.open(&path_of(end.header.number))?;
-    old.truncate(cut.file_offset())?;
-    old.sync()?;
+    adopt(disk, &*file, &header)?;
+    if is_kept {
+        let old = disk.open(&path_of(end.header.number))?;
+        old.truncate(cut.file_offset())?;
+        old.sync()?;
+    }
     Ok((cursor, file))
+}
+
+/// Makes the unnamed next file of the length wanted, or of half of it, and so on: a store that was left on a full disk
+/// is to open again. Halves leave room for what else an opening writes. Returns the length it has.
+fn create_at_least(disk: &dyn Disk, wanted: u64, least: u64) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+    assert!(least <= wanted, "what is wanted is enough");
+    let mut length = wanted;
+    loop {
+        match create_unnamed(disk, length) {
+            Err(error)
+                if length > least && (is_full(&error) || error.kind() == io::ErrorKind::FileTooLarge) =>
+            {
+                length = (length / 2).next_multiple_of(BLOCK_BYTES as u64).max(least);
+            }
+            made => return made.map(|file| (file, length)),
+        }
+    }
+}
+
+/// There is no room for a new file at all. What is not proven is written again where it is, the same bytes, filled up
+/// to a whole block, and synced: then it may be read. Whoever appends must begin a new file first.
+fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+    let file = disk.open(&path_of(end.header.number))?;
+    let (start, stop) = (last.proven_at.file_offset(), end.file_offset());
+    file.write_at(part(&last.image, &(offset_in_image(start)..offset_in_image(stop))), start)?;
+    let (filling, _, cursor) = RoundBuilder::at(end, last.proven_at.log_offset, 0).finish();
+    if !filling.is_empty() {
+        file.write_at(&filling, stop)?;
+    }
+    file.sync()?;
+    assert!(cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64), "the next file begins at a block");
+    let header = Header { epoch: end.header.epoch + 1, ..end.header };
+    let mut cursor = Cursor { header, ..cursor };
+    cursor.end_file_here();
+    Ok((cursor, file))
+}
+
+fn offset_in_image(offset: u64) -> usize {
+    #[expect(clippy::expect_used, reason = "the image is in memory")]
+    usize::try_from(offset).expect("an offset within the image fits into memory")
 }
 
 /// Writes the frames that are not proven into a new file, sealed for it, a piece at a time. Returns where they end.
@@ -115,23 +161,25 @@ fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) ->
     Ok(cursor)
 }
 
-/// Keeps what is cut off, for whoever wants to know what was being written.
-fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<()> {
+/// Keeps what is cut off, for whoever wants to know what was being written. False: there is no room for it.
+fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<bool> {
     if torn.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
-    // A copy of a store may lack the folder: it is empty most of the time.
-    disk.create_dir(QUARANTINE)?;
-    disk.sync_dir("")?;
     let path = format!("{QUARANTINE}/{:010}-{}.torn", end.header.number, end.file_offset());
-    match disk.create(&path, 0) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-        Ok(file) => {
-            file.write_at(torn, 0)?;
-            file.sync()?;
-            disk.sync_dir(QUARANTINE)
+    let kept = disk.create(&path, 0).and_then(|file| {
+        file.write_at(torn, 0)?;
+        file.sync()?;
+        disk.sync_dir(QUARANTINE)
+    });
+    match kept {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+        Err(error) if is_full(&error) => {
+            // Half of it would only be taken for the whole; the old file still has all of it.
+            disk.remove(&path).map(|()| false)
         }
+        Err(error) => Err(error),
     }
 }
 

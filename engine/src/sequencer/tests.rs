@@ -28,6 +28,7 @@ impl Desk {
             synced_through: 0,
             first_position: 1,
             previous_crc: 0,
+            file_bytes: 64 << 10,
         };
         let cursor = Cursor::at_start_of(header, 1 << 20);
         let tail = Arc::new(Tail::after(0, vec![0; 4]));

@@ -1,6 +1,6 @@
 //! What keeps a store from writing and passes: it is refused for what it is, and the store goes on by itself.
 
-use allsource_engine::platform::sim::Faults;
+use allsource_engine::platform::sim::{Faults, Seeded};
 use allsource_engine::{AppendError, Batch, ExpectedVersion, Health, Step};
 use allsource_tests::world::{World, entity};
 
@@ -108,4 +108,88 @@ fn a_spare_file_that_cannot_be_synced_is_replaced_and_nothing_is_fenced() {
     world.disk.set_faults(Faults::default());
     assert_eq!(append(&world), Ok(next));
     assert_eq!(health(&world), Health::Serving);
+}
+
+/// A store that was killed when its disk was full, with so many bytes left and no spare file. The last rounds are not
+/// proven by a mark; with `is_torn`, a part of another one lies behind them.
+fn killed_on_a_full_disk(left: u64, is_torn: bool) -> World {
+    let mut world = opened();
+    for _ in 0..5 {
+        world.send(&[(entity("default", "a"), ExpectedVersion::Any, true)]).unwrap();
+        world.settle().unwrap();
+    }
+    if is_torn {
+        world.send(&[(entity("default", "a"), ExpectedVersion::Any, true)]).unwrap();
+        world.step(Step::Sequence).unwrap();
+        world.disk.set_faults(Faults { write_error: 1000, ..Faults::default() });
+        world.step(Step::Commit).unwrap();
+    }
+    world.kill();
+    ["journal/spare.tmp", "manifest/new.tmp"].iter().for_each(|path| world.disk.lose(path));
+    let used: usize =
+        world.disk.paths().iter().filter_map(|path| world.disk.contents(path)).map(|f| f.len()).sum();
+    world.disk.set_faults(Faults { room: Some(used as u64 + left), ..Faults::default() });
+    world
+}
+
+/// A start after `storage-full` and a crash once needed room for a whole journal file, with 60 MiB free.
+#[test]
+fn a_store_that_was_killed_on_a_full_disk_opens_with_what_room_there_is() {
+    for left in [0, 100, 4096, 8192, 16 << 10, 20 << 10, 40 << 10, 64 << 10, 68 << 10, 100 << 10] {
+        for is_torn in [false, true] {
+            let mut world = killed_on_a_full_disk(left, is_torn);
+            world.open().unwrap_or_else(|error| panic!("with {left} bytes left: {error}"));
+            world.check().unwrap();
+            let is_taken = append(&world).is_ok();
+            assert!(
+                is_taken || matches!(health(&world), Health::StorageFull { .. }),
+                "{left}: {:?}",
+                health(&world)
+            );
+            let is_enough = left >= 20 << 10;
+            assert!(is_taken || !is_enough, "{left} bytes are enough for a shorter file");
+            assert!(!is_taken || left > 0, "no file can be made of nothing");
+            // Once more without room, then with it.
+            world.kill();
+            world.open().unwrap();
+            world.disk.set_faults(Faults::default());
+            for _ in 0..20 {
+                append(&world).unwrap();
+            }
+            assert_eq!(health(&world), Health::Serving, "with {left} bytes left");
+            world.kill();
+            world.open().unwrap();
+        }
+    }
+}
+
+/// The power fails at every operation of such an opening, and of the appends once there is room.
+#[test]
+fn a_crash_at_any_operation_of_an_opening_on_a_full_disk_loses_nothing() {
+    for (left, is_torn) in [(0, true), (0, false), (8192, true), (40 << 10, true)] {
+        for cut in 0.. {
+            let mut world = killed_on_a_full_disk(left, is_torn);
+            let before = world.disk.ops();
+            world.disk.set_faults(Faults { power_cut_at: Some(before + cut), ..world.disk.faults() });
+            if world.open().is_ok() {
+                world.send(&[(entity("default", "b"), ExpectedVersion::Any, true)]).unwrap();
+                world.settle().unwrap();
+                world.disk.set_faults(Faults { room: None, ..world.disk.faults() });
+                world.send(&[(entity("default", "b"), ExpectedVersion::Any, true)]).unwrap();
+                world.settle().unwrap();
+            }
+            let is_whole_run = world.disk.ops() < before + cut;
+            for image in 0..8_u64 {
+                let mut fork = world.fork();
+                let mut random = Seeded::new(cut * 8 + image);
+                fork.kill();
+                fork.crash(&mut || image == 1 || image > 1 && random.chance(500));
+                fork.open().unwrap_or_else(|error| panic!("{left} bytes left, cut at {cut}: {error}"));
+                fork.check().unwrap_or_else(|broken| panic!("{left} bytes left, cut at {cut}: {broken}"));
+            }
+            if is_whole_run {
+                break;
+            }
+        }
+    }
 }

@@ -57,6 +57,7 @@ fn unproven(disk: &SimDisk, manifest: &Manifest) {
         synced_through: 0,
         first_position: 1,
         previous_crc: 0,
+        file_bytes: FILE_BYTES,
     };
     let file = create_unnamed(disk, FILE_BYTES).unwrap();
     adopt(disk, &*file, &header).unwrap();

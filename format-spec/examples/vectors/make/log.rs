@@ -29,6 +29,7 @@ impl Log {
             synced_through: 0,
             first_position: 1,
             previous_crc: 0,
+            file_bytes: 64 << 10,
         })
     }
 
@@ -112,6 +113,7 @@ impl Log {
                 "store": hex(&self.header.store), "number": self.header.number, "epoch": self.header.epoch,
                 "log_offset": self.header.log_offset, "synced_through": self.header.synced_through,
                 "first_position": self.header.first_position, "previous_checksum": self.header.previous_crc,
+                "file_bytes": self.header.file_bytes,
             },
             "frames": self.meaning,
             "end": self.log_offset(),

@@ -127,6 +127,7 @@ fn headers() -> Vec<Vector> {
         spoiled("header-of-a-newer-release", "newer", &|bytes| bytes[14] = 9),
         spoiled("header-reserved-byte-set", "reserved", &|bytes| bytes[100] = 1),
         spoiled("header-epoch-zero", "range", &|bytes| put(bytes, 40, &[0; 8])),
+        spoiled("header-of-one-block", "range", &|bytes| put(bytes, 76, &[1, 0, 0, 0])),
         spoiled("header-log-offset-inside-a-block", "range", &|bytes| {
             put(bytes, 48, &[64, 0]);
             put(bytes, 56, &[64, 0]);
