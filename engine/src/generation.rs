@@ -10,6 +10,7 @@ mod find;
 mod names;
 mod write;
 mod rebuild;
+mod remains;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

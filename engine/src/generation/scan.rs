@@ -74,7 +74,14 @@ impl Records {
         }
         self.piece.resize(left.min(bytes.max(PIECE_BYTES)), 0);
         self.piece_start = self.offset;
-        self.file.copy(self.offset, &mut self.piece)
+        match self.file.copy(self.offset, &mut self.piece) {
+            // The damage may lie behind the record.
+            Err(_) if self.piece.len() > bytes => {
+                self.piece.resize(bytes, 0);
+                self.file.copy(self.offset, &mut self.piece)
+            }
+            copied => copied,
+        }
     }
 }
 

@@ -22,6 +22,10 @@ use crate::view::{Layers, View};
 /// After damage, this many events are read one by one without another error before they are read ahead again.
 const SOUND_EVENTS: u32 = 64;
 
+/// Without an index, this many events are gathered at a time, or as many fewer as fit into this many bytes.
+const WINDOW_EVENTS: u64 = 65_536;
+const WINDOW_BYTES_MAX: usize = 256 << 20;
+
 /// What comes out of a store, in the order of the log.
 #[derive(Debug)]
 pub enum Salvaged<'a> {
@@ -76,8 +80,16 @@ pub fn dump_disk(
         };
     }
     let fragments = Fragments::find(&disk, manifest.as_ref())?;
-    let mut salvage =
-        Salvage { fragments, each, next: 1, why: None, dumped: Dumped::default(), damage: BTreeMap::new() };
+    let mut salvage = Salvage {
+        fragments,
+        each,
+        next: 1,
+        end: 1,
+        why: None,
+        stretch_why: None,
+        dumped: Dumped::default(),
+        damage: BTreeMap::new(),
+    };
     damage.into_iter().for_each(|damage| salvage.note(damage));
     salvage.note_journal();
     if let Some(manifest) = manifest {
@@ -85,6 +97,7 @@ pub fn dump_disk(
         for entry in &manifest.generations {
             let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
             salvage.generation(&generation, &manifest.sequences);
+            salvage.end = entry.last_position + 1;
         }
     }
     salvage.journal();
@@ -96,8 +109,12 @@ struct Salvage<'a> {
     each: &'a mut dyn FnMut(Salvaged<'_>),
     /// The position that is due.
     next: u64,
+    /// The position after the last event that the store is known to have held.
+    end: u64,
     /// Why it is missing, should it be.
     why: Option<String>,
+    /// What any event of the stretch that is being read may be missing for.
+    stretch_why: Option<String>,
     dumped: Dumped,
     /// By file and offset: what many events suffer from is one damage.
     damage: BTreeMap<(String, u64), String>,
@@ -135,6 +152,7 @@ impl Salvage<'_> {
         if self.next == position {
             return;
         }
+        let why = why.or_else(|| self.stretch_why.clone());
         let why = why.unwrap_or_else(|| "no file of the store holds them".to_owned());
         let (first, last) = (place(self.next), place(position - 1));
         (self.each)(Salvaged::Missing { first, last, why: &why });
@@ -155,6 +173,9 @@ impl Salvage<'_> {
                 events(&view, start, last).try_for_each(|event| event.map(|event| self.event(&event)));
             let Err(error) = failed else { return };
             self.note_error(error);
+            if !generation.is_index_sound() {
+                return self.without_index(generation);
+            }
             start = start.max(self.next);
             let mut sound = 0;
             while start <= last && sound < SOUND_EVENTS {
@@ -172,6 +193,33 @@ impl Salvage<'_> {
                 }
                 start += 1;
             }
+        }
+    }
+
+    /// Reads what is left of a generation from its segments, a window of positions at a time.
+    fn without_index(&mut self, generation: &Generation) {
+        let entry = generation.entry();
+        let (mut start, last) = (self.next.max(entry.first_position), entry.last_position);
+        let mut span = WINDOW_EVENTS;
+        while start <= last {
+            let end = last.min(start + span - 1);
+            let Some(remains) = generation.remains(&(start..=end), WINDOW_BYTES_MAX) else {
+                span = (span / 2).max(1);
+                continue;
+            };
+            self.stretch_why = remains.errors.first().map(ToString::to_string);
+            remains.errors.into_iter().for_each(|error| self.note_error(error));
+            for event in &remains.events {
+                (self.next..event.position().value()).for_each(|position| self.journal_at(position));
+                self.event(event);
+            }
+            (self.next..=end).for_each(|position| self.journal_at(position));
+            // What is due now is reported with the next event: it is missing for the same reason.
+            if self.next <= end {
+                self.why = self.stretch_why.take();
+            }
+            self.stretch_why = None;
+            start = end + 1;
         }
     }
 
@@ -203,7 +251,7 @@ impl Salvage<'_> {
     }
 
     fn finish(mut self) -> Dumped {
-        let end = self.fragments.end();
+        let end = self.fragments.end().max(self.end);
         self.skip_to(end.max(self.next));
         let damage = self.damage.into_iter();
         self.dumped.damage =

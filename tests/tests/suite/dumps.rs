@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use allsource_engine::ReadMode;
+use allsource_engine::ExpectedVersion::Any;
 use allsource_engine::inspect::{Dumped, Salvaged, dump_disk};
 use allsource_engine::platform::sim::SimDisk;
-use allsource_tests::world::World;
+use allsource_engine::{ReadMode, Step};
+use allsource_tests::world::{World, entity};
 
 use crate::damage::{sealed_store, store};
 
@@ -120,6 +121,44 @@ fn damage_anywhere_costs_only_what_it_touches_and_is_reported() {
             assert!(fewest >= bound, "{path}: one byte costs {} of {total} events", total - fewest);
         }
     }
+}
+
+/// Without its index a damaged generation could not be read at all.
+#[test]
+fn a_generation_without_index_and_with_a_damaged_segment_gives_its_other_events() {
+    let mut world = World::new(5);
+    world.options.seal_bytes = u64::MAX;
+    world.open().unwrap();
+    for n in 0..1000 {
+        world.send(&[(entity("default", "a"), Any, true), (entity("acme", "b"), Any, n % 2 == 0)]).unwrap();
+        world.settle().unwrap();
+    }
+    world.step(Step::Freeze).unwrap();
+    world.settle().unwrap();
+    world.close().unwrap();
+    let whole = dump(&world.disk);
+    let paths = world.disk.paths();
+    let with = |end: &str| paths.iter().filter(|path| path.ends_with(end)).min().unwrap();
+    let (index, segment) = (with(".idx"), with(".seg"));
+    let fork = world.fork();
+    fork.disk.damage(index, Vec::new());
+    let mut bytes = fork.disk.contents(segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fork.disk.damage(segment, bytes);
+    for path in paths.iter().filter(|path| path.ends_with(".jnl")) {
+        fork.disk.lose(path);
+    }
+    let got = dump(&fork.disk);
+    assert!(got.events.len() > 500, "{} of 2,000 events", got.events.len());
+    assert!(got.events.iter().all(|(position, event)| whole.events.get(position) == Some(event)));
+    let is_explained = |missing: &(u64, u64, String)| missing.2.contains("segments/");
+    assert!(
+        got.missing.iter().filter(|missing| missing.0 <= 1_900).all(is_explained),
+        "{:?}",
+        got.missing.first()
+    );
+    assert_eq!(got.events.len() as u64 + got.dumped.missing, 2_000);
 }
 
 #[test]

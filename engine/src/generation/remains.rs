@@ -1,0 +1,94 @@
+//! What is left of a generation whose index is lost together with some of its records: the records are read one after
+//! the other, without an index.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use allsource_format::record::Record;
+use allsource_format::segment::Run;
+use rkyv::util::AlignedVec;
+
+use super::{Generation, check_all};
+use crate::error::ReadError;
+use crate::event::{Block, EventRef};
+
+/// Readable events in the order of the log, and why others are not readable.
+#[derive(Default)]
+pub(crate) struct Remains {
+    pub(crate) events: Vec<EventRef>,
+    pub(crate) errors: Vec<ReadError>,
+    bytes: usize,
+}
+
+impl Generation {
+    /// Whether the file of the index is what was written.
+    pub(crate) fn is_index_sound(&self) -> bool {
+        let checked = self.reread(&self.entry.index.name).and_then(check_all);
+        checked.is_ok() && self.opened_index().is_ok()
+    }
+
+    /// The readable events at these positions, from the segments alone; `None`: they take more than `bytes_max`. A run
+    /// ends at its first damage: where its next record begins is not known.
+    pub(crate) fn remains(&self, positions: &RangeInclusive<u64>, bytes_max: usize) -> Option<Remains> {
+        let mut remains = Remains::default();
+        for run in self.runs_over(positions, &mut remains.errors) {
+            if let Err(error) = self.gather(&run, positions, bytes_max, &mut remains) {
+                remains.errors.push(error);
+            }
+            if remains.bytes > bytes_max && positions.start() < positions.end() {
+                return None;
+            }
+        }
+        remains.events.sort_by_key(EventRef::position);
+        assert!(remains.events.iter().all(|event| positions.contains(&event.position().value())));
+        Some(remains)
+    }
+
+    /// The runs that reach into these positions, as far as the records say where they are.
+    fn runs_over(&self, positions: &RangeInclusive<u64>, errors: &mut Vec<ReadError>) -> Vec<Run> {
+        let segments = self.holder.segments().unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
+        let mut found = Vec::new();
+        for segment in segments {
+            match self.holder.runs(segment.partition) {
+                Ok(runs) => found.extend(runs),
+                Err(error) => errors.push(error),
+            }
+        }
+        found.retain(|run| run.first_position <= *positions.end() && run.last_position >= *positions.start());
+        found
+    }
+
+    /// Takes the records of a run up to its first damage.
+    fn gather(
+        &self,
+        run: &Run,
+        positions: &RangeInclusive<u64>,
+        bytes_max: usize,
+        remains: &mut Remains,
+    ) -> Result<(), ReadError> {
+        let mut records = self.holder.records(run)?;
+        while (remains.bytes <= bytes_max || positions.start() == positions.end()) && records.advance()? {
+            let Some((offset, record)) = records.current() else { break };
+            if !positions.contains(&record.position()) {
+                continue;
+            }
+            match Record::check(record.as_bytes()) {
+                Ok(record) => remains.take(&record),
+                Err(problem) => remains.errors.push(self.holder.damaged(offset, &problem.to_string())),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Remains {
+    fn take(&mut self, record: &Record<'_>) {
+        let mut block = AlignedVec::with_capacity(record.as_bytes().len());
+        block.extend_from_slice(record.as_bytes());
+        self.bytes += block.len();
+        self.events.push(EventRef::new(Arc::new(Block::new(block)), 0));
+    }
+}
