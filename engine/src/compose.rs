@@ -88,8 +88,7 @@ pub(crate) fn compose(
     let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage)?;
     progress.last_recorded_at.store(last_recorded_at, Ordering::Relaxed);
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
-    let queue = Queue::bounded(options.queue_bytes);
-    let handoff = Handoff::default();
+    let (queue, handoff) = (Queue::bounded(options.queue_bytes), Handoff::default());
     let shared = Shared {
         disk,
         clock,

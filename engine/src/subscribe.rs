@@ -133,6 +133,14 @@ impl Subscription {
         }
     }
 
+    /// Takes back an event that was handed out last: it is fetched and handed out again.
+    pub fn put_back(&mut self, event: EventRef) {
+        assert_eq!(event.position().value(), self.delivered, "only what was handed out last comes back");
+        self.ready.push_front(event);
+        self.release();
+        self.delivered = self.seen;
+    }
+
     /// The next message if there is one already.
     ///
     /// # Errors

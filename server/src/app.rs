@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use crate::admission::Admission;
+use crate::budget::{BYTES_DEFAULT, Budget};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -11,6 +12,7 @@ pub struct App {
     store: Store,
     admission: Admission,
     metrics: Metrics,
+    budget: Budget,
     stopping: watch::Sender<bool>,
     has_state_history: bool,
 }
@@ -18,8 +20,14 @@ pub struct App {
 impl App {
     /// Puts a server together over an open store.
     pub fn new(store: Store) -> Self {
-        let (admission, stopping) = (Admission::to(store.clone()), watch::Sender::new(false));
-        Self { store, admission, metrics: Metrics::default(), stopping, has_state_history: false }
+        Self {
+            admission: Admission::to(store.clone()),
+            store,
+            metrics: Metrics::default(),
+            budget: Budget::new(BYTES_DEFAULT),
+            stopping: watch::Sender::new(false),
+            has_state_history: false,
+        }
     }
 
     /// The store.
@@ -41,6 +49,17 @@ impl App {
     /// The service that appends.
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// The same, with a budget of this many bytes for all that requests and answers hold.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        Self { budget: Budget::new(bytes), ..self }
+    }
+
+    /// The budget of bytes for all that requests and answers hold.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// What is counted.

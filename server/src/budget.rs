@@ -46,6 +46,11 @@ impl Budget {
         Charge { budget: self.clone(), held: None, is_small: true }
     }
 
+    /// A charge of nothing yet, that never takes from the share of small requests.
+    pub fn charge_of_stream(&self) -> Charge {
+        Charge { budget: self.clone(), held: None, is_small: false }
+    }
+
     /// Waits until there is room for this many bytes; what is never possible waits for all there is.
     pub async fn take(&self, bytes: usize) -> Charge {
         let bytes = permits(bytes.min(self.large_bytes));

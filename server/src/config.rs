@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use allsource_engine::{Durability, Options, ReadMode};
 
+use crate::budget::{BYTES_DEFAULT, BYTES_MIN};
+
 pub use choices::{DurabilityName, LogFormat, ReadModeName};
 pub use settings::Settings;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub data: PathBuf,
     /// How the store is opened.
     pub options: Options,
+    /// Most bytes that requests and answers hold together.
+    pub memory_bytes: u64,
     /// Whether a state comes with its history unless a request says otherwise.
     pub state_history: bool,
     /// How log lines are written.
@@ -103,15 +107,23 @@ impl Config {
         if !listen.ip().is_loopback() && !is_exposure_meant {
             return Err(ConfigError::Exposed(listen));
         }
-        let options = options(&settings)?;
+        let (options, memory_bytes) = (options(&settings)?, memory_bytes(&settings)?);
         Ok(Self {
             listen,
             data: settings.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
             options,
+            memory_bytes,
             state_history: settings.state_history.unwrap_or(false),
             log_format: settings.log_format.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_else(|| "info".to_owned()),
         })
+    }
+}
+
+fn memory_bytes(settings: &Settings) -> Result<u64, ConfigError> {
+    match settings.memory_bytes.unwrap_or(BYTES_DEFAULT) {
+        bytes if bytes >= BYTES_MIN => Ok(bytes),
+        _ => Err(ConfigError::value("memory_bytes", format!("must be at least {BYTES_MIN}"))),
     }
 }
 

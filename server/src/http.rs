@@ -6,6 +6,7 @@ mod path;
 mod caller;
 mod filter;
 mod positions;
+mod metered;
 mod body;
 mod chunks;
 mod clock;

@@ -4,10 +4,10 @@
 
 pub mod problem;
 pub mod wire;
+pub mod budget;
 pub mod config;
 pub mod store;
 pub mod admission;
-pub mod budget;
 pub mod metrics;
 pub mod app;
 pub mod http;

@@ -56,7 +56,9 @@ pub(super) fn run(flags: Settings) -> Outcome {
     if terminal::is_watched() {
         terminal::complain(&welcome(&program(), &address.to_string(), events == 0));
     }
-    let app = App::new(Store::over(Arc::clone(&engine))).with_state_history(config.state_history);
+    let app = App::new(Store::over(Arc::clone(&engine)))
+        .with_memory(config.memory_bytes)
+        .with_state_history(config.state_history);
     let served = runtime.block_on(crate::http::serve(listeners, Arc::new(app), interrupt::requested()));
     tracing::info!("closing the store");
     engine.close();

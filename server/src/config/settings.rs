@@ -76,6 +76,9 @@ settings! {
     /// Sealed bytes to check again each second; 0: none [default: 4194304]
     #[arg(long, value_name = "BYTES")]
     scrub_bytes_per_second: u64,
+    /// Most bytes that requests and answers may hold in memory together [default: 268435456]
+    #[arg(long, value_name = "BYTES")]
+    memory_bytes: u64,
     /// Answer with the history of a state unless a request says history=false
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     state_history: bool,

@@ -1,10 +1,13 @@
 //! Bodies of requests: of the right type, and never larger than the limit in memory.
 
+use std::error::Error;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::metered::Refused;
 use crate::problem::{Kind, Problem};
 
 /// Most bytes of a body that is held in memory as a whole.
@@ -59,7 +62,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-        Err(error) => Err(broken_off(&error)),
+        Err(error) => Err(broken_off(&*error)),
     }
 }
 
@@ -72,8 +75,15 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, 
     read(headers, body).await
 }
 
-/// The problem of a body that ended before it was complete.
-pub(super) fn broken_off(error: &impl std::fmt::Display) -> Problem {
+/// The problem of a body that ended before it was complete, or was refused while it arrived.
+pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Problem {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<Refused>() {
+            return (*refused).into();
+        }
+        cause = error.source();
+    }
     Problem::new(Kind::INVALID_BODY, format!("the body could not be read to its end: {error}"))
 }
 

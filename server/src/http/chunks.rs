@@ -4,9 +4,10 @@
 use allsource_engine::event::EventRef;
 use allsource_engine::{Found, Order, Position, Query, Version};
 use axum::body::Body;
-use bytes::Bytes;
 use futures_util::stream;
 
+use super::metered::kept;
+use crate::budget::{Budget, Charge};
 use crate::store::{Error, Look, Store};
 use crate::wire::write_event_line;
 
@@ -15,22 +16,48 @@ const PIECE_BYTES: usize = 128 << 10;
 /// A worker looks at so many events before another gets its thread.
 const LOOKED_AT_MAX: u64 = 100_000;
 
+/// A piece with more bytes than this, of one large event, is waited for anew once it is known how large it is.
+const ROOM_BYTES: usize = 2 * PIECE_BYTES;
+
 /// Decides whether an event is part of the answer.
 pub(super) type Keep = Box<dyn FnMut(&EventRef) -> bool + Send>;
 
 /// An answer of one event a line.
 pub(super) struct Chunks {
     pub(super) store: Store,
+    pub(super) budget: Budget,
     /// What is left to be asked.
     pub(super) query: Query,
     pub(super) keep: Keep,
     /// Most events.
     pub(super) left: usize,
+    /// How much room the next piece needs.
+    pub(super) room: Room,
+}
+
+/// How many bytes a piece may need.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Room {
+    /// Those of ordinary events.
+    #[default]
+    Usual,
+    /// Those of one large event.
+    ForOne(usize),
+}
+
+impl Room {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Usual => ROOM_BYTES,
+            Self::ForOne(bytes) => bytes,
+        }
+    }
 }
 
 /// What a worker made, and what is left to be done.
 struct Piece {
     bytes: Vec<u8>,
+    charge: Charge,
     rest: Option<Chunks>,
 }
 
@@ -40,9 +67,13 @@ impl Chunks {
         Body::from_stream(stream::try_unfold(Some(self), |mut chunks| async {
             while let Some(rest) = chunks {
                 let store = rest.store.clone();
-                let piece = store.look(move |look| rest.piece(look)).await.map_err(std::io::Error::other)?;
+                let charge = rest.budget.take(rest.room.bytes()).await;
+                let made = store.look(move |look| rest.piece(look, charge)).await;
+                let mut piece = made.map_err(std::io::Error::other)?;
                 if !piece.bytes.is_empty() {
-                    return Ok::<_, std::io::Error>(Some((Bytes::from(piece.bytes), piece.rest)));
+                    piece.charge.shrink_to(piece.bytes.len());
+                    let bytes = kept(piece.bytes.into(), piece.charge);
+                    return Ok::<_, std::io::Error>(Some((bytes, piece.rest)));
                 }
                 chunks = piece.rest;
             }
@@ -50,9 +81,10 @@ impl Chunks {
         }))
     }
 
-    fn piece(mut self, look: &Look<'_>) -> Result<Piece, Error> {
+    fn piece(mut self, look: &Look<'_>, mut charge: Charge) -> Result<Piece, Error> {
         let (mut bytes, mut looks, partitions) = (Vec::new(), LOOKED_AT_MAX, self.store.partitions());
         let mut events = look.read(&self.query)?;
+        let mut last = None;
         loop {
             let event = match events.search(&mut looks)? {
                 Found::Event(event) => event,
@@ -62,9 +94,20 @@ impl Chunks {
                         Order::Ascending => self.query.from = Some(position),
                         Order::Descending => self.query.to = Some(position),
                     }
-                    return Ok(Piece { bytes, rest: Some(self) });
+                    let rest = Some(Self { room: Room::Usual, ..self });
+                    return Ok(Piece { bytes, charge, rest });
                 }
             };
+            let need = 2 * event.record_bytes() + 512;
+            let is_waited_for = bytes.is_empty() && self.room.bytes() >= need;
+            if !is_waited_for && charge.grow_to(bytes.len() + need).is_err() {
+                let query = match &last {
+                    Some(last) => beyond(&self.query, last),
+                    None => Some(self.query.clone()),
+                };
+                let room = if bytes.is_empty() { Room::ForOne(need) } else { Room::Usual };
+                return Ok(Piece { bytes, charge, rest: query.map(|query| Self { query, room, ..self }) });
+            }
             if (self.keep)(&event) {
                 write_event_line(&mut bytes, &event, partitions);
                 bytes.push(b'\n');
@@ -74,11 +117,13 @@ impl Chunks {
                 break;
             }
             if bytes.len() >= PIECE_BYTES {
-                let rest = beyond(&self.query, &event).map(|query| Self { query, ..self });
-                return Ok(Piece { bytes, rest });
+                let room = Room::Usual;
+                let rest = beyond(&self.query, &event).map(|query| Self { query, room, ..self });
+                return Ok(Piece { bytes, charge, rest });
             }
+            last = Some(event);
         }
-        Ok(Piece { bytes, rest: None })
+        Ok(Piece { bytes, charge, rest: None })
     }
 }
 

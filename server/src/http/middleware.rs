@@ -13,11 +13,16 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
 
+use super::body;
+use super::metered::{self, Held};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
 /// How long a browser may rely on the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
+
+/// What tells whether the server works is answered however full it is.
+const VITAL: [&str; 4] = ["/health", "/healthz", "/readyz", "/metrics"];
 
 /// Counts a request, and logs it where that is wanted.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -26,7 +31,15 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let method = name_of(request.method());
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
     let logged = tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
+    let held = match body::is_ndjson(body::media_type(request.headers())) {
+        true => Held::InPieces,
+        false => Held::Whole,
+    };
+    let request = request.map(|body| metered::arriving(body, app.budget(), held));
     let mut response = next.run(request).await;
+    if endpoint.as_ref().is_none_or(|path| !VITAL.contains(&path.as_str())) {
+        response = metered::leaving(response, app.budget());
+    }
     if let Entry::Vacant(vary) = response.headers_mut().entry(header::VARY) {
         vary.insert(HeaderValue::from_static("x-tenant-id"));
     }

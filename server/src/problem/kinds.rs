@@ -95,6 +95,8 @@ kinds! {
     TOO_LARGE = 413 "too-large" "The request is too large" "Invalid input";
     /// The body is of a type the path does not take.
     UNSUPPORTED_TYPE = 415 "unsupported-media-type" "The content type is not supported here" "Invalid input";
+    /// The body came too slowly.
+    TIMEOUT = 408 "request-timeout" "The body did not arrive in time" "Invalid input";
     /// The body comes in a transfer coding that is not understood.
     UNKNOWN_CODING = 501 "unknown-transfer-coding" "The transfer coding is not understood" "Invalid input";
     /// Too much is waiting.

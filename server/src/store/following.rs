@@ -40,6 +40,29 @@ impl Following {
         self.position
     }
 
+    /// Bytes of events that were fetched and not handed out yet.
+    pub fn prefetched_bytes(&self) -> usize {
+        match &self.state {
+            State::Here(subscription) => subscription.prefetched_bytes(),
+            State::Away(_) | State::Over => 0,
+        }
+    }
+
+    /// Lets go of what was fetched and not handed out yet; it is fetched again.
+    pub fn release(&mut self) {
+        if let State::Here(subscription) = &mut self.state {
+            subscription.release();
+        }
+    }
+
+    /// Takes back the message that was handed out last; it comes again.
+    pub fn put_back(&mut self, message: Message) {
+        if let (State::Here(subscription), Message::Event(event)) = (&mut self.state, message) {
+            subscription.put_back(event);
+            self.position = subscription.position();
+        }
+    }
+
     /// The next message, waiting for it; `None` once the store is closed. Nothing is lost when the future is dropped.
     ///
     /// # Errors

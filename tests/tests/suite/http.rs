@@ -2,6 +2,7 @@
 
 mod append;
 mod batch;
+mod budget;
 mod door;
 mod edge;
 mod import;

@@ -12,7 +12,7 @@ use axum::response::Response;
 
 use crate::admission::Caller;
 use crate::app::App;
-use crate::http::chunks::Chunks;
+use crate::http::chunks::{Chunks, Room};
 use crate::http::reply::{self, Reply, of_type};
 use crate::http::resource::Routes;
 use crate::store::{Error, Look};
@@ -45,7 +45,14 @@ fn stream(app: &App, mut asked: Asked) -> Response {
         is_match && !is_skipped
     };
     let store = app.store().clone();
-    let chunks = Chunks { store, query: asked.query, keep: Box::new(keep), left: asked.limit };
+    let chunks = Chunks {
+        store,
+        budget: app.budget().clone(),
+        query: asked.query,
+        keep: Box::new(keep),
+        left: asked.limit,
+        room: Room::default(),
+    };
     of_type("application/x-ndjson", chunks.into_body())
 }
 

@@ -7,6 +7,7 @@ mod websocket;
 
 use std::sync::Arc;
 
+use allsource_engine::Message;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -18,7 +19,11 @@ use crate::app::App;
 use crate::http::reply;
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
+use crate::store::Error;
 use asked::Asked;
+
+/// What a message has beside its event, at most.
+const FRAME_BYTES: usize = 512;
 
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
@@ -48,5 +53,13 @@ async fn stream(
             response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             response
         }
+    }
+}
+
+/// About how many bytes a message has on the wire, at most.
+fn bytes_of(message: &Result<Message, Error>) -> usize {
+    match message {
+        Ok(Message::Event(event)) => 2 * event.record_bytes() + FRAME_BYTES,
+        _ => FRAME_BYTES,
     }
 }

@@ -15,7 +15,7 @@ use crate::store::{Error, Look, Store};
 use crate::wire::write_event;
 
 /// A page ends at so many bytes: a few large events must not fill the memory.
-const PAGE_BYTES: usize = 32 << 20;
+const PAGE_BYTES: usize = 8 << 20;
 /// A page that has found something ends after reading this many events.
 const LOOKS_MAX: u64 = 100_000;
 /// A page ends after this much work.

@@ -14,7 +14,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::asked::Asked;
+use super::bytes_of;
 use crate::app::{App, stopped};
+use crate::budget::Charge;
+use crate::http::metered::kept;
 use crate::http::reply::of_type;
 use crate::metrics::InFlight;
 use crate::problem::Problem;
@@ -23,8 +26,8 @@ use crate::wire::write_event_line;
 
 /// Silence longer than this makes proxies end connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// What is ready is sent together, up to so many bytes.
-const PIECE_BYTES: usize = 64 << 10;
+/// What is ready is sent together: all that was fetched, and more below this many bytes.
+const PIECE_BYTES: usize = 32 << 10;
 
 struct Follower {
     app: Arc<App>,
@@ -44,7 +47,7 @@ pub(super) fn serve(app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
     };
     let body = Body::from_stream(stream::unfold(follower, |mut follower| async {
         let piece = follower.piece().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(piece)), follower))
+        Some((Ok::<_, Infallible>(piece), follower))
     }));
     let mut response = of_type("text/event-stream", body);
     let headers = response.headers_mut();
@@ -54,26 +57,53 @@ pub(super) fn serve(app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
 }
 
 impl Follower {
-    /// What is to be sent next; `None` at the end.
-    async fn piece(&mut self) -> Option<Vec<u8>> {
+    /// What is to be sent next; `None` at the end. It stays charged until the client has taken it.
+    async fn piece(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;
         }
-        let mut piece = Vec::new();
-        let first = tokio::select! {
-            () = stopped(&mut self.stopping) => return None,
-            first = timeout(HEARTBEAT, self.following.next()) => first,
-        };
-        match first {
-            Err(_) => piece.extend_from_slice(b": heartbeat\n\n"),
-            Ok(None) => return None,
-            Ok(Some(message)) => self.write(&mut piece, message),
+        let mut charge = self.app.budget().charge_of_stream();
+        loop {
+            let first = tokio::select! {
+                () = stopped(&mut self.stopping) => return None,
+                first = timeout(HEARTBEAT, self.following.next()) => first,
+            };
+            let message = match first {
+                Err(_) => return Some(Bytes::from_static(b": heartbeat\n\n")),
+                Ok(message) => message?,
+            };
+            let bytes = bytes_of(&message);
+            // What was waited for is all that there can be: then the message goes out in any case.
+            if charge.grow_to(bytes).is_ok() || charge.bytes() > 0 {
+                return Some(self.piece_of(message, charge));
+            }
+            if let Ok(message) = message {
+                self.following.put_back(message);
+            }
+            charge = tokio::select! {
+                () = stopped(&mut self.stopping) => return None,
+                charge = self.app.budget().take(bytes) => charge,
+            };
         }
-        while piece.len() < PIECE_BYTES && !self.is_over {
+    }
+
+    /// A piece of this message and of what else there is and has room.
+    fn piece_of(&mut self, first: Result<Message, Error>, mut charge: Charge) -> Bytes {
+        let mut piece = Vec::with_capacity(1024);
+        self.write(&mut piece, first);
+        while (piece.len() < PIECE_BYTES || self.following.prefetched_bytes() > 0) && !self.is_over {
             let Some(message) = self.following.try_next() else { break };
-            self.write(&mut piece, message);
+            match message {
+                Ok(message) if charge.grow_to(piece.len() + bytes_of(&Ok(message.clone()))).is_err() => {
+                    self.following.put_back(message);
+                    break;
+                }
+                message => self.write(&mut piece, message),
+            }
         }
-        Some(piece)
+        self.following.release();
+        charge.shrink_to(piece.len());
+        kept(piece.into(), charge)
     }
 
     fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, Error>) {

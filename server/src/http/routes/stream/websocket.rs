@@ -13,7 +13,9 @@ use axum::response::Response;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::asked::Asked;
+use super::bytes_of;
 use crate::app::{App, stopped};
+use crate::budget::Charge;
 use crate::http::filter::{self, Conditions};
 use crate::problem::{Kind, Problem};
 use crate::store::{Error, Following};
@@ -30,7 +32,10 @@ const FRAME_BYTES_MAX: usize = 16 << 10;
 pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
     let following = app.store().subscribe(asked.start, asked.filter.clone())?;
     let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
-    Ok(upgrade.on_upgrade(|socket| Connection { app, asked, following, socket, is_answering: true }.run()))
+    let charge = app.budget().charge_of_stream();
+    Ok(upgrade.on_upgrade(|socket| {
+        Connection { app, asked, following, socket, charge, waited_for: 0, is_answering: true }.run()
+    }))
 }
 
 struct Connection {
@@ -38,6 +43,10 @@ struct Connection {
     asked: Asked,
     following: Following,
     socket: WebSocket,
+    /// For the frame that is being sent, and what was fetched after it.
+    charge: Charge,
+    /// How many bytes were waited for.
+    waited_for: usize,
     /// Whether the client was heard since it was last asked.
     is_answering: bool,
 }
@@ -67,7 +76,7 @@ impl Connection {
                     None => return End::Gone,
                 },
                 message = self.following.next() => match message {
-                    Some(message) => self.tell(message).await,
+                    Some(message) => self.tell_in_budget(message).await,
                     None => return End::Close(close_code::AWAY, "the store is closed".to_owned()),
                 },
                 _ = heartbeat.tick() => self.ask().await,
@@ -83,6 +92,36 @@ impl Connection {
             return Err(End::Gone);
         }
         self.send(Frame::Ping(Default::default())).await
+    }
+
+    /// Tells once there is room for it. What waits for room is fetched again.
+    async fn tell_in_budget(&mut self, message: Result<Message, Error>) -> Result<(), End> {
+        let bytes = bytes_of(&message);
+        if self.charge.grow_to(bytes + self.following.prefetched_bytes()).is_err() {
+            self.following.release();
+        }
+        // What was waited for is all that there can be: then the message goes out in any case.
+        let is_room = self.charge.grow_to(bytes).is_ok() || self.waited_for >= bytes;
+        match message {
+            Ok(message) if !is_room => {
+                self.following.put_back(message);
+                self.charge.shrink_to(0);
+                let mut stopping = self.app.stopping();
+                let budget = self.app.budget().clone();
+                self.charge = tokio::select! {
+                    () = stopped(&mut stopping) => return Ok(()),
+                    charge = budget.take(bytes) => charge,
+                };
+                self.waited_for = bytes;
+                Ok(())
+            }
+            message => {
+                let outcome = self.tell(message).await;
+                self.waited_for = 0;
+                self.charge.shrink_to(self.following.prefetched_bytes());
+                outcome
+            }
+        }
     }
 
     async fn tell(&mut self, message: Result<Message, Error>) -> Result<(), End> {
