@@ -3,6 +3,7 @@
 mod incoming;
 mod outgoing;
 mod reply;
+mod page;
 
 pub(crate) use incoming::parse_object;
 pub use incoming::{
@@ -10,4 +11,5 @@ pub use incoming::{
 };
 pub(crate) use outgoing::write_payload;
 pub use outgoing::{write_commit, write_event, write_event_line, write_source_line, write_text};
+pub use page::{PageCursor, question};
 pub use reply::{Imported, RefusedLine, to_json};

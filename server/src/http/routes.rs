@@ -6,7 +6,6 @@ mod metrics;
 mod append;
 mod batch;
 mod events;
-mod page;
 mod query;
 mod entities;
 mod snapshots;

@@ -1,11 +1,13 @@
 //! The edge of HTTP, spoken byte by byte where clients do not let one.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use allsource_tests::server::Server;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const EVENT: &str = r#"{"event_type":"t","entity_id":"e","payload":{"n":1}}"#;
 
@@ -180,4 +182,48 @@ fn the_version_of_an_entity_without_events_is_zero() {
     assert_eq!(page["entity_version"], 0);
     super::append(&server, "e", &json!(1));
     assert_eq!(server.get("/api/v1/events/query?entity_id=e").success()["entity_version"], 1);
+}
+
+/// Kills the process when a test ends, however it ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn each_request_can_be_logged_with_its_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--log-level", "debug", "--log-format", "json"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command.args(arguments).arg("--data").arg(folder.path().join("store"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+    let _server = Killed(command.spawn().unwrap());
+    let started = Instant::now();
+    let line = |wanted: &dyn Fn(&Value) -> bool| loop {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if let Some(line) = lines.filter(|line| wanted(line)).last() {
+            break line;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no such line in {text}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let address = line(&|line| line["address"].is_string())["address"].as_str().unwrap().to_owned();
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let get = |path: &str| agent.get(format!("http://{address}{path}")).call().unwrap().status().as_u16();
+    assert_eq!(get("/api/v1/entities/nobody/state?as_of=2026-01-01T00:00:00Z"), 404);
+    let refused = line(&|line| line["status"] == 404);
+    assert_eq!((&refused["level"], &refused["method"]), (&json!("DEBUG"), &json!("GET")));
+    assert_eq!(refused["path"], "/api/v1/entities/nobody/state");
+    assert_eq!(refused["problem"], "entity-not-found");
+    assert!(refused["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{refused}");
+    assert_eq!(get("/healthz"), 200);
+    let answered = line(&|line| line["path"] == "/healthz");
+    assert_eq!((&answered["status"], &answered["problem"]), (&json!(200), &Value::Null));
 }

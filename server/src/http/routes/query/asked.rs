@@ -10,15 +10,18 @@ use crate::admission::Caller;
 use crate::http::filter::{self, Conditions};
 use crate::http::params::{Params, invalid};
 use crate::http::positions::{check_end, from_time};
-use crate::http::routes::page::{Cursor, question};
 use crate::problem::Problem;
 use crate::store::{Error, Look, Store};
+use crate::wire::{PageCursor, question};
 
 /// The default and the largest number of events of a page.
 const PAGE_EVENTS: usize = 10_000;
 /// Parameters beside the conditions of the filter.
 const OTHERS: [&str; 9] =
     ["payload_filter", "tenant_id", "from", "from_time", "to", "order", "limit", "offset", "cursor"];
+
+/// Parameters that may differ between the pages of one question.
+const FREE: [&str; 3] = ["cursor", "limit", "offset"];
 
 /// A question, and where its answer goes on.
 pub(super) struct Asked {
@@ -44,14 +47,8 @@ impl Asked {
         let known = [&filter::NAMES[..], &OTHERS].concat();
         let params = Params::with_lists(uri, &known, &filter::LISTS)?;
         let tenant = caller.tenant();
-        let question = question(&params, tenant.as_str());
-        let cursor = match Cursor::among(&params, question)? {
-            Some((cursor, seen)) => {
-                store.check_cursor(seen)?;
-                Some(cursor)
-            }
-            None => None,
-        };
+        let question = question(tenant.as_str(), &params.fingerprint(&FREE));
+        let cursor = cursor(&params, question, store)?;
         let whole = whole(&params, store, Conditions::among(&params)?.filter(tenant)?).await?;
         let asked_to = whole.to.map_or(u64::MAX, Position::value);
         let top = cursor
@@ -106,6 +103,17 @@ impl Asked {
     pub(super) fn keeps(&self, event: &EventRef) -> bool {
         self.payload.as_ref().is_none_or(|conditions| conditions.hold(event))
     }
+}
+
+/// Where the page begins, if it is not the first.
+fn cursor(params: &Params, question: Uuid, store: &Store) -> Result<Option<PageCursor>, Problem> {
+    let Some(text) = params.text("cursor") else { return Ok(None) };
+    if params.text("offset").is_some() {
+        return Err(invalid("offset", "counts from the beginning; leave it out where there is a cursor"));
+    }
+    let (cursor, seen) = PageCursor::parse(text, question).map_err(|problem| invalid("cursor", problem))?;
+    store.check_cursor(seen)?;
+    Ok(Some(cursor))
 }
 
 /// The same query up to a position; up to 0, where no event is, it finds nothing.

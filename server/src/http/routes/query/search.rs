@@ -10,9 +10,8 @@ use tokio::time::Instant;
 
 use super::asked::Asked;
 use crate::http::reply::json;
-use crate::http::routes::page::Cursor;
 use crate::store::{Error, Look, Store};
-use crate::wire::write_event;
+use crate::wire::{PageCursor, write_event};
 
 /// A page ends at so many bytes: a few large events must not fill the memory.
 const PAGE_BYTES: usize = 8 << 20;
@@ -143,7 +142,7 @@ impl Page {
         assert!(self.end != End::Open, "a page is answered once it has ended");
         let next = match self.end {
             End::Full(next) | End::Partial(next) => {
-                Some(Cursor { top: self.asked.top, next, skip: self.skip })
+                Some(PageCursor { top: self.asked.top, next, skip: self.skip })
             }
             End::Complete | End::Open => None,
         };
