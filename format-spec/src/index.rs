@@ -61,7 +61,8 @@ entry! {
 }
 
 entry! {
-    /// An event type or tag of a tenant, and the events that carry it. Its key is the tenant, a zero byte, and the name.
+    /// An event type or tag of a tenant, and the events that carry it. Its key is the tenant, a zero byte, and the
+    /// name.
     Name, ENTRY_BYTES, reserved 4;
     /// Offset of its key in the section of keys.
     key_offset: u64,

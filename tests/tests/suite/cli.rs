@@ -144,14 +144,14 @@ fn snapshots_are_taken_listed_and_printed() {
     let latest = json(&run(&["snapshot", "latest", "user-1", "--output", "json"]).success());
     assert_eq!(latest["state"], json(r#"{"name":"Ada","city":"Ely"}"#));
 
-    let nobody = run(&["snapshot", "latest", "nobody"]);
-    assert!(nobody.code == NOT_FOUND && nobody.err.contains("nobody"), "{nobody:?}");
+    let unknown = run(&["snapshot", "latest", "unknown"]);
+    assert!(unknown.code == NOT_FOUND && unknown.err.contains("unknown"), "{unknown:?}");
     assert_eq!(run(&["snapshot", "create", "user-1", "--tenant", "acme"]).code, NOT_FOUND);
     let others = run(&["snapshot", "list", "--tenant", "acme", "--output", "json"]).success();
     assert_eq!(json(&others)["total"], 0);
 }
 
-/// The longest file in a folder, or in those below it, whose name ends like this.
+/// The longest file at any depth in a folder whose name ends with `ending`.
 fn longest(folder: &Path, end: &str) -> PathBuf {
     let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {

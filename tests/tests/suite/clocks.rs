@@ -1,4 +1,4 @@
-//! A clock that jumps ahead and is put right: times of commit rise, and events happen when the clock says so.
+//! A clock that jumps ahead and is set back: commit times rise, and events happen when the clock says.
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ fn append(engine: &Engine) -> Committed {
     commit.events[1]
 }
 
-/// Every later event was said to have happened in the future, also after a restart, and `as_of` missed them.
+/// Otherwise every later event would lie in the future, even after a restart, and `as_of` would miss it.
 #[test]
-fn events_happen_by_the_clock_although_it_was_ahead_once() {
+fn events_happen_by_the_clock_even_after_it_was_ahead() {
     let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::at(START)));
     let mut engine = open(&disk, &clock);
     assert_eq!(append(&engine).timestamp, Timestamp::from_micros(START));
@@ -46,7 +46,7 @@ fn events_happen_by_the_clock_although_it_was_ahead_once() {
         assert_eq!(committed.timestamp, now, "life {life}");
         assert!(committed.recorded_at > ahead.recorded_at);
         let state = engine.fold(&Entity::new("a").unwrap(), AsOf::Time(now)).unwrap().unwrap();
-        // All but the two events of the time when the clock was ahead.
+        // All but the two events appended while the clock was ahead.
         assert_eq!(state.event_count(), committed.version.value() - 2);
         engine.step(Step::Freeze);
         settle(&engine);
@@ -64,7 +64,7 @@ fn events_happen_by_the_clock_although_it_was_ahead_once() {
     assert_eq!(engine.counters().clock_behind_micros, 0);
 }
 
-/// A clock at the end of time must not leave a store that takes nothing any more.
+/// A clock at the end of time must not leave a store that refuses every later event.
 #[test]
 fn a_clock_at_the_end_of_time_leaves_room_for_later_events() {
     let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::at(i64::MAX)));

@@ -29,17 +29,17 @@ fn no_seed_breaks_a_promise() {
     assert!(acknowledged > 4000 && crashes > 1000, "the simulation appends and crashes");
 }
 
-/// Seeds that failed once, with what they found.
+/// Seeds that once failed, with the mistakes they found.
 #[test]
 fn seeds_that_once_failed_pass() {
     for (seed, actions) in [
-        // A mark was written without its filling, and its file was continued inside a block.
+        // A mark was written without its padding, and its file was continued inside a block.
         (26, 300),
-        // The room for a manifest was a second name of the manifest that counts.
+        // The space reserved for a manifest was a second name of the current manifest.
         (1309, 400),
-        // A file was continued whose name was not durable yet; a manifest then relied on it.
+        // A file was continued before its name was durable, and a manifest then relied on it.
         (5877, 400),
-        // A file was made after one whose name was not durable yet; a crash kept only the later one.
+        // A file was created before the name of the previous one was durable, and a crash kept only the later one.
         (7725, 400),
     ] {
         simulation::run(seed, actions).unwrap();
@@ -47,7 +47,7 @@ fn seeds_that_once_failed_pass() {
 }
 
 #[test]
-fn the_same_seed_runs_the_same() {
+fn equal_seeds_give_equal_runs() {
     for seed in 0..20 {
         assert_eq!(simulation::run(seed, 200), simulation::run(seed, 200));
     }

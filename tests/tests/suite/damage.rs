@@ -1,4 +1,4 @@
-//! Damage of any byte in any file is noticed before data is served.
+//! Damage to any byte in any file is detected before data is served.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn sweep_all(prefix: &str, stride: usize) {
         let swept = sweep(&world, path, stride).unwrap();
         let lost = lose(&world, path, &paths).unwrap();
         println!("{path}: {swept:?}, {lost:?}");
-        // An older manifest is kept and never consulted while there is a newer one.
+        // An older manifest is kept but not read while there is a newer one.
         let is_superseded = prefix == "manifest/" && Some(path) != last.as_ref();
         let least = if is_superseded { 0 } else { swept.mutations / 20 };
         assert!(swept.mutations > 100 && swept.refused >= least, "{path}: {swept:?}");
@@ -61,9 +61,9 @@ pub(crate) fn sealed_store(read_mode: ReadMode) -> World {
     world
 }
 
-/// The whole store, damaged in one place of one sealed file at a time.
+/// Damages one place in one sealed file at a time and reads the whole store.
 #[test]
-fn damage_anywhere_in_a_sealed_file_is_noticed_or_mended() {
+fn damage_anywhere_in_a_sealed_file_is_detected_or_repaired() {
     let (mut indexes, mut segments) = (0, 0);
     for read_mode in [ReadMode::Map, ReadMode::Read] {
         let world = sealed_store(read_mode);
@@ -74,7 +74,7 @@ fn damage_anywhere_in_a_sealed_file_is_noticed_or_mended() {
             println!("{path}: {swept:?}, {lost:?}");
             match path.ends_with(".idx") {
                 true => {
-                    assert_eq!((swept.refused, lost.refused), (0, 0), "an index is made anew: {path}");
+                    assert_eq!((swept.refused, lost.refused), (0, 0), "the index is rebuilt: {path}");
                     indexes += swept.repaired;
                 }
                 false => segments += swept.refused,
@@ -85,16 +85,16 @@ fn damage_anywhere_in_a_sealed_file_is_noticed_or_mended() {
 }
 
 #[test]
-fn every_damaged_byte_of_a_manifest_is_noticed() {
+fn every_damaged_byte_in_a_manifest_is_detected() {
     sweep_all("manifest/", 1);
 }
 
 #[test]
-fn damage_anywhere_in_the_journal_is_noticed() {
+fn damage_anywhere_in_the_journal_is_detected() {
     sweep_all("journal/", 13);
 }
 
-/// The verifier stopped at the first damage and called that all of it.
+/// The verifier must not stop at the first damage and report that as all of it.
 #[test]
 fn the_verifier_names_damage_in_every_file() {
     let world = store();
@@ -120,9 +120,9 @@ fn the_verifier_names_damage_in_every_file() {
     assert!(report.bytes > 100_000, "{report:?}");
 }
 
-/// `verify` once created `LOCK` in every copy that it was to look at.
+/// `verify` must not even create a `LOCK` file.
 #[test]
-fn looking_at_a_store_writes_nothing() {
+fn verifying_a_store_writes_nothing() {
     let world = sealed_store(ReadMode::Map);
     world.disk.trace();
     let report = allsource_engine::inspect::verify_disk(Arc::new(world.disk.clone()), Path::new("store"));

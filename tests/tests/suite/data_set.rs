@@ -1,5 +1,5 @@
-//! A real event log of 262,200 events, imported and killed. It is not part of the product: where it is not
-//! present, the test says so.
+//! Imports a real log of 262,200 events and kills the server. The log is not part of this repository; without it, the
+//! tests say that they are skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use allsource_tests::command::Program;
 use allsource_tests::process::Process;
 use serde_json::{Value, json};
 
-/// Names the file; without it, it is looked for beside the checkout.
+/// The variable with the file's path; without it, the file is expected beside the checkout.
 const VARIABLE: &str = "ALLSOURCE_DATA_SET";
 const BESIDE: &str = "../../shared/data/loan-applications.ndjson.gz";
 const EVENTS: u64 = 262_200;
@@ -45,7 +45,7 @@ fn check(address: &str) {
     );
 }
 
-/// What a server says to a number of questions, all of the answers in one text.
+/// A server's answers to many queries, in one text.
 fn answers(address: &str) -> String {
     let mut all = String::new();
     let types = get(address, "/api/v1/events/query?limit=1000");
@@ -77,11 +77,11 @@ fn answers(address: &str) -> String {
             answer.body_mut().read_to_string().unwrap()
         ));
     }
-    // Two imports of the same lines differ in when they were made, and in which store a cursor belongs to.
+    // Two imports of the same lines differ only in commit times and cursors.
     without(&without(&all, "recorded_at"), "next_cursor")
 }
 
-/// A text without the values of a member that are strings.
+/// A text without the string values of a member.
 fn without(text: &str, member: &str) -> String {
     let mut same = String::with_capacity(text.len());
     for part in text.split(&format!("\"{member}\":\"")) {
@@ -98,7 +98,7 @@ fn the_real_log_gives_the_same_answers_from_memory_from_segments_and_from_merged
     };
     let path = Path::new(env!("CARGO_BIN_EXE_server"));
     let mut said: Vec<(&str, String)> = Vec::new();
-    // All of it in memory; about five generations; many, of which most are merged.
+    // Everything in memory; about five generations; many generations, most of them merged.
     for (name, arguments) in [
         ("memory", ["--seal-bytes", "1000000000"]),
         ("segments", ["--seal-bytes", "30000000"]),
@@ -121,7 +121,7 @@ fn the_real_log_gives_the_same_answers_from_memory_from_segments_and_from_merged
         assert!(report.contains("262,200") || report.contains("262200"), "{report}");
     }
     let (first, rest) = said.split_first().unwrap();
-    assert!(first.1.len() > 500_000, "the questions are answered");
+    assert!(first.1.len() > 500_000, "the queries are answered");
     for (name, answer) in rest {
         let unlike = first.1.lines().zip(answer.lines()).find(|(one, other)| one != other);
         assert!(unlike.is_none() && first.1.len() == answer.len(), "{name}: {unlike:?}");

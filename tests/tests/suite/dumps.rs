@@ -1,4 +1,4 @@
-//! A dump of a damaged store hands out what is readable, and says what is missing.
+//! A dump of a damaged store contains everything readable, and reports what is missing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use allsource_tests::world::{World, entity};
 
 use crate::damage::{sealed_store, store};
 
-/// What a dump gave: events by position, and the ranges that it called missing, with the reasons.
+/// The result of a dump: events by position, and the ranges reported missing, with reasons.
 struct Got {
     events: BTreeMap<u64, String>,
     missing: Vec<(u64, u64, String)>,
@@ -24,7 +24,7 @@ fn dump(disk: &SimDisk) -> Got {
     let dumped = dump_disk(Arc::new(disk.clone()), Path::new("store"), &mut |salvaged| match salvaged {
         Salvaged::Event(event) => {
             let position = event.position().value();
-            assert_eq!(position, due, "what lies between two events is said to be missing");
+            assert_eq!(position, due, "a gap between two events was not reported");
             due += 1;
             events.insert(position, format!("{} {} {:?}", event.id(), event.entity_id(), event.payload()));
         }
@@ -37,7 +37,7 @@ fn dump(disk: &SimDisk) -> Got {
     Got { events, missing, dumped: dumped.unwrap_or_else(|error| panic!("{error}")) }
 }
 
-/// Dumps the store with one file changed; every event that comes out is the one that went in.
+/// Dumps the store with one file changed; every dumped event must be the original.
 fn changed(world: &World, whole: &Got, path: &str, bytes: Option<Vec<u8>>, how: &str) -> Got {
     let fork = world.fork();
     match bytes {
@@ -49,7 +49,7 @@ fn changed(world: &World, whole: &Got, path: &str, bytes: Option<Vec<u8>>, how: 
         assert_eq!(whole.events.get(position), Some(event), "{path}, {how}: position {position}");
     }
     let lost = whole.events.len() - got.events.len();
-    assert!(lost == 0 || !got.dumped.damage.is_empty(), "{path}, {how}: {lost} events lost without a word");
+    assert!(lost == 0 || !got.dumped.damage.is_empty(), "{path}, {how}: {lost} events lost without a report");
     let missing: u64 = got.missing.iter().map(|(first, last, _)| last - first + 1).sum();
     assert_eq!(got.dumped.missing, missing, "{path}, {how}");
     got
@@ -60,7 +60,7 @@ fn stores() -> Vec<World> {
 }
 
 #[test]
-fn a_dump_of_a_sound_store_misses_nothing() {
+fn a_dump_of_an_undamaged_store_misses_nothing() {
     for world in stores() {
         let got = dump(&world.disk);
         assert!(got.events.len() > 10 && got.missing.is_empty() && got.dumped.damage.is_empty());
@@ -68,7 +68,7 @@ fn a_dump_of_a_sound_store_misses_nothing() {
     }
 }
 
-/// Dump ended at the first damage, and printed nothing at all once the newest manifest was empty.
+/// A dump must go on after damage, even when the newest manifest is empty.
 #[test]
 fn a_damaged_manifest_costs_no_event() {
     for world in stores() {
@@ -109,7 +109,7 @@ fn damage_anywhere_costs_only_what_it_touches_and_is_reported() {
                 let mut bytes = original.clone();
                 bytes[offset] ^= 0x10;
                 let got = changed(&world, &whole, path, Some(bytes), &format!("byte {offset}"));
-                // The header of a file decides about the whole of it.
+                // Damage to a file's header affects the whole file.
                 if offset > 4096 || !path.starts_with("journal/") {
                     fewest = fewest.min(got.events.len());
                 }

@@ -39,7 +39,7 @@ fn types(engine: &Engine, query: &Query) -> Vec<String> {
 }
 
 #[test]
-fn what_was_appended_is_there_after_reopening() {
+fn appended_events_are_there_after_reopening() {
     let (folder, engine) = store();
     for n in 0..100 {
         let commit = engine
@@ -82,7 +82,7 @@ fn expected_versions_are_checked_and_a_refused_batch_leaves_no_trace() {
     assert_eq!(commit.events.iter().map(|e| e.position.value()).collect::<Vec<_>>(), [2, 3]);
 }
 
-/// Whose first event was there already was refused, though the second event expected nothing.
+/// The expectation of a repeated first event must not apply to a second event that expects nothing.
 #[test]
 pub(crate) fn an_expectation_is_of_one_event_and_not_of_those_behind_it() {
     let (_folder, engine) = store();
@@ -251,12 +251,12 @@ fn a_second_opener_and_a_foreign_folder_are_refused() {
     assert!(matches!(Engine::open(folder.path()), Err(OpenError::InUse(_))));
     let other = tempfile::tempdir().unwrap();
     std::fs::write(other.path().join("photo.jpg"), b"x").unwrap();
-    let Err(error) = Engine::open(other.path()) else { panic!("opened over somebody's photo") };
+    let Err(error) = Engine::open(other.path()) else { panic!("opened over a user's photo") };
     assert!(error.to_string().contains("photo.jpg"), "{error}");
 }
 
 #[test]
-fn what_is_too_large_or_empty_is_refused() {
+fn empty_batches_and_oversized_events_are_refused() {
     let (_folder, engine) = store();
     assert_eq!(engine.append(Batch::to(&entity("a"))).wait(), Err(AppendError::Empty));
     let large = event("t", &format!("\"{}\"", "x".repeat(300 << 10)));
@@ -266,7 +266,7 @@ fn what_is_too_large_or_empty_is_refused() {
     ));
 }
 
-/// Rounds were gathered up to 4 MiB whatever the length of a journal file: one that fits no file ended the thread.
+/// A round larger than a journal file would end the committer.
 #[test]
 fn rounds_fit_into_the_smallest_journal_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -280,7 +280,7 @@ fn rounds_fit_into_the_smallest_journal_files() {
     assert_eq!(Engine::open_with(folder.path(), small).unwrap().stats(None).unwrap().events, 64);
 }
 
-/// A disk whose writes panic once it is told so: a bug, as far as the engine can tell.
+/// A disk whose writes panic on demand, as a bug in the engine would.
 struct PanickingDisk {
     inner: LocalDisk,
     panics: Arc<AtomicBool>,
@@ -344,7 +344,7 @@ impl DiskFile for PanickingFile {
         self.inner.read_at(buffer, offset)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        assert!(!self.panics.load(Ordering::Relaxed), "a planted panic, to see what becomes of the store");
+        assert!(!self.panics.load(Ordering::Relaxed), "a planted panic, to see how the store copes");
         self.inner.write_at(bytes, offset)
     }
     fn sync(&self) -> io::Result<()> {
@@ -358,9 +358,9 @@ impl DiskFile for PanickingFile {
     }
 }
 
-/// A thread that panicked left its store looking healthy, its callers waiting for ever, and `close` too.
+/// A thread's panic must not leave the store looking healthy, or callers and `close` waiting forever.
 #[test]
-fn a_panic_inside_ends_appends_but_neither_reads_nor_the_close() {
+fn a_panic_inside_ends_appends_but_not_reads_or_close() {
     let folder = tempfile::tempdir().unwrap();
     let panics = Arc::new(AtomicBool::new(false));
     let disk = PanickingDisk { inner: LocalDisk::new(folder.path()), panics: Arc::clone(&panics) };
@@ -374,7 +374,7 @@ fn a_panic_inside_ends_appends_but_neither_reads_nor_the_close() {
         let error = append.wait().unwrap_err();
         assert!(matches!(error, AppendError::Unknown(_) | AppendError::Fenced(_)), "{error}");
     }
-    // Callers may hear of it while the thread is still being unwound.
+    // Callers may be answered while the thread is still unwinding.
     let began = SystemClock::default();
     while !matches!(engine.health(), Health::Fenced(_)) {
         assert!(began.monotonic() < Duration::from_secs(10), "{:?}", engine.health());
@@ -389,9 +389,9 @@ fn a_panic_inside_ends_appends_but_neither_reads_nor_the_close() {
     assert!(Engine::open_with(folder.path(), options()).unwrap().stats(None).unwrap().events >= 1);
 }
 
-/// A new journal file needs a new manifest: when that found no room, the store was fenced for good.
+/// A new journal file needs a new manifest; lack of room for that must not fence the store for good.
 #[test]
-fn a_full_disk_refuses_appends_keeps_reading_and_takes_them_again_by_itself() {
+fn a_full_disk_refuses_appends_serves_reads_and_recovers_by_itself() {
     let disk = SimDisk::new(1);
     let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
     let small = Options { journal_file_bytes: 64 << 10, ..options() };
@@ -411,10 +411,10 @@ fn a_full_disk_refuses_appends_keeps_reading_and_takes_them_again_by_itself() {
         std::thread::sleep(Duration::from_millis(50));
         append().is_ok()
     });
-    assert!(taken, "appends go on once there is room");
+    assert!(taken, "appends resume once there is room");
 }
 
-/// Such an event was written and then ended the thread that indexed it, at every start again.
+/// Such an event must not end the thread that indexes it, at every start again.
 #[test]
 fn a_tag_given_twice_finds_its_event_once() {
     let (folder, engine) = store();

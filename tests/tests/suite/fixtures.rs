@@ -10,7 +10,7 @@ use allsource_engine::{Batch, OpenError, inspect};
 use allsource_tests::fixture::{check, make, open, settle};
 
 #[test]
-fn a_store_as_it_was_left_opens_and_goes_on() {
+fn a_store_written_by_this_release_opens_and_takes_appends() {
     let disk = make().unwrap();
     let report = inspect::verify_disk(Arc::new(disk.clone()), Path::new("store")).unwrap();
     assert!(report.damage.is_empty() && report.events == 31, "{report:?}");
@@ -25,7 +25,7 @@ fn a_store_as_it_was_left_opens_and_goes_on() {
     assert_eq!(append.wait().unwrap().events[0].position.value(), 32);
 }
 
-/// The newest manifest with another read version, its checksum made right again.
+/// The newest manifest with another read version and a correct checksum.
 fn with_read_version(disk: &SimDisk, version: u8) {
     let is_manifest = |path: &String| path.starts_with("manifest/") && !path.ends_with(".tmp");
     let newest = disk.paths().into_iter().filter(is_manifest).max().unwrap();
@@ -49,6 +49,6 @@ fn a_store_of_an_earlier_build_or_a_newer_release_is_refused_by_name_and_left_al
         };
         assert!(is_kind && refusal.to_string().contains(words), "{refusal}");
         let after: Vec<_> = disk.paths().iter().map(|path| disk.contents(path)).collect();
-        assert!(before == after, "a store that is refused is not touched");
+        assert!(before == after, "a refused store is left unchanged");
     }
 }

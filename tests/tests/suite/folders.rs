@@ -1,4 +1,4 @@
-//! The store's folder as users treat it: copied, moved, removed, with strangers inside, and within limits.
+//! The store's folder as users treat it: copied, moved, removed, mixed with other files, and under limits.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +17,7 @@ fn small() -> Options {
     Options { journal_file_bytes: 64 << 10, partitions: 2, ..Options::default() }
 }
 
-/// A copy that came without `LOCK`, which nobody needs to copy, once had one after it was looked at.
+/// A copy need not include `LOCK`, and verifying it must not create one.
 #[test]
 fn a_copy_without_a_lock_is_verified_and_stays_without() {
     let folder = tempfile::tempdir().unwrap();
@@ -31,21 +31,21 @@ fn a_copy_without_a_lock_is_verified_and_stays_without() {
     assert!(!lock.exists());
 }
 
-/// The signal that comes with a write beyond the limit once killed the server without a word.
+/// The signal sent for a write beyond the limit must not kill the server silently.
 #[test]
-fn a_limit_on_the_size_of_files_is_an_error_and_not_the_end() {
+fn exceeding_a_file_size_limit_is_an_error_not_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_server"));
     let script = format!("ulimit -f 64; exec {} serve --listen 127.0.0.1:0 --data store", program.display());
     let output = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code().is_some_and(|code| code != 0), "{:?} {told}", output.status);
-    assert!(told.contains("File too large"), "{told}");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code().is_some_and(|code| code != 0), "{:?} {errors}", output.status);
+    assert!(errors.contains("File too large"), "{errors}");
 }
 
-/// Tools that copy, sync or index folders leave out what is empty and add what is theirs.
+/// Tools that copy, sync or index folders skip empty folders and add their own files.
 #[test]
-fn a_copy_opens_without_its_empty_folders_and_with_strangers_in_the_others() {
+fn a_copy_opens_without_its_empty_folders_and_with_foreign_files_in_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::open_with(folder.path(), small()).unwrap();
     append(&engine, "a");
@@ -90,7 +90,7 @@ fn a_copy_opens_without_its_empty_folders_and_with_strangers_in_the_others() {
     }
     let named =
         std::fs::read_dir(folder.path().join("manifest")).unwrap().map(|entry| entry.unwrap().file_name());
-    assert_eq!(named.filter(|name| name.len() == 20).count(), 2, "the newest manifest and the one before it");
+    assert_eq!(named.filter(|name| name.len() == 20).count(), 2, "the two newest manifests are kept");
 }
 
 fn wait_until(engine: &Engine, is_so: impl Fn(&Health) -> bool) -> Health {
@@ -105,7 +105,7 @@ fn wait_until(engine: &Engine, is_so: impl Fn(&Health) -> bool) -> Health {
     }
 }
 
-/// The next rotation once failed with "not found", which was reported as "the disk is full".
+/// The next rotation must not fail with "not found", or report that as "the disk is full".
 #[test]
 fn a_folder_that_is_moved_under_a_store_is_reported_and_the_store_goes_on() {
     let above = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn a_folder_that_is_moved_under_a_store_is_reported_and_the_store_goes_on() {
     append(&engine, "a");
     std::fs::rename(&old, &new).unwrap();
     wait_until(&engine, |health| *health == Health::Moved);
-    // Through several journal files, and into sealed ones.
+    // Enough for several journal files, and some sealed ones.
     (0..60).for_each(|_| append(&engine, "a"));
     engine.seal().unwrap();
     engine.close();
@@ -122,7 +122,7 @@ fn a_folder_that_is_moved_under_a_store_is_reported_and_the_store_goes_on() {
     assert!(!old.exists());
 }
 
-/// Appends were once acknowledged into the removed folder until the journal file was full.
+/// Appends must not be acknowledged into a removed folder until the journal file is full.
 #[test]
 fn a_folder_that_is_removed_under_a_store_is_reported_and_nothing_more_is_acknowledged() {
     let above = tempfile::tempdir().unwrap();

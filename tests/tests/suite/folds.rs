@@ -1,4 +1,4 @@
-//! States: complete, whatever shares a hash with their entity, and never taken from a snapshot that cannot be right.
+//! States are complete even if another entity shares the hash, and never taken from an impossible snapshot.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use allsource_engine::{AsOf, Batch, Engine, FoldError, Options, Position, Query,
 use allsource_format::partition::key_hash;
 use allsource_tests::fixture::settle;
 
-/// Two ids whose keys in the tenant `default` have one hash: halves of a block that is multiplied are swapped.
+/// Two ids whose keys in the tenant `default` share a hash: they swap the halves of a block that the hash multiplies.
 const TWINS: [&str; 2] = ["victim00谚dpaķO!E+A[4K", "victim00㵌fuxďD$S)DB4s"];
-/// When the clock of the tests starts.
+/// The start of the tests' clock.
 const START: i64 = 1_700_000_000_000_000;
 
 fn open(disk: &SimDisk, seed: u64) -> Engine {
@@ -37,15 +37,15 @@ fn seal(engine: &Engine) {
     while engine.step(Step::Seal) {}
 }
 
-/// Checks the states of an entity with so many events as of every moment.
+/// Checks the states of an entity with `count` events as of every moment.
 fn check_states(engine: &Engine, entity: &Entity, count: u64) {
     let events: Vec<_> = engine.read(&Query::entity(entity)).unwrap().map(|event| event.unwrap()).collect();
     assert_eq!(events.len() as u64, count);
     let check = |as_of: AsOf, expected: u64| {
         let state = engine.fold(entity, as_of).unwrap().unwrap();
-        let told = (state.version().value(), state.event_count(), state.member("n"));
+        let found = (state.version().value(), state.event_count(), state.member("n"));
         assert_eq!(
-            told,
+            found,
             (expected, expected, Some(expected.to_string().as_str())),
             "{entity} as of {as_of:?}"
         );
@@ -66,7 +66,7 @@ fn check_states(engine: &Engine, entity: &Entity, count: u64) {
     check(AsOf::Version(Version::new(count + 9).unwrap()), count);
 }
 
-/// Events after a snapshot were left out when another entity had the same hash, and the wrong state was kept.
+/// No event after a snapshot may be left out because another entity has the same hash.
 #[test]
 pub(crate) fn states_of_entities_that_share_a_hash_are_complete() {
     let [one, other] = TWINS.map(|id| Entity::new(id).unwrap());
@@ -74,7 +74,7 @@ pub(crate) fn states_of_entities_that_share_a_hash_are_complete() {
     assert_eq!(hash_of(&one), hash_of(&other));
     let disk = SimDisk::new(1);
     let engine = open(&disk, 1);
-    // The first has stretches that begin far below and far above those of the other.
+    // Some stretches of the first begin far below those of the other, and some far above.
     (1..=150).for_each(|number| append(&engine, &one, numbered(number)));
     (1..=5).for_each(|number| append(&engine, &other, numbered(number)));
     engine.snapshot(&other).unwrap();
@@ -102,7 +102,7 @@ pub(crate) fn states_of_entities_that_share_a_hash_are_complete() {
     check_states(&engine, &other, 49);
 }
 
-/// Changes a file of snapshots that has one checked block, and makes its checksums fit again.
+/// Changes a snapshots file of one block and recomputes its checksums.
 fn change_snapshots(disk: &SimDisk, change: impl FnOnce(&mut [u8])) {
     let path = disk.paths().into_iter().find(|path| path.ends_with(".snp")).unwrap();
     let mut bytes = disk.contents(&path).unwrap();
@@ -116,7 +116,7 @@ fn change_snapshots(disk: &SimDisk, change: impl FnOnce(&mut [u8])) {
     disk.damage(&path, bytes);
 }
 
-/// A store of one entity with five events, of which a snapshot holds three.
+/// A store of one entity with five events and a snapshot of the first three.
 fn with_snapshot(disk: &SimDisk) -> (Engine, Entity) {
     let (engine, entity) = (open(disk, 1), Entity::new("a").unwrap());
     (1..=3).for_each(|number| append(&engine, &entity, numbered(number)));
@@ -155,7 +155,7 @@ fn a_state_of_an_earlier_fold_is_ignored() {
     assert_eq!(engine.fold(&entity, AsOf::Now).unwrap().unwrap().event_count(), 5);
 }
 
-/// A snapshot of a version that the log does not have is not a state of this log.
+/// A snapshot at a version the log does not have is not a state of this log.
 #[test]
 fn a_history_that_ends_below_its_snapshot_is_an_error_and_is_not_kept() {
     let disk = SimDisk::new(1);
@@ -175,7 +175,7 @@ fn state_at(engine: &Engine, entity: &Entity, as_of: AsOf) -> State {
     engine.fold(entity, as_of).unwrap().unwrap()
 }
 
-/// One misdated event keeps later snapshots from answering as of a time; the answer is right all the same.
+/// One misdated event keeps later snapshots from answering as of a time, but the answer must be right.
 #[test]
 fn a_misdated_event_does_not_change_states_as_of_a_time() {
     let disk = SimDisk::new(1);

@@ -1,4 +1,4 @@
-//! The test suite: everything that needs more than one room of the house.
+//! The test suite: everything that needs more than one module.
 
 mod engine;
 mod sealed;

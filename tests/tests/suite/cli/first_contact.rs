@@ -1,5 +1,5 @@
-//! What a user meets first: a server that is not there, an address that is nearly right, and the lines that the README
-//! and the server itself tell them to type.
+//! A new user's first hour: no server, an address that is nearly right, and the commands that the README and the server
+//! suggest.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_server"))
 }
 
-/// An address at which nothing listens.
+/// An address where nothing listens.
 fn nowhere() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
@@ -51,11 +51,11 @@ fn an_address_without_a_scheme_is_understood_and_others_are_explained() {
     let mut proxied = running.program.command(&["stats"]);
     let proxied =
         proxied.env("HTTP_PROXY", format!("http://{}", nowhere())).env("ALL_PROXY", "nonsense").output();
-    assert!(proxied.unwrap().status.success(), "no proxy stands between a machine and itself");
+    assert!(proxied.unwrap().status.success(), "loopback addresses are reached without a proxy");
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_named_when_it_does_not_work() {
+fn a_broken_proxy_from_the_environment_is_named() {
     let program = Program::new(program(), "store.invalid:8080");
     let mut command = program.command(&["stats"]);
     let output = command.env("HTTP_PROXY", format!("http://{}", nowhere())).output().unwrap();
@@ -64,7 +64,7 @@ fn a_proxy_of_the_environment_is_named_when_it_does_not_work() {
 }
 
 #[test]
-fn a_tail_that_was_there_once_waits_for_its_server() {
+fn a_tail_that_was_connected_waits_for_its_server() {
     let running = start();
     running.program.run(&["append", "a", "t", "1"]).success();
     let mut command = running.program.command(&["tail", "--from", "beginning", "--output", "ndjson"]);
@@ -86,7 +86,7 @@ fn a_tail_that_was_there_once_waits_for_its_server() {
     assert!(said().contains("the stream broke off; asking again"), "{}", said());
 }
 
-/// The lines of a text that run a command of the program, without what comments on them.
+/// The commands of the program that a text shows, without their comments.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let command = |line: &str| {
         let line = line.split(" #").next()?.trim();
@@ -97,7 +97,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_of_the_readme_works_as_it_is_printed() {
+fn every_command_in_the_readme_works_as_printed() {
     let running = start();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = std::fs::read_to_string(readme).unwrap();

@@ -1,4 +1,4 @@
-//! Options that commands share, what they print, and the codes they end with.
+//! The options that commands share, their output, and their exit codes.
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ fn a_tenant_is_named_by_an_option_or_the_environment_on_every_command() {
 }
 
 #[test]
-fn an_append_is_made_once_under_a_key_and_errors_are_json_on_request() {
+fn an_append_happens_once_under_a_key_and_errors_are_json_on_request() {
     let running = start();
     let append =
         |payload: &str, more: &[&str]| running.program.run(&[&["append", "a", "t", payload], more].concat());
@@ -78,7 +78,7 @@ fn an_append_is_made_once_under_a_key_and_errors_are_json_on_request() {
     assert_eq!(running.program.run(&["append", "_a", "t"]).code, REFUSED);
 }
 
-/// The same conditions on the way to a query and to a stream.
+/// Queries and streams take the same conditions.
 #[test]
 fn conditions_can_be_repeated_and_joined_in_read_and_tail() {
     let running = start();
@@ -125,7 +125,7 @@ fn a_read_can_be_ordered_filtered_continued_and_shown_whole() {
         running.program.run(&["append", "a", "t", n, "--timestamp", "3d"]).success();
     }
     let read = |more: &[&str]| running.program.run(&[&["read", "a"], more].concat());
-    assert!(read(&[]).success().contains(&"x".repeat(300)), "nothing is cut in a pipe");
+    assert!(read(&[]).success().contains(&"x".repeat(300)), "piped output is not truncated");
     let newest = read(&["--newest-first", "--limit", "1", "--output", "ndjson"]);
     let cursor = newest.err.split("--cursor ").nth(1).unwrap().trim().to_owned();
     assert_eq!(json(&newest.success())["payload"], 3);

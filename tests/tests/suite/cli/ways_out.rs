@@ -1,4 +1,4 @@
-//! A dump imports without loss, and an import that meets a broken file loses nothing that can be read.
+//! A dump imports without loss, and importing a broken file loses nothing that can be read.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -48,11 +48,11 @@ fn a_dump_gives_back_every_byte_of_the_largest_and_oddest_events() {
     assert_eq!((&again["replayed"], &again["refused"]), (&7.into(), &0.into()));
     let copy = other.folder.path().join("store");
     other.process.stop();
-    assert!(offline.run(&["dump", copy.to_str().unwrap()]).success() == dump, "the copy is another");
+    assert!(offline.run(&["dump", copy.to_str().unwrap()]).success() == dump, "the copy differs");
 }
 
 #[test]
-fn what_new_events_may_not_be_is_reported_with_its_line_and_counted() {
+fn lines_the_rules_refuse_are_reported_by_number_and_counted() {
     let running = start();
     let lines = [
         r#"{"entity_id":"a","event_type":"t","payload":1}"#,
@@ -74,7 +74,7 @@ fn what_new_events_may_not_be_is_reported_with_its_line_and_counted() {
 }
 
 #[test]
-fn a_gzip_file_that_is_cut_off_is_imported_up_to_the_cut_and_whole_later() {
+fn a_truncated_gzip_file_is_imported_up_to_the_cut_and_completed_later() {
     let running = start();
     let event =
         |n: u32| format!("{{\"event_type\":\"t\",\"entity_id\":\"e-{n}\",\"payload\":{}}}\n", n * 7919);
@@ -100,7 +100,7 @@ fn a_gzip_file_that_is_cut_off_is_imported_up_to_the_cut_and_whole_later() {
 }
 
 #[test]
-fn a_line_that_is_new_at_the_top_of_a_renamed_file_is_all_that_is_appended() {
+fn a_new_first_line_in_a_renamed_file_is_the_only_one_appended() {
     let running = start();
     let event = |n: u32| format!("{{\"event_type\":\"t\",\"entity_id\":\"e\",\"payload\":{n}}}\n");
     let import = |name: &str, text: &str, more: &[&str]| {
@@ -111,7 +111,7 @@ fn a_line_that_is_new_at_the_top_of_a_renamed_file_is_all_that_is_appended() {
         (summary["appended"].as_u64().unwrap(), summary["replayed"].as_u64().unwrap())
     };
     let text: String = [1, 2, 2, 3].map(event).concat();
-    assert_eq!(import("a.ndjson", &text, &[]), (4, 0), "equal lines of a file are events of their own");
+    assert_eq!(import("a.ndjson", &text, &[]), (4, 0), "equal lines in a file are separate events");
     assert_eq!(import("a.ndjson", &text, &[]), (0, 4));
     assert_eq!(import("b.ndjson", &(event(0) + &text + &event(2)), &[]), (2, 4));
     assert_eq!(import("b.ndjson", &text, &["--again"]), (4, 0));
@@ -119,7 +119,7 @@ fn a_line_that_is_new_at_the_top_of_a_renamed_file_is_all_that_is_appended() {
 }
 
 #[test]
-fn a_strangers_file_is_named_instead_of_refused_line_by_line() {
+fn a_file_of_another_format_is_recognised_instead_of_refused_line_by_line() {
     let running = start();
     let rows: String = (0..20_000).map(|n| format!("order-{n},placed,{n}\n")).collect();
     let file = running.folder.path().join("orders.csv");
