@@ -15,7 +15,7 @@ pub use check::check;
 pub const PLACES: u32 = 1;
 /// Section of timestamps, an i64 for each ordinal.
 pub const TIMES: u32 = 2;
-/// Section of stretches, one [`Stretch`] each, by hash, key and version.
+/// Section of stretches, one [`Stretch`] each, by hash, version and offset.
 pub const ENTITIES: u32 = 3;
 /// Fanout of [`ENTITIES`].
 pub const ENTITY_FANOUT: u32 = 4;

@@ -69,7 +69,13 @@ fn check_states(engine: &Engine, entity: &Entity, count: u64) {
 /// No event after a snapshot may be left out because another entity has the same hash.
 #[test]
 pub(crate) fn states_of_entities_that_share_a_hash_are_complete() {
+    // Which of them lies first in a file decides where a search that trusts the hash goes wrong.
     let [one, other] = TWINS.map(|id| Entity::new(id).unwrap());
+    check_twins(one.clone(), other.clone());
+    check_twins(other, one);
+}
+
+fn check_twins(one: Entity, other: Entity) {
     let hash_of = |entity: &Entity| key_hash(format!("default\0{}", entity.id()).as_bytes());
     assert_eq!(hash_of(&one), hash_of(&other));
     let disk = SimDisk::new(1);
