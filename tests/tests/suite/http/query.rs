@@ -1,5 +1,10 @@
 //! Finding events.
 
+use std::sync::Arc;
+
+use allsource_engine::platform::SystemClock;
+use allsource_engine::platform::sim::{SimDisk, SimEntropy};
+use allsource_engine::{Engine, Options, ReadMode};
 use allsource_tests::server::Server;
 use serde_json::{Value, json};
 
@@ -198,7 +203,12 @@ fn conditions_that_no_event_can_meet_are_refused_by_name() {
 fn pages_joined_are_one_read_even_while_events_arrive() {
     let server = Server::start();
     fill(&server);
+    server.engine.seal().unwrap();
     for query in [
+        "entity_id=e-2",
+        "entity_id=e-2&order=desc",
+        "entity_id=e-2&from_version=3&to_version=40&order=desc",
+        "entity_id=e-2&tag=four&event_type=order.paid",
         "order=asc",
         "order=desc",
         "event_type_prefix=order.",
@@ -280,4 +290,38 @@ fn the_version_beside_a_page_is_that_of_its_newest_event() {
             assert_eq!(page["entity_version"], page["events"][0]["version"]);
         }
     });
+}
+
+/// Every page of a long history was found by reading the history from its beginning.
+#[test]
+fn a_late_page_of_a_history_costs_no_more_than_an_early_one() {
+    let disk = SimDisk::new(1);
+    let options = Options {
+        read_mode: ReadMode::Read,
+        scrub_bytes_per_second: 0,
+        snapshot_events: 0,
+        ..Options::default()
+    };
+    let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SimEntropy::seeded(1)));
+    let engine = Engine::open_on(Arc::new(disk.clone()), clock, entropy, options).unwrap();
+    let server = Server::start_over(engine);
+    let payload = json!("x".repeat(6000));
+    let line = |_| json!({"event_type": "t", "entity_id": "long", "payload": payload}).to_string();
+    let lines = (0..3_000).map(line).collect::<Vec<_>>().join("\n");
+    server
+        .send("POST", "/api/v1/events/batch", &[("content-type", "application/x-ndjson")], &lines)
+        .success();
+    server.engine.seal().unwrap();
+    for order in ["asc", "desc"] {
+        let (mut costs, mut cursor) = (Vec::new(), String::new());
+        for _ in 0..30 {
+            let before = disk.ops();
+            let page = ask(&server, &format!("entity_id=long&limit=100&order={order}{cursor}"));
+            costs.push(disk.ops() - before);
+            assert_eq!(page["count"], 100);
+            cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}")).unwrap_or_default();
+        }
+        let (early, late) = (costs[2], costs[28]);
+        assert!(late <= early * 2, "{order}: {costs:?}");
+    }
 }

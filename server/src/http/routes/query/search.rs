@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use allsource_engine::event::EventRef;
-use allsource_engine::{Found, Order, Position, Version};
+use allsource_engine::event::{EventRef, Filter, TenantId};
+use allsource_engine::{Found, Order, Position, Query, Version};
 use axum::response::Response;
 use tokio::time::Instant;
 
@@ -81,7 +81,7 @@ impl Page {
     /// Searches for a while.
     fn search(&mut self, look: &Look<'_>) -> Result<(), Error> {
         let (started, worked) = (Instant::now(), self.worked);
-        let mut events = look.read(&self.asked.query)?;
+        let mut events = look.read(&self.from_version_on(look)?)?;
         let mut looks = STEP;
         while self.end == End::Open {
             let before = looks;
@@ -104,6 +104,38 @@ impl Page {
             }
         }
         Ok(())
+    }
+
+    /// What is left to be asked. Where the history of an entity goes on, the version leads there at once; a position
+    /// leads only to the generation, whose part of the history would be read from its beginning for each page.
+    fn from_version_on(&self, look: &Look<'_>) -> Result<Query, Error> {
+        let mut query = self.asked.query.clone();
+        let at = match query.order {
+            Order::Ascending => query.from,
+            Order::Descending => query.to.filter(|to| to.value() != self.asked.top),
+        };
+        let filter = &query.filter;
+        let (Some(at), Some(entity)) = (at, filter.entity_id.as_ref()) else { return Ok(query) };
+        // Versions bind the search to the entity's list; where a type or a tag is asked for, that may be shorter.
+        let plain =
+            Filter { types: Vec::new(), type_prefixes: Vec::new(), tags: Vec::new(), ..filter.clone() };
+        if plain != *filter {
+            return Ok(query);
+        }
+        let one = Query { from: Some(at), to: Some(at), ..Query::all() };
+        let Some(event) = look.read(&one)?.next().transpose()? else { return Ok(query) };
+        let tenant = filter.tenant.as_ref().map(TenantId::as_str);
+        if (tenant, event.entity_id()) != (Some(event.tenant()), entity.as_str()) {
+            return Ok(query);
+        }
+        let version = Some(event.version());
+        match query.order {
+            Order::Ascending => query.filter.from_version = version.max(query.filter.from_version),
+            Order::Descending => {
+                query.filter.to_version = version.min(query.filter.to_version.or(version));
+            }
+        }
+        Ok(query)
     }
 
     /// Takes the next event that the engine found.
