@@ -1,4 +1,4 @@
-//! The server as its clients see it.
+//! The server as HTTP clients see it.
 
 mod append;
 mod batch;

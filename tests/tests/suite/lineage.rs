@@ -1,4 +1,4 @@
-//! Which history a store holds: what cursors and snapshots of another one are worth.
+//! Which history a store holds, and what cursors and snapshots of another history are worth.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
 use allsource_engine::{AsOf, Batch, Cursor, CursorError, Durability, Engine, Message, Options, Start, Step};
 use allsource_tests::fixture::settle;
 
-/// Opens a store; the seed decides the incarnation.
+/// Opens a store; the seed determines the incarnation.
 fn open(disk: &SimDisk, seed: u64, durability: Durability) -> Engine {
     let options = Options { partitions: 2, journal_file_bytes: 64 << 10, durability, ..Options::default() };
     let clock = Arc::new(SimClock::at(1_800_000_000_000_000));
@@ -34,7 +34,7 @@ fn close(engine: Engine, disk: &SimDisk) {
     disk.kill();
 }
 
-/// Where a subscriber stands that has read everything.
+/// The cursor of a subscriber that has read everything.
 fn cursor_at_end(engine: &Engine) -> Cursor {
     let mut live = engine.subscribe(Start::Beginning, Filter::all()).unwrap();
     while !matches!(live.try_next().unwrap().unwrap(), Message::CaughtUp(_)) {}
@@ -52,10 +52,10 @@ fn resume(engine: &Engine, cursor: Cursor) -> Result<Vec<u64>, CursorError> {
     Ok(positions)
 }
 
-/// A cursor at 20 was taken by a store that an older copy had put back to 12 and that had grown to 30 since: the
-/// client never saw what had become of positions 13 to 20.
+/// A store restored to position 12 that has grown to 30 must not accept a cursor at 20: its client would never see what
+/// positions 13 to 20 now hold.
 #[test]
-fn a_cursor_does_not_outlive_a_restore_that_took_back_what_it_has_seen() {
+fn a_cursor_does_not_outlive_a_restore_to_before_its_position() {
     let disk = SimDisk::new(1);
     let engine = open(&disk, 1, Durability::Sync);
     append(&engine, 10, "a");
@@ -84,7 +84,7 @@ fn a_cursor_does_not_outlive_a_restore_that_took_back_what_it_has_seen() {
 }
 
 #[test]
-fn a_store_that_only_moved_keeps_the_cursors_of_its_clients() {
+fn a_store_that_only_moved_accepts_its_clients_cursors() {
     let disk = SimDisk::new(1);
     let mut cursors = Vec::new();
     for seed in 1..=5 {
@@ -103,7 +103,7 @@ fn a_store_that_only_moved_keeps_the_cursors_of_its_clients() {
     }
     let moved = disk.fork();
     let engine = open(&moved, 9, Durability::Sync);
-    assert_eq!(engine.lineage().len(), 6, "five that wrote, and this one");
+    assert_eq!(engine.lineage().len(), 6, "five incarnations that wrote, and this one");
     for cursor in cursors {
         assert_eq!(resume(&engine, cursor).unwrap(), (cursor.position + 1..=15).collect::<Vec<_>>());
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
@@ -111,7 +111,7 @@ fn a_store_that_only_moved_keeps_the_cursors_of_its_clients() {
 }
 
 #[test]
-fn what_a_crash_took_back_under_weak_durability_is_not_taken_for_what_came_after() {
+fn events_a_crash_took_back_are_told_apart_from_later_ones() {
     let disk = SimDisk::new(1);
     let engine = open(&disk, 1, Durability::None);
     append(&engine, 5, "a");
@@ -121,10 +121,10 @@ fn what_a_crash_took_back_under_weak_durability_is_not_taken_for_what_came_after
     let engine = open(&disk, 2, Durability::None);
     append(&engine, 9, "b");
     assert_eq!(resume(&engine, lost), Err(CursorError::OtherHistory { position: 5, common: None }));
-    assert_eq!(engine.lineage().len(), 1, "the first wrote nothing that is still there");
+    assert_eq!(engine.lineage().len(), 1, "nothing the first one wrote is left");
 }
 
-/// Of each copy, the events after the fifth are another history.
+/// Two copies with different histories after the fifth event.
 fn parted() -> (SimDisk, SimDisk) {
     let one = SimDisk::new(1);
     let engine = open(&one, 1, Durability::Sync);
@@ -140,9 +140,9 @@ fn parted() -> (SimDisk, SimDisk) {
     (one, other)
 }
 
-/// The state mixed members of both histories.
+/// Otherwise the state would mix members of both histories.
 #[test]
-fn a_snapshot_of_a_history_that_is_not_the_stores_is_not_believed() {
+fn a_snapshot_of_another_history_is_not_used() {
     let (one, other) = parted();
     for path in one.paths().iter().filter(|path| path.starts_with("snapshots/")) {
         one.lose(path);

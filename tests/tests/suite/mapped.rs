@@ -1,4 +1,4 @@
-//! Mapped files that are damaged under a running server: it says what it cannot read, and serves the rest.
+//! Mapped files damaged under a running server: it reports what it cannot read and serves the rest.
 
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ fn entity_in(partition: u32) -> String {
     inside.next().unwrap()
 }
 
-/// The entity whose events lie first in the file of segments.
+/// The entity whose events come first in the segments file.
 fn first_entity() -> String {
     let named = (0..ENTITIES).map(|number| format!("e-{number}"));
     named.filter(|id| Entity::new(id.as_str()).unwrap().partition(PARTITIONS) == 0).min().unwrap()
@@ -58,12 +58,12 @@ fn events_of(server: &Server, entity: &str) -> u16 {
 #[test]
 fn a_segment_cut_short_under_the_server_is_named_and_the_rest_is_served() {
     let server = server();
-    // All pages are mapped and were looked at.
+    // Maps and reads every page.
     assert_eq!(
         server.get("/api/v1/events/query?limit=1000").success()["events"].as_array().unwrap().len(),
         400
     );
-    // Segments lie in the order of partitions, and entities in that of their names: the last are cut off.
+    // Segments are ordered by partition and entities by name, so the last ones are cut off.
     let segments = files(&server, "segments", ".seg").remove(0);
     let length = segments.metadata().unwrap().len();
     OpenOptions::new().write(true).open(&segments).unwrap().set_len(length / 2).unwrap();
@@ -85,7 +85,7 @@ fn a_segment_cut_short_under_the_server_is_named_and_the_rest_is_served() {
 }
 
 #[test]
-fn one_page_that_faults_takes_no_other_block_of_its_file_along() {
+fn a_page_that_faults_costs_no_other_block_of_its_file() {
     let server = server();
     let ids: Vec<String> = (0..ENTITIES).map(|number| format!("e-{number}")).collect();
     let statuses = || ids.iter().map(|id| events_of(&server, id)).collect::<Vec<u16>>();
@@ -96,10 +96,10 @@ fn one_page_that_faults_takes_no_other_block_of_its_file_along() {
     let (before, after) = (statuses(), statuses());
     let served = before.iter().filter(|status| **status == 200).count();
     assert!((ids.len() / 4..ids.len()).contains(&served), "{before:?}");
-    assert_eq!(before, after, "the fault took nothing else along");
+    assert_eq!(before, after, "the fault affected nothing else");
 }
 
-/// Flips a bit of a file in place: whoever maps it later finds the damage.
+/// Flips a bit of a file in place, for a later mapping to find.
 fn flip(path: &PathBuf, offset: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[offset] ^= 0x10;
@@ -107,7 +107,7 @@ fn flip(path: &PathBuf, offset: usize) {
 }
 
 #[test]
-fn an_index_flipped_under_the_server_is_made_anew_and_every_answer_is_right() {
+fn an_index_damaged_under_the_server_is_rebuilt_and_every_answer_is_right() {
     let server = server();
     flip(&files(&server, "segments", ".idx").remove(0), 5000);
     let all = server.get("/api/v1/events/query?limit=1000").success();
@@ -115,7 +115,7 @@ fn an_index_flipped_under_the_server_is_made_anew_and_every_answer_is_right() {
     for partition in 0..PARTITIONS {
         assert_eq!(events_of(&server, &entity_in(partition)), 200);
     }
-    // Upkeep writes it, and the damage is no more.
+    // Upkeep writes the rebuilt index, which ends the damage.
     let mended = || server.get("/readyz").success()["status"] == "ready";
     let mut tries = 0;
     while !mended() {
@@ -126,7 +126,7 @@ fn an_index_flipped_under_the_server_is_made_anew_and_every_answer_is_right() {
 }
 
 #[test]
-fn a_flipped_segment_is_named_and_with_its_index_gone_takes_the_generation_along() {
+fn a_damaged_segment_is_named_and_without_its_index_the_generation_is_unreadable() {
     let server = server();
     flip(&files(&server, "segments", ".seg").remove(0), 5000);
     let (hurt, whole) = (first_entity(), entity_in(PARTITIONS - 1));
@@ -136,5 +136,5 @@ fn a_flipped_segment_is_named_and_with_its_index_gone_takes_the_generation_along
     flip(&files(&server, "segments", ".idx").remove(0), 5000);
     flip(&files(&server, "segments", ".seg").remove(0), 5000);
     server.get(&format!("/api/v1/events/query?entity_id={hurt}")).problem(500, "damaged");
-    assert_eq!(events_of(&server, &whole), 500, "an index cannot be made anew of a damaged segment");
+    assert_eq!(events_of(&server, &whole), 500, "an index cannot be rebuilt from a damaged segment");
 }

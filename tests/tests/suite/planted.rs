@@ -34,17 +34,17 @@ const BUGS: &[Bug] = &[
     Bug::TrustEntityHash,
 ];
 
-/// How a bug was caught, if it was.
+/// What caught the bug, if anything did.
 fn hunt(bug: Bug) -> Option<String> {
     plant(Some(bug));
     let found = (0..600_u64).find_map(|seed| {
         let outcome = catch_unwind(|| simulation::run(seed, 300));
         let is_caught = !matches!(outcome, Ok(Ok(_)));
-        // A seed that fails without the bug as well would say nothing about it.
+        // A seed that also fails without the bug would prove nothing.
         plant(None);
         let is_clean = !is_caught || matches!(catch_unwind(|| simulation::run(seed, 300)), Ok(Ok(_)));
         plant(Some(bug));
-        assert!(is_clean, "seed {seed} fails without {bug:?}, too");
+        assert!(is_clean, "seed {seed} also fails without {bug:?}");
         is_caught.then(|| format!("seed {seed}: {:?}", outcome.map(|run| run.err())))
     });
     let found = found.or_else(|| {

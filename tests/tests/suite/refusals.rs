@@ -1,4 +1,4 @@
-//! What keeps a store from writing and passes: it is refused for what it is, and the store goes on by itself.
+//! Temporary conditions that keep a store from writing: it refuses with the true reason and recovers by itself.
 
 use allsource_engine::platform::sim::{Faults, Seeded};
 use allsource_engine::{AppendError, Batch, ExpectedVersion, Health, Step};
@@ -6,7 +6,7 @@ use allsource_tests::world::{World, entity};
 
 use allsource_engine::event::NewEvent;
 
-/// Appends one event of a block and takes the steps that answer it.
+/// Appends one event that fills a block, and takes the steps that answer it.
 fn append(world: &World) -> Result<u64, AppendError> {
     let engine = world.engine.as_ref().unwrap();
     let event = NewEvent::json("t", "{}").unwrap();
@@ -29,15 +29,15 @@ fn opened() -> World {
     world
 }
 
-/// File systems that copy on write need room to overwrite. That once fenced the store until a restart.
+/// File systems that copy on write need room even to overwrite; lack of it must not fence the store until a restart.
 #[test]
-fn a_full_disk_in_the_midst_of_a_file_refuses_and_goes_on_by_itself() {
+fn a_full_disk_in_the_middle_of_a_file_refuses_and_recovers_by_itself() {
     let world = opened();
     assert_eq!(append(&world), Ok(1));
     world.disk.set_faults(Faults { full_write: 1000, ..Faults::default() });
     for _ in 0..3 {
         let refused = append(&world);
-        // If the part that was written cannot be cleared either, a crash may bring it back: then it is not known.
+        // If the part already written cannot be cleared either, a crash may bring it back: the outcome is unknown.
         assert!(matches!(refused, Err(AppendError::StorageFull | AppendError::Unknown(_))), "{refused:?}");
         assert!(matches!(health(&world), Health::StorageFull { .. }));
     }
@@ -46,9 +46,9 @@ fn a_full_disk_in_the_midst_of_a_file_refuses_and_goes_on_by_itself() {
     assert_eq!(health(&world), Health::Serving);
 }
 
-/// A round that was built while the one before it was written has been built on it.
+/// A round built while the previous one was being written depends on it.
 #[test]
-fn a_round_that_was_built_on_a_refused_one_is_refused_with_it() {
+fn a_round_built_on_a_refused_one_is_refused_too() {
     let mut world = opened();
     let one = (entity("default", "a"), ExpectedVersion::Empty, true);
     let two = (entity("default", "a"), ExpectedVersion::number(1), true);
@@ -56,7 +56,7 @@ fn a_round_that_was_built_on_a_refused_one_is_refused_with_it() {
     world.step(Step::Sequence).unwrap();
     world.disk.set_faults(Faults { full_write: 1000, ..Faults::default() });
     world.send(&[two]).unwrap();
-    // The committer has taken the first round, and the second waits behind it.
+    // The committer has taken the first round; the second waits behind it.
     world.step(Step::Sequence).unwrap();
     world.step(Step::Commit).unwrap();
     world.disk.set_faults(Faults::default());
@@ -66,12 +66,12 @@ fn a_round_that_was_built_on_a_refused_one_is_refused_with_it() {
     assert_eq!(world.engine.as_ref().unwrap().watermark(), None, "both were refused");
     assert_eq!(append(&world), Ok(1));
     let counters = world.engine.as_ref().unwrap().counters();
-    assert_eq!((counters.appends, counters.events_appended), (1, 1), "what was refused is not counted");
+    assert_eq!((counters.appends, counters.events_appended), (1, 1), "refused appends are not counted");
 }
 
-/// It was once reported as "the disk is full"; a rotation that met it in another place fenced the store.
+/// It must not be reported as "the disk is full", and must not fence the store wherever a rotation meets it.
 #[test]
-fn a_lack_of_descriptors_is_reported_as_that_and_passes() {
+fn a_lack_of_descriptors_is_reported_as_such_and_passes() {
     let world = opened();
     assert_eq!(append(&world), Ok(1));
     let mut next = 2;
@@ -92,12 +92,12 @@ fn a_lack_of_descriptors_is_reported_as_that_and_passes() {
     assert_eq!(health(&world), Health::Serving);
 }
 
-/// A sync of the spare file that fails says nothing about the log: the file is thrown away and another one made.
+/// A failed sync of the spare file says nothing about the log: the file is discarded and another one created.
 #[test]
 fn a_spare_file_that_cannot_be_synced_is_replaced_and_nothing_is_fenced() {
     let world = opened();
     let mut next = 1;
-    // The last block of the first file but for the header: the next append needs the spare file.
+    // Fills the first file up to its last block, so that the next append needs the spare file.
     while next <= 15 {
         assert_eq!(append(&world), Ok(next));
         next += 1;

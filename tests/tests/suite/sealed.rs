@@ -120,7 +120,7 @@ fn answers_do_not_depend_on_where_events_lie() {
     }
 }
 
-/// With weak durability the log may end before a snapshot that was taken of it, and go on differently.
+/// Under weak durability the log may end before a snapshot taken from it, and continue differently.
 #[test]
 pub(crate) fn a_snapshot_of_events_that_a_crash_took_back_is_not_believed() {
     let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::at(1_700_000_000_000_000)));
@@ -171,12 +171,12 @@ fn snapshots_are_taken_listed_merged_and_found_again() {
     assert!(own.iter().any(|snapshot| snapshot.cause == Cause::Manual));
     assert!(own.is_sorted_by_key(|snapshot| std::cmp::Reverse(snapshot.state.version())));
     let files = store.disk.paths().into_iter().filter(|path| path.ends_with(".snp")).count();
-    assert!(files < 10, "files are merged: {files}");
+    assert!(files < 10, "files were not merged: {files}");
     let newest = own[0].clone();
     store.reopen(ReadMode::Map);
     assert_eq!(store.engine.latest_snapshot(&entity).unwrap().id, newest.id);
     queries::check(&store.engine, &mut random, 40).unwrap();
-    // A damaged file is no loss.
+    // A damaged file loses no data.
     for path in store.disk.paths().into_iter().filter(|path| path.ends_with(".snp")) {
         let mut bytes = store.disk.contents(&path).unwrap();
         bytes[4096 + 40] ^= 1;
@@ -187,7 +187,7 @@ fn snapshots_are_taken_listed_merged_and_found_again() {
 }
 
 #[test]
-fn the_scrubber_finds_what_the_medium_has_lost_and_an_index_is_written_anew() {
+fn the_scrubber_finds_what_the_medium_has_lost_and_rewrites_an_index() {
     let mut random = Seeded::new(4);
     let mut store = Store::new(ReadMode::Map);
     store.append(&mut random, 50);
@@ -201,7 +201,7 @@ fn the_scrubber_finds_what_the_medium_has_lost_and_an_index_is_written_anew() {
         store.disk.damage(&path, bytes);
         path
     };
-    // What is mapped is whole; only the medium is not.
+    // The mapping is intact; only the medium is damaged.
     let index = damage(".idx");
     let good = store.disk.contents(&index).unwrap();
     while store.engine.counters().scrubbed_bytes < 400_000 && store.engine.health() == Health::Serving {
@@ -211,7 +211,7 @@ fn the_scrubber_finds_what_the_medium_has_lost_and_an_index_is_written_anew() {
     assert!(matches!(store.engine.health(), Health::Damaged(damages) if damages[0].file == index));
     assert!(store.engine.step(Step::Index));
     assert_eq!(store.engine.health(), Health::Serving);
-    assert!(store.disk.contents(&index).unwrap() != good, "the file was written anew");
+    assert!(store.disk.contents(&index).unwrap() != good, "the file was rewritten");
     let segment = damage(".seg");
     store.clock.advance(3_600_000_000);
     for _ in 0..20 {
@@ -222,20 +222,20 @@ fn the_scrubber_finds_what_the_medium_has_lost_and_an_index_is_written_anew() {
 }
 
 #[test]
-fn a_disk_that_is_full_while_sealing_loses_nothing_says_so_and_seals_once_there_is_room() {
+fn a_full_disk_while_sealing_loses_nothing_is_reported_and_sealing_resumes() {
     let mut random = Seeded::new(6);
     let mut store = Store::new(ReadMode::Map);
     store.append(&mut random, 60);
     store.engine.step(Step::Prepare);
     let used: usize = store.disk.paths().iter().map(|path| store.disk.contents(path).unwrap().len()).sum();
     let before = store.disk.paths();
-    // Room for some of the files, not for all.
+    // Room for some of the files, but not for all.
     store.disk.set_faults(Faults { room: Some(used as u64 + 20_000), ..Faults::default() });
     store.engine.step(Step::Freeze);
     store.settle();
     assert!(!store.engine.step(Step::Seal));
     assert!(matches!(store.engine.health(), Health::NotSealing(_)), "{:?}", store.engine.health());
-    assert_eq!(store.disk.paths(), before, "what was half written gave its room back");
+    assert_eq!(store.disk.paths(), before, "partly written files were removed");
     queries::check(&store.engine, &mut random, 20).unwrap();
     store.append(&mut random, 5);
     queries::check(&store.engine, &mut random, 20).unwrap();
@@ -277,7 +277,7 @@ fn appends_wait_only_when_two_tails_are_frozen_and_a_third_is_full() {
 }
 
 #[test]
-fn a_reader_keeps_the_files_it_began_with_and_they_go_with_it() {
+fn a_reader_keeps_the_files_it_began_with_until_it_ends() {
     let mut random = Seeded::new(10);
     let mut store = Store::new(ReadMode::Map);
     let indexes = |store: &Store| store.disk.paths().iter().filter(|path| path.ends_with(".idx")).count();
@@ -292,11 +292,11 @@ fn a_reader_keeps_the_files_it_began_with_and_they_go_with_it() {
         }
         assert!(before < 30, "generations are never merged");
     };
-    assert_eq!(indexes(&store), before + 1, "the old ones are still read");
+    assert_eq!(indexes(&store), before + 1, "the old files are still being read");
     let rest: Vec<u64> = reader.by_ref().map(|event| event.unwrap().position().value()).collect();
     assert_eq!(rest, (2..=store.number).collect::<Vec<_>>());
     drop(reader);
-    assert!(indexes(&store) <= before - 7, "the old ones went with their last reader");
+    assert!(indexes(&store) <= before - 7, "the old files were removed after their last reader");
     let mut live = store.engine.subscribe(Start::Beginning, Filter::all()).unwrap();
     let mut seen = 0;
     while let Some(Ok(Message::Event(event))) = live.try_next() {
@@ -306,9 +306,9 @@ fn a_reader_keeps_the_files_it_began_with_and_they_go_with_it() {
     assert_eq!(seen, store.number, "a subscription catches up from sealed files");
 }
 
-/// An append whose entity and ids memory holds must not touch a file; any other must say that it has to.
+/// An append that memory can decide must not touch a file; any other must report that it has to.
 #[test]
-fn memory_says_what_it_knows_and_never_reads_a_file_to_answer() {
+fn a_look_up_in_memory_never_reads_a_file() {
     let mut random = Seeded::new(11);
     let mut store = Store::new(ReadMode::Read);
     store.append(&mut random, 20);
@@ -334,7 +334,7 @@ fn memory_says_what_it_knows_and_never_reads_a_file_to_answer() {
     assert!(known(batch("new", Some(1))), "the tail has the id");
     assert!(!known(batch("new", Some(2))), "only the index knows that the id is free");
     assert!(store.seal());
-    assert!(!known(batch("new", None)), "what the cache knew is older than what was sealed");
+    assert!(!known(batch("new", None)), "the cache is older than the last seal");
     store.engine.head(&of("new")).unwrap();
     assert!(known(batch("new", None)), "the cache knows it now");
     let sealed = store.engine.event_in_memory(&TenantId::default(), uuid::Uuid::from_u128(1));

@@ -1,4 +1,4 @@
-//! A server that lacks something: somebody who takes its log, descriptors, clients that take what they asked for.
+//! A server short of something: a reader for its log, descriptors, or clients that take their answers.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -12,7 +12,7 @@ use allsource_engine::platform::raise_descriptor_limit;
 const SERVER: &str = env!("CARGO_BIN_EXE_server");
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server process whose standard error goes where a test says.
+/// A server process whose standard error the test redirects.
 struct Running {
     child: Child,
     address: String,
@@ -23,7 +23,7 @@ impl Running {
     /// Starts a server under limits that the shell sets first.
     fn start(limits: &str, arguments: &[&str], stderr: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Free a moment ago: the log that would name a port may not be readable.
+        // A port that was free a moment ago: the log, which would name one, may be unreadable.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{limits} exec \"$0\" \"$@\"")).arg(Path::new(SERVER));
@@ -43,7 +43,7 @@ impl Running {
         let body = format!(r#"{{"entity_id":"e","event_type":"t","payload":"{payload}"}}"#);
         let request = agent.post(format!("http://{}/api/v1/events", self.address));
         let mut answer = request.header("content-type", "application/json").send(body).unwrap();
-        // Only a connection whose answer was read is used again.
+        // The agent reuses a connection only after its answer was read.
         answer.body_mut().read_to_string().unwrap();
         answer.status().as_u16()
     }
@@ -53,13 +53,13 @@ impl Running {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.child.wait().unwrap();
-        assert!(status.success(), "the server ends in order: {status}");
+        assert!(status.success(), "the server ended with an error: {status}");
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -83,7 +83,7 @@ fn a_log_that_cannot_be_written_neither_ends_the_server_nor_leaves_the_store_ope
         for n in 0..20 {
             assert_eq!(running.post(&agent, &n.to_string()), 200);
         }
-        // A connection that breaks off is said in the log.
+        // The log reports a broken connection.
         TcpStream::connect(&running.address).unwrap().write_all(b"no HTTP\r\n\r\n").unwrap();
         assert_eq!(running.post(&agent, "after"), 200);
         running.stop();
@@ -91,7 +91,7 @@ fn a_log_that_cannot_be_written_neither_ends_the_server_nor_leaves_the_store_ope
 }
 
 #[test]
-fn a_log_that_nobody_reads_delays_no_request() {
+fn an_unread_log_delays_no_request() {
     let (_unread, writer) = std::io::pipe().unwrap();
     let running = Running::start("", &["--log-level", "trace"], writer.into());
     let agent = agent();
@@ -111,13 +111,13 @@ fn more_clients_than_descriptors_keep_neither_appends_nor_files_from_the_store()
     let agent = agent();
     assert_eq!(running.post(&agent, "first"), 200);
     let address = running.address.parse().unwrap();
-    // Those for whom there is no place wait, and some give up.
+    // Clients beyond the limit wait, and some give up.
     let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok();
     let crowd: Vec<TcpStream> = (0..1_040).map_while(connect).collect();
     assert!(crowd.len() >= 512, "only {} clients came", crowd.len());
     let payload = "x".repeat(100_000);
     for _ in 0..100 {
-        assert_eq!(running.post(&agent, &payload), 200, "an append on a connection that was there before");
+        assert_eq!(running.post(&agent, &payload), 200, "an append on an existing connection");
     }
     let seal = agent.post(format!("http://{}/api/v1/maintenance/seal", running.address));
     assert_eq!(seal.send_empty().unwrap().status().as_u16(), 200);
@@ -127,6 +127,6 @@ fn more_clients_than_descriptors_keep_neither_appends_nor_files_from_the_store()
     late.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     late.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "there are places again: {answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "new connections are accepted again: {answer}");
     running.stop();
 }

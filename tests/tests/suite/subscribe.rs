@@ -1,4 +1,4 @@
-//! Subscribers: woken by what is for them, and by nothing else; what they hold is counted in bytes.
+//! Subscribers wake only for events that match their filters, and what they hold is counted in bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +46,7 @@ fn poll(live: &mut Subscription, count: &Arc<Count>) -> Poll<Option<Message>> {
     polled.map(|message| message.map(Result::unwrap))
 }
 
-/// Subscribes to a filter and waits.
+/// Subscribes to a filter and polls until it waits.
 fn waiting(engine: &Engine, filter: Filter, count: &Arc<Count>) -> Subscription {
     let mut live = engine.subscribe(Start::Now, filter).unwrap();
     assert!(matches!(poll(&mut live, count), Poll::Ready(Some(Message::CaughtUp(_)))));
@@ -55,7 +55,7 @@ fn waiting(engine: &Engine, filter: Filter, count: &Arc<Count>) -> Subscription 
 }
 
 #[test]
-fn events_for_others_wake_nobody_and_are_not_scanned_again() {
+fn events_that_do_not_match_wake_no_subscriber_and_are_not_scanned_again() {
     let (_folder, engine) = store();
     let entity = |id: &str| Filter::entity(&Entity::new(id).unwrap());
     let tenant = || Filter::tenant(TenantId::default());
@@ -77,7 +77,7 @@ fn events_for_others_wake_nobody_and_are_not_scanned_again() {
             for n in 0..50 {
                 append(&engine, "a", "other", &n.to_string());
             }
-            // A spurious poll may come at any time; it learns how far there is nothing.
+            // A spurious poll may come at any time; it learns up to where nothing matched.
             assert!(count.0.load(Ordering::SeqCst) <= 1, "{filter:?} was woken by events for others");
         }
         append(&engine, id, event_type, "1");
@@ -89,14 +89,14 @@ fn events_for_others_wake_nobody_and_are_not_scanned_again() {
 }
 
 #[test]
-fn who_waits_is_given_its_position_now_and_then() {
+fn a_waiting_subscriber_gets_its_position_from_time_to_time() {
     let (_folder, engine) = store();
     let count = Arc::new(Count::default());
     let mut live = waiting(&engine, Filter::entity(&Entity::new("mine").unwrap()), &count);
     for n in 0..20 {
         append(&engine, "other", "t", &n.to_string());
     }
-    assert!(count.reached(1), "never reminded");
+    assert!(count.reached(1), "no progress was reported");
     let Poll::Ready(Some(Message::Progress(position))) = poll(&mut live, &count) else {
         panic!("no progress")
     };
@@ -106,7 +106,7 @@ fn who_waits_is_given_its_position_now_and_then() {
 }
 
 #[test]
-fn a_subscriber_that_goes_takes_its_waker_with_it() {
+fn a_dropped_subscriber_leaves_no_waker_behind() {
     let (_folder, engine) = store();
     let count = Arc::new(Count::default());
     let live: Vec<Subscription> = (0..100).map(|_| waiting(&engine, Filter::all(), &count)).collect();
@@ -142,6 +142,6 @@ fn what_a_subscriber_holds_is_counted_in_bytes() {
                 assert_eq!(live.prefetched_bytes(), 0);
             }
         }
-        assert_eq!(events, 2_020, "what was released is fetched again");
+        assert_eq!(events, 2_020, "released events are fetched again");
     }
 }

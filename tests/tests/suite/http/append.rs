@@ -1,4 +1,4 @@
-//! One event a request.
+//! Requests with one event.
 
 use allsource_tests::server::Server;
 use serde_json::json;
@@ -89,7 +89,7 @@ fn an_idempotency_key_replays_its_answer_and_refuses_another_body() {
 }
 
 #[test]
-fn tenants_are_apart_and_may_be_named_anywhere_but_not_twice_differently() {
+fn tenants_are_separate_and_may_be_named_anywhere_but_not_in_contradiction() {
     let server = Server::start();
     let event = json!({"event_type": "t", "entity_id": "e", "payload": {}}).to_string();
     let named = json!({"event_type": "t", "entity_id": "e", "payload": {}, "tenant_id": "acme"}).to_string();

@@ -1,4 +1,4 @@
-//! Many events a request.
+//! Requests with many events.
 
 use allsource_tests::server::Server;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn a_batch_that_is_not_atomic_answers_for_each_event() {
 }
 
 #[test]
-fn lines_are_appended_and_bad_ones_are_told_by_number() {
+fn good_lines_are_appended_and_bad_ones_are_reported_by_number() {
     let server = Server::start();
     let lines = [
         event("a", &json!(1)).to_string(),
@@ -70,7 +70,7 @@ fn lines_are_appended_and_bad_ones_are_told_by_number() {
 }
 
 #[test]
-fn one_line_in_conflict_keeps_no_other_from_being_appended() {
+fn a_conflicting_line_does_not_keep_others_from_being_appended() {
     let server = Server::start();
     let mut lines: Vec<String> = (0..2500).map(|n| event("a", &json!(n)).to_string()).collect();
     lines[1700] =
@@ -101,8 +101,7 @@ fn an_idempotency_key_holds_for_a_whole_batch() {
     assert_eq!(total(&server), 3);
 }
 
-/// The second request was refused as if its key had been used for another body: the events that the first one lacked
-/// had been refused, not left out.
+/// Events that the first request lacked because they were refused do not make the second one a different body.
 #[test]
 fn a_batch_that_is_not_atomic_can_be_sent_again_under_its_key() {
     let server = Server::start();
@@ -118,7 +117,7 @@ fn a_batch_that_is_not_atomic_can_be_sent_again_under_its_key() {
     assert_eq!(total(&server), 1);
 }
 
-/// The refusal named the position that the batch's own first event would have had.
+/// The refusal must not name the position that the batch's own first event would have had.
 #[test]
 fn one_id_for_two_events_of_a_batch_is_refused_without_a_position() {
     let server = Server::start();

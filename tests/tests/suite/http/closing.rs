@@ -1,4 +1,4 @@
-//! How streams over a WebSocket end: both sides say so, and who breaks a rule is told which.
+//! How WebSocket streams end: both sides send a close frame, and one for a violation names the broken rule.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A stream on which frames are written byte by byte.
+/// A stream for writing frames byte by byte.
 fn raw(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -49,7 +49,7 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The code of the close frame that the server sends next; 0: it has none.
+/// The code of the close frame that the server sends next; 0 if it has none.
 fn closed(stream: &mut TcpStream) -> u16 {
     let mut head = [0; 2];
     stream.read_exact(&mut head).expect("a frame");
@@ -85,7 +85,7 @@ fn a_client_that_closes_gets_its_close_frame_back() {
 }
 
 #[test]
-fn who_breaks_a_rule_is_told_which() {
+fn a_protocol_violation_is_closed_with_its_code() {
     let server = Server::start();
     let unmasked = vec![0x81, 0x02, b'{', b'}'];
     let reserved_bits = [0xf1_u8].into_iter().chain(frame(0x1, b"{}").into_iter().skip(1)).collect();

@@ -1,4 +1,4 @@
-//! The one door to the engine: what waits for the disk holds up nobody else.
+//! The one door to the engine: requests that wait for the disk do not hold up others.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ fn start(disk: &GatedDisk) -> Server {
     Server::start_over(Engine::open_on(Arc::new(disk.clone()), clock, entropy, options).unwrap())
 }
 
-/// A server over so many sealed events, of which no file is open yet.
+/// A server over `count` sealed events, with no file open yet.
 fn start_sealed(disk: &GatedDisk, events: usize) -> Server {
     let mut server = start(disk);
     for n in 0..events {
@@ -41,7 +41,7 @@ fn wait_for(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Sealed files were read on the threads that answer: two slow reads, and a health check waited for seconds.
+/// Reading sealed files on the threads that answer would let two slow reads delay a health check for seconds.
 #[test]
 fn requests_that_wait_for_the_disk_hold_up_no_other() {
     let disk = GatedDisk::new(SimDisk::new(1));
@@ -96,9 +96,9 @@ fn requests_that_wait_for_the_disk_hold_up_no_other() {
     assert_eq!(server.get("/api/v1/stats").success()["total_events"], 300 + 21 + 4);
 }
 
-/// Four scrapers at once counted a large store four times, on the threads that answer.
+/// Concurrent scrapers must not each count a large store.
 #[test]
-fn the_size_of_the_store_is_counted_once_however_many_ask() {
+fn concurrent_scrapers_share_one_count_of_the_store() {
     let disk = GatedDisk::new(SimDisk::new(1));
     let server = start_sealed(&disk, 50);
     let closed = disk.gate().close();

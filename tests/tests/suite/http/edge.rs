@@ -1,4 +1,4 @@
-//! The edge of HTTP, spoken byte by byte where clients do not let one.
+//! Corner cases of HTTP, sent byte by byte where client libraries do not allow them.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -17,7 +17,7 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
-/// What comes until the server closes, or says nothing for a while.
+/// Reads until the server closes the connection, or sends nothing for a while.
 fn answer(stream: &mut TcpStream) -> String {
     let (mut text, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -34,7 +34,7 @@ fn post(path: &str, headers: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}")
 }
 
-/// A client that says that it has nothing more to send got no answer.
+/// A client that has shut down its sending side must still be answered.
 #[test]
 fn a_half_closed_connection_is_answered() {
     let server = Server::start();
@@ -51,7 +51,7 @@ fn a_half_closed_connection_is_answered() {
     assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"has_more\":false"), "{text}");
 }
 
-/// The server asked for a body that it was going to refuse, and waited for all of it.
+/// The server must not ask for a body it will refuse, or wait for all of it.
 #[test]
 fn a_body_that_will_be_refused_is_not_asked_for() {
     let server = Server::start();
@@ -73,7 +73,7 @@ fn a_body_that_will_be_refused_is_not_asked_for() {
         assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {text}");
         assert!(!text.contains("100 Continue"), "{path}: {text}");
     }
-    // One that is wanted is asked for.
+    // The server asks for a body it accepts.
     let mut stream = connect(&server);
     let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", EVENT.len());
     let head = format!("{head}Expect: 100-continue\r\nConnection: close\r\n");
@@ -85,9 +85,9 @@ fn a_body_that_will_be_refused_is_not_asked_for() {
     assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
 }
 
-/// The compressed bytes were taken for the body.
+/// Otherwise the compressed bytes would be taken for the body.
 #[test]
-fn a_transfer_coding_that_is_not_understood_is_refused() {
+fn an_unknown_transfer_coding_is_refused() {
     let server = Server::start();
     let mut stream = connect(&server);
     let head = "Content-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n";
@@ -103,7 +103,7 @@ fn a_transfer_coding_that_is_not_understood_is_refused() {
 }
 
 #[test]
-fn media_types_are_compared_without_regard_to_case_and_a_weight_of_zero_rules_one_out() {
+fn media_types_ignore_case_and_a_weight_of_zero_excludes_one() {
     let server = Server::start();
     let events = "/api/v1/events";
     for kind in ["Application/JSON", "application/vnd.x+JSON; charset=utf-8", "APPLICATION/JSON;v=1"] {
@@ -123,7 +123,7 @@ fn media_types_are_compared_without_regard_to_case_and_a_weight_of_zero_rules_on
 }
 
 #[test]
-fn a_wrong_path_or_method_is_told_the_right_one() {
+fn a_wrong_path_or_method_gets_the_right_one_suggested() {
     let server = Server::start();
     let problem = server.get("/api/v1/event").problem(404, "no-such-route");
     assert_eq!(problem["nearest"], "/api/v1/events");
@@ -138,9 +138,9 @@ fn a_wrong_path_or_method_is_told_the_right_one() {
     assert_eq!(server.send("HEAD", "/health", &[], "").status, 200);
 }
 
-/// Clients take `.` and `..` in a path for a way up, however they are escaped.
+/// Clients resolve `.` and `..` in a path as folders, even if escaped.
 #[test]
-fn entities_whose_names_are_no_path_can_be_read() {
+fn entities_named_dot_or_dot_dot_can_be_read() {
     let server = Server::start();
     for name in [".", "..", "a/b", "%2F"] {
         super::append(&server, name, &json!({"name": name}));
@@ -158,7 +158,7 @@ fn entities_whose_names_are_no_path_can_be_read() {
 }
 
 #[test]
-fn a_batch_may_expect_that_an_entity_exists() {
+fn a_batch_may_expect_an_entity_to_exist() {
     let server = Server::start();
     let event = json!({"event_type": "t", "entity_id": "e", "payload": 1, "expected_version": "exists"});
     let batch = json!({"events": [event]}).to_string();

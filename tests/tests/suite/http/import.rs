@@ -1,4 +1,4 @@
-//! An import keeps the order of its lines, whatever happens on the way.
+//! An import keeps the order of its lines, whatever fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,8 +32,8 @@ fn payloads(server: &Server) -> Vec<u64> {
     answer.text.lines().map(number).collect()
 }
 
-/// One conflict made all lines of a chunk be sent on at once; those that the full queue refused came behind the others
-/// when the client sent them again.
+/// A conflict must not send all lines of a chunk on at once: those a full queue refuses would land behind the others
+/// when the client resends them.
 #[test]
 fn lines_keep_their_order_when_one_conflicts_and_the_queue_is_full() {
     let server = Server::start_with(Options { queue_bytes: 1, ..Options::default() });
@@ -89,7 +89,7 @@ fn long_line(n: u64) -> String {
 }
 
 #[test]
-fn an_import_waits_for_room_and_goes_on_in_order() {
+fn an_import_waits_for_room_and_continues_in_order() {
     let disk = SimDisk::new(1);
     let server = start_on(&disk);
     let lines: Vec<String> =
@@ -106,9 +106,9 @@ fn an_import_waits_for_room_and_goes_on_in_order() {
     assert_eq!(payloads(&server), (0..2000).filter(|n| n % 700 != 699).collect::<Vec<_>>());
 }
 
-/// The answer said that all lines up to one were settled, and later ones had been appended.
+/// If the answer says that all lines up to one are settled, no later line may have been appended.
 #[test]
-fn an_import_that_ends_for_want_of_room_is_continued_in_order() {
+fn an_import_ended_by_a_full_disk_continues_in_order() {
     let disk = SimDisk::new(2);
     let server = start_on(&disk);
     let lines: Vec<String> =
@@ -117,7 +117,11 @@ fn an_import_that_ends_for_want_of_room_is_continued_in_order() {
     let problem = send(&server, &lines).problem(507, "storage-full");
     let settled = problem["line"].as_u64().unwrap() as usize;
     assert!((1..2000).contains(&settled), "{problem}");
-    assert_eq!(problem["ingested"], payloads(&server).len(), "nothing after the last settled line is in");
+    assert_eq!(
+        problem["ingested"],
+        payloads(&server).len(),
+        "no line after the last settled one was appended"
+    );
     with_room(&disk, None);
     let started = std::time::Instant::now();
     let reply = loop {

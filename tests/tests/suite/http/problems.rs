@@ -1,4 +1,4 @@
-//! Bad requests: each gets a problem document that says what to do, and changes nothing.
+//! Bad requests: each is answered with a problem document that says what to do, and changes nothing.
 
 use allsource_tests::server::Server;
 
@@ -6,7 +6,7 @@ const EVENTS: &str = "/api/v1/events";
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 #[test]
-fn a_bad_event_is_refused_with_what_is_wrong_in_it() {
+fn a_bad_event_is_refused_with_its_mistake_named() {
     let server = Server::start();
     let long = "x".repeat(513);
     let deep =
@@ -15,7 +15,7 @@ fn a_bad_event_is_refused_with_what_is_wrong_in_it() {
     let bodies = [
         ("{", 400, "invalid-json", "line"),
         ("[]", 400, "invalid-body", "JSON object"),
-        // Field values in order, without their names, were once taken for an event.
+        // Field values in order, without their names, are not an event.
         (r#"["t","e",null,1,null,null,null,null,null,null]"#, 400, "invalid-body", "JSON object"),
         (r#"{"event_type":"t","entity_id":"e"}"#, 400, "invalid-body", "payload"),
         (r#"{"event_type":"t","payload":1}"#, 400, "invalid-body", "entity_id"),
@@ -91,7 +91,7 @@ fn a_bad_path_or_parameter_is_refused_by_name() {
         ("GET", "/api/v1/events/query?cursor=zzz", 400, "invalid-parameter"),
         ("GET", "/api/v1/events/query?payload_filter=1", 400, "invalid-parameter"),
         ("GET", "/api/v1/events/query?entity_id=%00", 400, "invalid-name"),
-        // Once taken for "everybody's events", and for a name with a replacement character in it.
+        // Neither "all events" nor a name with a replacement character.
         ("GET", "/api/v1/events/query?entity_id=", 400, "invalid-parameter"),
         ("GET", "/api/v1/events/query?entity_id=%ff", 400, "invalid-parameter"),
         ("GET", "/api/v1/stats?x=1", 400, "unknown-parameter"),

@@ -32,7 +32,7 @@ fn positions(page: &Value) -> Vec<u64> {
     page["events"].as_array().unwrap().iter().map(|event| event["position"].as_u64().unwrap()).collect()
 }
 
-/// Positions are from 1, numbers from 0.
+/// Positions start at 1, numbers at 0.
 fn expected(matches: impl Fn(u64) -> bool) -> Vec<u64> {
     (1..=300).filter(|position| matches(position - 1)).collect()
 }
@@ -96,7 +96,7 @@ fn a_read_begins_at_the_first_event_recorded_at_a_time() {
     let both = format!("from_time={}&from=250&to=260&order=desc", time(201));
     assert_eq!(positions(&ask(&server, &both)), (250..=260).rev().collect::<Vec<_>>());
     assert_eq!(positions(&ask(&server, "from_time=2020-01-01T00:00:00Z")).len(), 300);
-    // Nothing was recorded since; what comes will be.
+    // Nothing was recorded since that time, but later events will be.
     assert_eq!(ask(&server, "from=301")["count"], 0);
     let first = ask(&server, &format!("from_time={}&limit=60", time(201)));
     let second =
@@ -123,9 +123,9 @@ fn an_entity_without_events_is_at_version_0() {
     check("entity_id=e-1&event_type=nothing", 43);
 }
 
-/// Such a page was empty, and looked like an answer.
+/// An empty page that only ran out of its scan limit must not look like a complete answer.
 #[test]
-fn a_search_that_no_index_helps_goes_on_and_says_where_it_stopped() {
+fn a_search_without_an_index_continues_and_says_where_it_stopped() {
     let server = Server::start();
     let kind = [("content-type", "application/x-ndjson")];
     for thousands in 0..6 {
@@ -155,8 +155,8 @@ fn a_search_that_no_index_helps_goes_on_and_says_where_it_stopped() {
     assert_eq!(found, [120_000]);
     let (found, _) = follow("payload_filter=%7B%22n%22:3%7D&order=desc");
     assert_eq!(found, [4]);
-    assert!(follow("entity_id_prefix=nobody").0.is_empty());
-    // Whatever is found in time is not held back until the end.
+    assert!(follow("entity_id_prefix=unknown").0.is_empty());
+    // Matches found in time are returned before the search ends.
     let page = ask(&server, "payload_filter=%7B%22n%22:5%7D");
     assert_eq!(
         (positions(&page), &page["partial"], &page["has_more"]),
@@ -171,7 +171,7 @@ fn a_search_that_no_index_helps_goes_on_and_says_where_it_stopped() {
     assert_eq!(lines.lines().count(), 1);
 }
 
-/// Such a question had an empty answer, as if nothing had happened.
+/// An empty answer would look as if nothing had happened.
 #[test]
 fn conditions_that_no_event_can_meet_are_refused_by_name() {
     let server = Server::start();
@@ -267,7 +267,7 @@ fn lines_stream_without_a_limit_and_with_the_same_answer() {
 }
 
 #[test]
-fn a_reader_who_has_the_version_is_not_sent_it_again() {
+fn a_version_the_reader_has_is_not_sent_again() {
     let server = Server::start();
     fill(&server);
     let path = "/api/v1/events/query?entity_id=e-0";
@@ -278,7 +278,7 @@ fn a_reader_who_has_the_version_is_not_sent_it_again() {
     assert_eq!(server.send("GET", path, &[("if-none-match", &tag)], "").status, 200);
 }
 
-/// The version in the answer was read after the page was: a client could write over an event it had never seen.
+/// A version read after the page would let a client write over an event it has not seen.
 #[test]
 fn the_version_beside_a_page_is_that_of_its_newest_event() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! Snapshots: taken when somebody asks, as events gather, and by reads that had to fold much.
+//! Snapshots: taken on request, after enough events, and by reads that had to fold many events.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -13,7 +13,7 @@ use super::append;
 
 const PATH: &str = "/api/v1/snapshots";
 const BATCH: &str = "/api/v1/events/batch";
-/// How long a snapshot that nobody asked for may take.
+/// How long an automatic snapshot may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn create(server: &Server, entity: &str) -> Value {
@@ -30,7 +30,7 @@ fn batch(entity: &str, count: u64) -> Value {
     json!({"events": (1..=count).map(event).collect::<Vec<_>>()})
 }
 
-/// Looks until there is a snapshot.
+/// Polls until there is a snapshot.
 fn wait_for_any(mut look: impl FnMut() -> Value) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -85,10 +85,10 @@ fn a_snapshot_is_taken_listed_and_read_with_its_state_byte_for_byte() {
 }
 
 #[test]
-fn what_is_not_there_and_what_is_not_meant_is_told() {
+fn missing_snapshots_and_bad_requests_are_reported() {
     let server = Server::start();
     append(&server, "e", &json!({}));
-    server.post(PATH, r#"{"entity_id":"nobody"}"#).problem(404, "entity-not-found");
+    server.post(PATH, r#"{"entity_id":"unknown"}"#).problem(404, "entity-not-found");
     server.get("/api/v1/snapshots/e/latest").problem(404, "snapshot-not-found");
     assert_eq!(list(&server, ""), json!({"snapshots": [], "total": 0}));
     let unknown = server.post(PATH, r#"{"entity":"e"}"#).problem(400, "unknown-field");
@@ -112,7 +112,7 @@ fn what_is_not_there_and_what_is_not_meant_is_told() {
 }
 
 #[test]
-fn snapshots_are_a_tenants_own() {
+fn snapshots_belong_to_their_tenant() {
     let server = Server::start();
     let event = r#"{"event_type":"t","entity_id":"e","payload":{"of":"acme"},"tenant_id":"acme"}"#;
     server.post("/api/v1/events", event).success();
@@ -131,7 +131,7 @@ fn snapshots_are_a_tenants_own() {
 }
 
 #[test]
-fn a_hundred_events_bring_an_automatic_snapshot() {
+fn a_hundred_events_cause_an_automatic_snapshot() {
     let server = Server::start();
     server.post(BATCH, &batch("e", 100).to_string()).success();
     let listed = wait_for_any(|| list(&server, ""));
@@ -141,10 +141,10 @@ fn a_hundred_events_bring_an_automatic_snapshot() {
     assert_eq!(server.get("/api/v1/snapshots/e/latest").success()["state"], json!({"n": 100}));
 }
 
-/// Upkeep looks at an entity at every tenth of the events that call for a snapshot, here at every second version: at 24
-/// none is due, so the one at 25 is left to the read.
+/// Upkeep checks an entity after every tenth of the events that make a snapshot due, here at every second version. At
+/// 24 none is due, so the read takes the one at 25.
 #[test]
-fn a_read_that_folds_much_leaves_a_snapshot_on_demand() {
+fn a_read_that_folds_many_events_leaves_a_snapshot() {
     let server = Server::start_with(Options { snapshot_events: 25, ..Options::default() });
     server.post(BATCH, &batch("e", 25).to_string()).success();
     for _ in 0..2 {
@@ -156,7 +156,7 @@ fn a_read_that_folds_much_leaves_a_snapshot_on_demand() {
     assert_eq!((&snapshot["version"], &snapshot["event_count"]), (&json!(25), &json!(25)));
 }
 
-/// Asks a server process; with a body it is a `POST`.
+/// Sends a request to a server process: a `POST` if there is a body.
 fn call(address: &str, path: &str, body: Option<&Value>) -> Value {
     let url = format!("http://{address}{path}");
     let answer = match body {

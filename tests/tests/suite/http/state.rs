@@ -1,4 +1,4 @@
-//! What an entity is and was.
+//! The current and earlier states of an entity.
 
 use allsource_tests::server::Server;
 use serde_json::json;
@@ -39,7 +39,7 @@ fn state_is_folded_as_of_any_moment_with_the_history_that_made_it() {
 }
 
 #[test]
-fn its_tag_is_what_the_next_append_expects() {
+fn the_etag_of_a_state_is_what_the_next_append_expects() {
     let server = Server::start();
     fill(&server);
     let answer = server.get("/api/v1/entities/a%2Fb%20c/state");
@@ -63,9 +63,9 @@ fn the_old_snapshot_path_gives_the_current_state() {
     );
 }
 
-/// A version that does not exist yet got the newest state, as if it were that version's.
+/// The newest state must not be passed off as that of a version that does not exist yet.
 #[test]
-fn a_moment_that_has_not_come_is_refused() {
+fn a_version_beyond_the_newest_is_refused() {
     let server = Server::start();
     fill(&server);
     let path = "/api/v1/entities/a%2Fb%20c/state";
@@ -79,7 +79,7 @@ fn a_moment_that_has_not_come_is_refused() {
 }
 
 #[test]
-fn a_setting_brings_the_history_back_that_old_clients_expect() {
+fn a_setting_restores_the_history_that_old_clients_expect() {
     let server = Server::start_with_state_history();
     fill(&server);
     let path = "/api/v1/entities/a%2Fb%20c/state";
@@ -87,7 +87,7 @@ fn a_setting_brings_the_history_back_that_old_clients_expect() {
     assert!(server.get(&format!("{path}?history=false")).success().get("history").is_none());
 }
 
-/// The events before a snapshot were read apart from those after it.
+/// The events before and after a snapshot must be read in one pass.
 #[test]
 fn a_history_is_whole_and_read_once_over_a_snapshot_and_sealed_files() {
     let server = Server::start();

@@ -39,7 +39,7 @@ pub(super) fn say(server: &Server, socket: &mut Socket, text: &str) {
 }
 
 #[test]
-fn a_stream_from_the_beginning_catches_up_and_goes_on() {
+fn a_stream_from_the_beginning_catches_up_and_continues() {
     let server = Server::start();
     for n in 1..=3 {
         append(&server, "e", &json!(n));
@@ -135,9 +135,9 @@ fn server_sent_events_resume_after_the_last_id() {
     assert!(by_parameter[0].starts_with("id: 2-"), "{by_parameter:?}");
 }
 
-/// Such a cursor once went on in silence, past events that the client had never seen.
+/// Such a cursor would silently skip events that the client has never seen.
 #[test]
-fn a_cursor_of_another_history_is_refused_on_every_way_to_read() {
+fn a_cursor_from_another_history_is_refused_by_every_way_to_read() {
     let server = Server::start();
     for n in 1..=3 {
         append(&server, "e", &json!(n));

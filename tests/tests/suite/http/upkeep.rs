@@ -1,10 +1,10 @@
-//! What operators and browsers ask.
+//! Requests from operators and browsers.
 
 use allsource_tests::server::Server;
 use serde_json::json;
 
 #[test]
-fn health_has_the_form_of_old_servers_and_readiness_its_own() {
+fn health_keeps_the_old_servers_form_and_readiness_has_its_own() {
     let server = Server::start();
     let health = server.get("/health").success();
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("allsource-core")));

@@ -1,4 +1,4 @@
-//! What values may be, over every way in, and what is said of those that may not.
+//! Which values every way in accepts, and how it refuses the others.
 
 use allsource_tests::server::Server;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn total(server: &Server) -> Value {
     server.get("/api/v1/stats").success()["total_events"].clone()
 }
 
-/// Client libraries could not read a page with such an event in it, and states lost the members behind such a name.
+/// Client libraries cannot read a page with such an event, and states would lose the members after such a name.
 #[test]
 fn values_that_many_programs_cannot_read_are_refused_with_their_place() {
     let server = Server::start();
@@ -46,7 +46,7 @@ fn values_that_many_programs_cannot_read_are_refused_with_their_place() {
 }
 
 #[test]
-fn an_event_expects_for_itself_alone() {
+fn an_expected_version_applies_to_its_own_event_only() {
     let server = Server::start();
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let first = json!({"event_type": "t", "entity_id": "a", "payload": 1, "id": id, "expected_version": 0});
@@ -62,8 +62,8 @@ fn a_conflict_that_the_batch_itself_causes_says_so() {
     let event = |expected: Value| json!({"event_type": "t", "entity_id": "a", "payload": 1, "expected_version": expected});
     let batch = json!({"events": [event(json!(0)), event(json!(0))]});
     let problem = server.post(BATCH, &batch.to_string()).problem(409, "version-conflict");
-    let told = (&problem["current_version"], &problem["version_in_batch"], &problem["expected_version"]);
-    assert_eq!(told, (&json!(0), &json!(1), &json!(0)));
+    let versions = (&problem["current_version"], &problem["version_in_batch"], &problem["expected_version"]);
+    assert_eq!(versions, (&json!(0), &json!(1), &json!(0)));
     let detail = "version conflict on default/a: expected 0, it is at 0, and would be at 1 after the events before it \
                   in the batch";
     assert_eq!(problem["detail"], detail);
@@ -71,7 +71,7 @@ fn a_conflict_that_the_batch_itself_causes_says_so() {
     assert_eq!(alone.get("version_in_batch"), None);
 }
 
-/// Such times were stored as the nearest that could be written, or as the next second.
+/// Such times must not be stored as the nearest representable time, or as the next second.
 #[test]
 fn times_that_cannot_be_kept_are_refused_and_all_others_have_six_digits() {
     let server = Server::start();

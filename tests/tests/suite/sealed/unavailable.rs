@@ -1,4 +1,4 @@
-//! What the system cannot read now is not damaged: it is said so, never remembered, and passes by itself.
+//! Files that cannot be read now are not damaged: the store reports that, does not remember it, and recovers by itself.
 
 use allsource_engine::event::{Entity, NewEvent};
 use allsource_engine::platform::sim::{Faults, Seeded, SimDisk};
@@ -13,7 +13,7 @@ fn path(disk: &SimDisk, end: &str) -> String {
     disk.paths().into_iter().find(|path| path.ends_with(end)).unwrap()
 }
 
-/// A store whose events are sealed and none of whose files is open yet.
+/// A store of sealed events, with no file open yet.
 fn sealed(read_mode: ReadMode) -> Store {
     let mut store = Store::new(read_mode);
     store.append(&mut Seeded::new(3), 60);
@@ -28,7 +28,7 @@ fn read_all(store: &Store) -> Result<usize, ReadError> {
 }
 
 #[test]
-fn without_descriptors_nothing_is_damaged_and_with_them_everything_is_there() {
+fn a_lack_of_descriptors_is_not_damage_and_passes() {
     for mode in [ReadMode::Map, ReadMode::Read] {
         let store = sealed(mode);
         store.disk.set_faults(Faults { descriptors: Some(0), ..Faults::default() });
@@ -88,7 +88,7 @@ fn no_more_files_stay_open_than_the_options_say() {
     }
     store.disk.take_most_open_files();
     queries::check(&store.engine, &mut random, 10).unwrap();
-    // Two journal files, the lock, and what a reader holds while its file is closed.
+    // Two journal files, the lock, and files that readers still hold after the cache dropped them.
     let most = store.disk.take_most_open_files();
     assert!(most <= 10, "{most} files were open at once");
 }
