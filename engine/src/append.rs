@@ -1,5 +1,6 @@
 //! An append on its way: prepared by the caller, answered once it is durable.
 
+mod sameness;
 mod prepared;
 mod steps;
 mod queue;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll};
 use crate::batch::Commit;
 use crate::error::AppendError;
 
-pub(crate) use prepared::{PreparedEvent, PreparedPart, Request};
+pub(crate) use prepared::{PreparedEvent, PreparedPart, Request, record_of};
 pub(crate) use queue::Queue;
 pub use steps::{LookUp, Prepared, Ready};
 

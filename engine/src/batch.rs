@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::event::{Entity, NewEvent};
+use uuid::Uuid;
+
+use crate::event::{Entity, NewEvent, TenantId};
 use crate::position::{Position, Sequence, Version};
 
 /// What the caller believes about an entity's version; checked in the order of appends.
@@ -73,12 +75,15 @@ pub(crate) struct Part {
 #[must_use]
 pub struct Batch {
     pub(crate) parts: Vec<Part>,
+    /// Ids of tenants that no event may have.
+    pub(crate) absent: Vec<(TenantId, Uuid)>,
+    pub(crate) is_alone: bool,
 }
 
 impl Batch {
     /// A batch whose first events are for `entity`.
     pub fn to(entity: &Entity) -> Self {
-        Self { parts: vec![Part::of(entity)] }
+        Self { parts: vec![Part::of(entity)], absent: Vec::new(), is_alone: false }
     }
 
     /// The events that follow are for `entity`.
@@ -107,6 +112,19 @@ impl Batch {
         if let Some(part) = self.parts.last_mut() {
             part.events.push(event);
         }
+        self
+    }
+
+    /// The events belong together: either all of them are there already, by their ids, or none is. Decided together with
+    /// the append.
+    pub fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
+    }
+
+    /// A tenant must have no event of this id. Decided together with the append.
+    pub fn expect_absent(mut self, tenant: &TenantId, id: Uuid) -> Self {
+        self.absent.push((tenant.clone(), id));
         self
     }
 

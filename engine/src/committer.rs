@@ -51,6 +51,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Of a store whose last event was committed then.
+    pub(crate) fn after(last_recorded_at: i64) -> Self {
+        Self { last_recorded_at: AtomicI64::new(last_recorded_at), ..Self::default() }
+    }
+
     /// Nothing is written any more, for this reason or an earlier one.
     pub(crate) fn fence(&self, reason: String) {
         self.fenced.lock().get_or_insert(reason);

@@ -43,7 +43,7 @@ pub(crate) fn compose(
     let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file } =
         open(&*disk, path, &*clock, &**entropy, &options)?;
     let (partitions, journal_file_bytes) = (manifest.partitions, manifest.journal_file_bytes);
-    let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::default()));
+    let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::after(last_recorded_at)));
     let spare = Arc::new(Spare::default());
     let last = cursor.next_position - 1;
     watermark.publish(last);
@@ -86,7 +86,6 @@ pub(crate) fn compose(
         unsynced: None,
     };
     let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage)?;
-    progress.last_recorded_at.store(last_recorded_at, Ordering::Relaxed);
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
     let (queue, handoff) = (Queue::bounded(options.queue_bytes), Handoff::default());
     let shared = Shared {

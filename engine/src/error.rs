@@ -45,6 +45,32 @@ pub enum AppendError {
         id: Uuid,
         /// Where the existing event is.
         position: Position,
+        /// The entity it is about.
+        entity: Entity,
+        /// Its version.
+        version: Version,
+    },
+    /// The ids of a batch belong to an earlier one with another number of events: [`crate::Batch::alone`]. Nothing was
+    /// written.
+    #[error(
+        "event {id} of an earlier batch with another number of events exists already, at position {position}"
+    )]
+    OtherBatch {
+        /// The id of an event of the earlier batch.
+        id: Uuid,
+        /// Where that event is.
+        position: Position,
+        /// The entity it is about.
+        entity: Entity,
+        /// Its version.
+        version: Version,
+    },
+    /// An event of the same id was stored while the append waited, and has to be compared. Nothing was written: append
+    /// again.
+    #[error("an event of the id {id} was stored while the append waited; append again")]
+    Overtaken {
+        /// The id.
+        id: Uuid,
     },
     /// The batch gives one id to two different events. Nothing was written: each needs its own.
     #[error("the batch gives the id {id} to two different events")]

@@ -4,6 +4,7 @@
 //! notes, takes the time as an argument, and touches no disk.
 
 mod flight;
+mod known;
 mod admit;
 
 use std::sync::Arc;

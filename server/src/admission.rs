@@ -8,8 +8,8 @@ mod terms;
 mod order;
 mod import;
 
-use allsource_engine::Commit;
 use allsource_engine::error::AppendError;
+use allsource_engine::{Batch, Commit};
 
 use crate::problem::Problem;
 use crate::store::Store;
@@ -22,14 +22,8 @@ pub use import::Import;
 pub use order::{Ended, InOrder, Settled};
 pub use terms::Terms;
 
-/// Whether some events of a request may have been refused while others were appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MayLack {
-    /// Each event was appended on its own.
-    Some,
-    /// All were appended, or none.
-    None,
-}
+/// How many times a batch is appended that is overtaken by an event of one of its ids.
+const TRIES: u32 = 3;
 
 /// The service that appends.
 #[derive(Clone)]
@@ -43,44 +37,32 @@ impl Admission {
         Self { store }
     }
 
-    /// Refuses a key that was used before with another number of events. What `may_lack` some was not atomic: the
-    /// events missing at its end may have been refused.
+    /// Refuses a key that was used before with more events, whose request is not atomic: fewer of them may have been
+    /// accepted, and then the others are appended now.
     ///
     /// # Errors
     /// When the key was used otherwise, or that cannot be read.
-    pub async fn check_key(
-        &self,
-        terms: &Terms,
-        events: &[Admitted],
-        count: usize,
-        may_lack: MayLack,
-    ) -> Result<(), Problem> {
-        let Some(key) = terms.key() else { return Ok(()) };
-        let mut tenants: Vec<_> = events.iter().map(|event| event.entity().tenant()).collect();
-        tenants.sort();
-        tenants.dedup();
-        let count = count as u64;
-        // With several tenants the first and last event may belong to different ones: only the end is checked then.
-        for tenant in tenants {
-            let mut indexes = vec![count];
-            if may_lack == MayLack::None && count > 1 {
-                indexes.extend([0, count - 1]);
-            }
-            let ids = indexes.into_iter().map(|index| key.event_id(tenant, index)).collect();
-            let has = self.store.has_events(tenant.clone(), ids).await?;
-            if matches!(has.as_slice(), [true, ..] | [_, true, false]) {
+    pub async fn check_key(&self, terms: &Terms, events: &[Admitted], count: usize) -> Result<(), Problem> {
+        for (tenant, id) in terms.ids_after(events, count) {
+            if self.store.has_events(tenant, vec![id]).await?.contains(&true) {
                 return Err(Key::reused("another number of events"));
             }
         }
         Ok(())
     }
 
-    /// Appends one event.
+    /// Appends all events of a request, or none. If the request has a key, the store decides together with the append
+    /// that the key was used with the same number of events before, or with none.
     ///
     /// # Errors
-    /// Why it was not accepted, or that its outcome is unknown.
-    pub async fn append(&self, event: Admitted) -> Result<Commit, AppendError> {
-        self.store.append(event.into_batch()).await
+    /// Why they were not accepted, or that their outcome is unknown.
+    pub async fn append(&self, terms: &Terms, events: &[Admitted]) -> Result<Commit, AppendError> {
+        let absent = terms.ids_after(events, events.len());
+        self.append_batch(events, |batch| {
+            let batch = if absent.is_empty() { batch } else { batch.alone() };
+            absent.iter().fold(batch, |batch, (tenant, id)| batch.expect_absent(tenant, *id))
+        })
+        .await
     }
 
     /// Appends all events, or none.
@@ -88,9 +70,22 @@ impl Admission {
     /// # Errors
     /// Why they were not accepted, or that their outcome is unknown.
     pub async fn append_all(&self, events: &[Admitted]) -> Result<Commit, AppendError> {
-        match Admitted::batch(events) {
-            Some(batch) => self.store.append(batch).await,
-            None => Err(AppendError::Empty),
+        self.append_batch(events, |batch| batch).await
+    }
+
+    async fn append_batch(
+        &self,
+        events: &[Admitted],
+        condition: impl Fn(Batch) -> Batch,
+    ) -> Result<Commit, AppendError> {
+        let mut tries = TRIES;
+        loop {
+            let Some(batch) = Admitted::batch(events) else { return Err(AppendError::Empty) };
+            tries -= 1;
+            match self.store.append(condition(batch)).await {
+                Err(AppendError::Overtaken { .. }) if tries > 0 => {}
+                outcome => return outcome,
+            }
         }
     }
 

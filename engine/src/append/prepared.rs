@@ -4,15 +4,16 @@ use std::ops::Range;
 
 use allsource_format::limits::FRAME_EVENTS_MAX;
 use allsource_format::partition;
-use allsource_format::record::{self, Draft};
+use allsource_format::record::{self, Draft, Record};
 use rkyv::util::AlignedVec;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::Reply;
+use super::sameness::{Verdict, compare, digest};
 use crate::batch::{Batch, ExpectedVersion, Part};
 use crate::error::{AppendError, ReadError};
-use crate::event::{Entity, EntityKeyBuffer, EventRef, InvalidEvent, Timestamp};
+use crate::event::{Entity, EntityKeyBuffer, EventRef, InvalidEvent, TenantId, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
 use crate::view::{Layers, Resident};
@@ -29,8 +30,21 @@ pub(crate) struct PreparedEvent {
     pub(crate) is_id_given: bool,
     /// Its own time, if one was given.
     pub(crate) timestamp: Option<Timestamp>,
+    /// Stands for the values of payload and metadata, however they are spelled; 0 if no id was given.
+    pub(crate) digest: u128,
+    /// How the event compares with a stored one of its id, where their bytes do not say it.
+    pub(crate) verdict: Option<Verdict>,
     /// Why the event is not placed if no event of its id is found.
     pub(crate) refusal: Option<Box<InvalidEvent>>,
+    /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
+    pub(crate) sealed: Option<(EventRef, u64)>,
+}
+
+/// An id that no event may have.
+pub(crate) struct Absent {
+    pub(crate) tenant: TenantId,
+    pub(crate) id: Uuid,
+    pub(crate) id_hash: u64,
     /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
     pub(crate) sealed: Option<(EventRef, u64)>,
 }
@@ -50,6 +64,10 @@ pub(crate) struct PreparedPart {
 /// An append as it waits for the sequencer.
 pub(crate) struct Request {
     pub(crate) parts: SmallVec<[PreparedPart; 1]>,
+    /// Ids that no event may have.
+    pub(crate) absent: Vec<Absent>,
+    /// Either all events are there already, or none.
+    pub(crate) is_alone: bool,
     /// All records, one after the other.
     pub(crate) bytes: AlignedVec,
     pub(crate) reply: Reply,
@@ -89,6 +107,7 @@ impl Request {
         }
         let payload_bytes: usize =
             batch.parts.iter().flat_map(|part| &part.events).map(|e| e.payload.len()).sum();
+        let (is_alone, absent) = (batch.is_alone, batch.absent.into_iter().map(Absent::new).collect());
         let mut bytes = AlignedVec::with_capacity((payload_bytes + count * 192).min(bytes_max));
         let with_events = batch.parts.into_iter().filter(|part| !part.events.is_empty());
         let parts = with_events
@@ -101,13 +120,31 @@ impl Request {
                 limit: bytes_max,
             });
         }
-        Ok(Self { parts, bytes, reply, sealed_through: 0 })
+        Ok(Self { parts, absent, is_alone, bytes, reply, sealed_through: 0 })
+    }
+
+    /// Compares events with those of their ids in the tails. It reads no file.
+    fn compare_with_tails(&mut self, layers: &Layers) {
+        for part in &mut self.parts {
+            let tenant = part.entity.tenant().as_str();
+            for event in part.events.iter_mut().filter(|event| event.is_id_given) {
+                let found = layers.find_id_in_tails(tenant, event.id.as_bytes());
+                let new = record_of(&self.bytes, event);
+                event.verdict = found.and_then(|(stored, _)| compare(&stored.record(), &new));
+            }
+        }
     }
 
     /// As [`Request::look_up`], from memory alone. False: sealed files have to be read.
     pub(crate) fn look_up_in_memory(&mut self, layers: &Layers) -> bool {
+        self.compare_with_tails(layers);
         if layers.generations.is_empty() {
             return true;
+        }
+        let is_in_tails =
+            |absent: &Absent| layers.find_id_in_tails(absent.tenant.as_str(), absent.id.as_bytes()).is_some();
+        if !self.absent.iter().all(is_in_tails) {
+            return false;
         }
         for part in &mut self.parts {
             // What a tail knows is newer.
@@ -130,8 +167,13 @@ impl Request {
     /// # Errors
     /// When what it must know lies in damaged data.
     pub(crate) fn look_up(&mut self, layers: &Layers) -> Result<(), ReadError> {
+        self.compare_with_tails(layers);
         if layers.generations.is_empty() {
             return Ok(());
+        }
+        for absent in &mut self.absent {
+            let tenant = absent.tenant.as_str();
+            absent.sealed = layers.sealed_id(absent.id_hash, tenant, absent.id.as_bytes(), 0)?;
         }
         for part in &mut self.parts {
             // What a tail knows is newer.
@@ -141,10 +183,27 @@ impl Request {
             let tenant = part.entity.tenant().as_str();
             for event in part.events.iter_mut().filter(|event| event.is_id_given) {
                 event.sealed = layers.sealed_id(event.id_hash, tenant, event.id.as_bytes(), 0)?;
+                let new = record_of(&self.bytes, event);
+                let compared = event.sealed.as_ref().and_then(|(stored, _)| compare(&stored.record(), &new));
+                event.verdict = compared.or(event.verdict);
             }
         }
         self.sealed_through = layers.sealed_position();
         Ok(())
+    }
+}
+
+/// The record of an event among the bytes of its request.
+pub(crate) fn record_of<'a>(bytes: &'a [u8], event: &PreparedEvent) -> Record<'a> {
+    let encoded = bytes.get(event.record.clone()).unwrap_or_default();
+    #[expect(clippy::expect_used, reason = "the record was encoded into these bytes")]
+    Record::at(encoded).expect("a prepared event lies where it was encoded")
+}
+
+impl Absent {
+    fn new((tenant, id): (TenantId, Uuid)) -> Self {
+        let id_hash = id_hash(tenant.as_str(), id.as_bytes());
+        Self { tenant, id, id_hash, sealed: None }
     }
 }
 
@@ -156,7 +215,7 @@ fn prepare_part(
 ) -> Result<PreparedPart, AppendError> {
     let key = part.entity.key();
     let tenant = part.entity.tenant().as_str();
-    let mut events = SmallVec::with_capacity(part.events.len());
+    let mut events = SmallVec::<[PreparedEvent; 1]>::with_capacity(part.events.len());
     for event in &part.events {
         let id = event.id.unwrap_or_else(|| entropy.uuid());
         let tags: SmallVec<[&str; 4]> = event.tags.iter().map(|tag| tag.as_str()).collect();
@@ -184,9 +243,14 @@ fn prepare_part(
             id_hash: id_hash(tenant, id.as_bytes()),
             is_id_given: event.id.is_some(),
             timestamp: event.timestamp,
+            digest: 0,
+            verdict: None,
             refusal: event.refusal.clone(),
             sealed: None,
         });
+        if let Some(prepared) = events.last_mut().filter(|_| event.id.is_some()) {
+            prepared.digest = digest(&record_of(bytes, prepared));
+        }
     }
     let key_hash = partition::key_hash(&key);
     let partition = partition::of_hash(key_hash, partitions);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use allsource_format::partition::{self, KEY_SEPARATOR};
+use allsource_format::record::Record;
 use smallvec::SmallVec;
 
 use super::name::{EntityId, NameError, TenantId};
@@ -26,6 +27,11 @@ impl Entity {
     /// The entity of this id in a tenant.
     pub fn of(tenant: TenantId, id: EntityId) -> Self {
         Self { tenant, id }
+    }
+
+    /// The entity of a stored event: its names are taken as they are.
+    pub(crate) fn of_record(record: &Record<'_>) -> Self {
+        Self { tenant: TenantId::stored(record.tenant()), id: EntityId::stored(record.entity_id()) }
     }
 
     /// Its tenant.

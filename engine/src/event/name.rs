@@ -87,6 +87,20 @@ name! {
     Tag, |text| check_text("tag", text, limits::TAG_BYTES_MAX)
 }
 
+impl TenantId {
+    /// The name as a stored event has it.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl EntityId {
+    /// The name as a stored event has it.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
 impl Default for TenantId {
     /// The tenant of stores that have only one: `default`.
     fn default() -> Self {

@@ -1,14 +1,13 @@
 //! Deciding one append: all of it is admitted to the round, or none of it leaves a trace.
 
 use allsource_format::frame::Kind;
-use allsource_format::record::Record;
-use uuid::Uuid;
 
-use super::flight::{Flight, Notes, version_at};
-use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request};
+use super::flight::{Flight, IdKey, Notes, version_at};
+use super::known::{Known, counted};
+use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request, record_of};
 use crate::batch::{Acknowledged, Commit, Committed, ExpectedVersion};
 use crate::error::{AppendError, ReadError};
-use crate::event::Timestamp;
+use crate::event::{EventRef, Timestamp};
 use crate::journal::RoundBuilder;
 use crate::planted::{self, Bug};
 use crate::position::{Position, Sequence, Version};
@@ -62,9 +61,11 @@ impl Admission<'_> {
     fn admit_parts(&mut self, request: &Request, undo: &mut Undo) -> Answer {
         let count = request.parts.iter().map(|part| part.events.len()).sum();
         let mut events = Vec::with_capacity(count);
+        self.check_absent(request)?;
         for number in 0..request.parts.len() {
             self.admit_part(request, number, &mut events, undo)?;
         }
+        self.check_alone(request, &events)?;
         Ok(Commit { events, acknowledged: Acknowledged::Synced })
     }
 
@@ -138,28 +139,71 @@ impl Admission<'_> {
         if !event.is_id_given || planted::is(Bug::ForgetIds) {
             return Ok(None);
         }
-        let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
-        let (tenant, id) = (part.entity.tenant().as_str(), event.id.as_bytes());
-        let noted = self.notes.find(part, event, self.round.bytes());
-        if let Some((record, sequence)) = noted.or_else(|| self.flight.find(part, event)) {
-            let compared = compare(&record, encoded, event.id, sequence);
-            // What this very append placed is not going to be once it is refused: its position names nothing.
-            let is_own = noted.is_some() && undo.ids.iter().any(|(hash, _)| *hash == event.id_hash);
-            return if is_own && compared.is_err() {
-                Err(AppendError::RepeatedId { id: event.id })
-            } else {
-                compared.map(Some)
-            };
+        let key = IdKey { tenant: part.entity.tenant().as_str(), id: event.id, hash: event.id_hash };
+        let Some(known) = self.find_id(&key, event.sealed.as_ref(), request.sealed_through)? else {
+            return Ok(None);
+        };
+        let new = record_of(&request.bytes, event);
+        let compared = known.compare(&new, event);
+        // What this very append placed is not going to be once it is refused: its position names nothing.
+        let is_own = known.is_in_round() && undo.ids.iter().any(|(hash, _)| *hash == event.id_hash);
+        match compared {
+            Err(AppendError::Duplicate { id, .. }) if is_own => Err(AppendError::RepeatedId { id }),
+            compared => compared.map(Some),
         }
-        let found = match self.layers.find_id_in_tails(tenant, id) {
+    }
+
+    /// The event of an id, wherever it lies; `sealed` is what the caller found.
+    fn find_id(
+        &self,
+        key: &IdKey<'_>,
+        sealed: Option<&(EventRef, u64)>,
+        sealed_through: u64,
+    ) -> Result<Option<Known<'_>>, ReadError> {
+        if let Some(noted) = self.notes.find(key, self.round.bytes()) {
+            return Ok(Some(Known::InRound(noted)));
+        }
+        if let Some(noted) = self.flight.find(key) {
+            return Ok(Some(Known::InFlight(noted)));
+        }
+        let id = key.id.as_bytes();
+        let found = match self.layers.find_id_in_tails(key.tenant, id) {
             Some(found) => Some(found),
             None => {
-                let since = self.layers.sealed_id(event.id_hash, tenant, id, request.sealed_through)?;
-                since.or_else(|| event.sealed.clone())
+                let since = self.layers.sealed_id(key.hash, key.tenant, id, sealed_through)?;
+                since.or_else(|| sealed.cloned())
             }
         };
-        let Some((stored, sequence)) = found else { return Ok(None) };
-        compare(&stored.record(), encoded, event.id, sequence).map(Some)
+        Ok(found.map(|(event, sequence)| Known::Stored(event, sequence)))
+    }
+
+    /// Refuses a batch if an event is there that must not be.
+    fn check_absent(&self, request: &Request) -> Result<(), AppendError> {
+        for absent in &request.absent {
+            let key = IdKey { tenant: absent.tenant.as_str(), id: absent.id, hash: absent.id_hash };
+            if let Some(known) = self.find_id(&key, absent.sealed.as_ref(), request.sealed_through)? {
+                return Err(known.other_batch());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a batch of which some events are there already and some are new, if they belong together.
+    fn check_alone(&self, request: &Request, events: &[Committed]) -> Result<(), AppendError> {
+        let replayed = events.iter().position(|event| event.replayed);
+        let Some(number) =
+            replayed.filter(|_| request.is_alone && !events.iter().all(|event| event.replayed))
+        else {
+            return Ok(());
+        };
+        let mut all =
+            request.parts.iter().flat_map(|part| part.events.iter().map(move |event| (part, event)));
+        let Some((part, event)) = all.nth(number) else { return Ok(()) };
+        let key = IdKey { tenant: part.entity.tenant().as_str(), id: event.id, hash: event.id_hash };
+        match self.find_id(&key, event.sealed.as_ref(), request.sealed_through)? {
+            Some(known) => Err(known.other_batch()),
+            None => Ok(()),
+        }
     }
 
     /// Checks what the caller expects against the version that the batch's own earlier parts lead to. A refusal also
@@ -208,7 +252,7 @@ impl Admission<'_> {
         });
         undo.partitions.push(part.partition);
         if event.is_id_given {
-            self.notes.add_id(event.id_hash, offset, sequence);
+            self.notes.add_id(event, offset, sequence);
             undo.ids.push((event.id_hash, offset));
         }
         Committed {
@@ -243,28 +287,4 @@ impl Admission<'_> {
             }
         }
     }
-}
-
-/// The earlier result, if `encoded` is the same event as the `existing` one.
-fn compare(existing: &Record<'_>, encoded: &[u8], id: Uuid, sequence: u64) -> Result<Committed, AppendError> {
-    let is_same = Record::at(encoded).is_ok_and(|new| existing.same_content(&new));
-    let position = counted(Position::new(existing.position()));
-    if !is_same {
-        return Err(AppendError::Duplicate { id, position });
-    }
-    Ok(Committed {
-        id,
-        position,
-        version: counted(Version::new(existing.version())),
-        sequence: counted(Sequence::new(sequence)),
-        recorded_at: Timestamp::from_micros(existing.recorded_at()),
-        timestamp: Timestamp::from_micros(existing.timestamp()),
-        replayed: true,
-    })
-}
-
-/// A number of an event that has its place.
-fn counted<T>(number: Option<T>) -> T {
-    #[expect(clippy::expect_used, reason = "whatever counts events counts from 1")]
-    number.expect("numbers of events start at 1")
 }

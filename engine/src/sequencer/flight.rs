@@ -6,6 +6,7 @@ use std::sync::Arc;
 use allsource_format::record::Record;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use uuid::Uuid;
 
 use crate::append::{PreparedEvent, PreparedPart};
 use crate::event::Block;
@@ -17,6 +18,23 @@ pub(super) struct Noted {
     hash: u64,
     pub(super) offset: u32,
     pub(super) sequence: u64,
+    /// Stands for the values of payload and metadata, if it is noted by its id.
+    digest: u128,
+}
+
+/// What an event is looked up by: an id of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IdKey<'k> {
+    pub(super) tenant: &'k str,
+    pub(super) id: Uuid,
+    pub(super) hash: u64,
+}
+
+/// An event that is not visible yet.
+pub(super) struct InFlight<'a> {
+    pub(super) record: Record<'a>,
+    pub(super) sequence: u64,
+    pub(super) digest: u128,
 }
 
 impl Noted {
@@ -32,11 +50,11 @@ impl Noted {
             })
     }
 
-    fn has_id(self, part: &PreparedPart, event: &PreparedEvent, bytes: &[u8]) -> bool {
-        self.hash == event.id_hash
-            && self.record(bytes).is_some_and(|record| {
-                record.id() == *event.id.as_bytes() && record.tenant() == part.entity.tenant().as_str()
-            })
+    fn has_id(self, key: &IdKey<'_>, bytes: &[u8]) -> bool {
+        self.hash == key.hash
+            && self
+                .record(bytes)
+                .is_some_and(|record| record.id() == *key.id.as_bytes() && record.tenant() == key.tenant)
     }
 }
 
@@ -62,15 +80,16 @@ impl Notes {
             (Entry::Occupied(mut entry), Some(offset)) => entry.get_mut().offset = offset,
             (Entry::Occupied(entry), None) => drop(entry.remove()),
             (Entry::Vacant(entry), Some(offset)) => {
-                entry.insert(Noted { hash: part.key_hash, offset, sequence: 0 });
+                entry.insert(Noted { hash: part.key_hash, offset, sequence: 0, digest: 0 });
             }
             (Entry::Vacant(_), None) => {}
         }
     }
 
     /// An event whose id was given lies here.
-    pub(super) fn add_id(&mut self, hash: u64, offset: u32, sequence: u64) {
-        self.ids.insert_unique(hash, Noted { hash, offset, sequence }, |noted| noted.hash);
+    pub(super) fn add_id(&mut self, event: &PreparedEvent, offset: u32, sequence: u64) {
+        let (hash, digest) = (event.id_hash, event.digest);
+        self.ids.insert_unique(hash, Noted { hash, offset, sequence, digest }, |noted| noted.hash);
     }
 
     /// The event that lies here is not going to be.
@@ -80,15 +99,11 @@ impl Notes {
         }
     }
 
-    /// The event of this id among `bytes`, the round's, with its sequence.
-    pub(super) fn find<'a>(
-        &self,
-        part: &PreparedPart,
-        event: &PreparedEvent,
-        bytes: &'a [u8],
-    ) -> Option<(Record<'a>, u64)> {
-        let noted = self.ids.find(event.id_hash, |noted| noted.has_id(part, event, bytes))?;
-        Some((noted.record(bytes)?, noted.sequence))
+    /// The event of this id among `bytes`, the round's.
+    pub(super) fn find<'a>(&self, key: &IdKey<'_>, bytes: &'a [u8]) -> Option<InFlight<'a>> {
+        let noted = self.ids.find(key.hash, |noted| noted.has_id(key, bytes))?;
+        let Noted { sequence, digest, .. } = *noted;
+        Some(InFlight { record: noted.record(bytes)?, sequence, digest })
     }
 }
 
@@ -118,9 +133,9 @@ impl Flight {
         newest_first.find_map(|(_, notes, block)| version_at(block.bytes(), notes.head(part, block.bytes())?))
     }
 
-    /// The event of this id, with its sequence.
-    pub(super) fn find(&self, part: &PreparedPart, event: &PreparedEvent) -> Option<(Record<'_>, u64)> {
-        self.rounds.iter().rev().find_map(|(_, notes, block)| notes.find(part, event, block.bytes()))
+    /// The event of this id.
+    pub(super) fn find(&self, key: &IdKey<'_>) -> Option<InFlight<'_>> {
+        self.rounds.iter().rev().find_map(|(_, notes, block)| notes.find(key, block.bytes()))
     }
 }
 

@@ -188,16 +188,26 @@ impl<'a> Record<'a> {
         Tags { record: *self, next: first, left: count }
     }
 
-    /// Whether two records hold the same event, wherever each lies in the log.
-    pub fn same_content(&self, other: &Record<'_>) -> bool {
-        self.event_type() == other.event_type()
-            && self.payload() == other.payload()
-            && self.flags() == other.flags()
-            && (!self.is_timestamp_given() || self.timestamp() == other.timestamp())
-            && self.tenant() == other.tenant()
-            && self.entity_id() == other.entity_id()
-            && self.metadata() == other.metadata()
-            && self.tags().raw().eq(other.tags().raw())
+    /// Whether a record that has its place holds the same event as `new`, byte for byte but for what
+    /// [`Record::same_terms`] leaves out.
+    pub fn same_content(&self, new: &Record<'_>) -> bool {
+        self.payload() == new.payload() && self.metadata() == new.metadata() && self.same_terms(new)
+    }
+
+    /// Whether a record that has its place agrees with `new` in all but payload and metadata: the place in the log aside,
+    /// tags as a set, and a timestamp that the client gives being that of the record, whoever gave that one.
+    pub fn same_terms(&self, new: &Record<'_>) -> bool {
+        let is_same_time = match new.is_timestamp_given() {
+            true => self.timestamp() == new.timestamp(),
+            false => !self.is_timestamp_given(),
+        };
+        is_same_time
+            && self.is_json() == new.is_json()
+            && self.event_type() == new.event_type()
+            && self.tenant() == new.tenant()
+            && self.entity_id() == new.entity_id()
+            && self.tags().all_in(new.tags())
+            && new.tags().all_in(self.tags())
     }
 
     fn slice(&self, field: usize) -> &'a [u8] {
@@ -232,6 +242,11 @@ pub struct Tags<'a> {
 }
 
 impl<'a> Tags<'a> {
+    /// Whether each of them is among others.
+    fn all_in(self, others: Tags<'_>) -> bool {
+        self.raw().all(|tag| others.clone().raw().any(|known| known == tag))
+    }
+
     fn raw(self) -> impl Iterator<Item = &'a [u8]> {
         let Self { record, next, left } = self;
         (0..left).map_while(move |n| record.slice_at(next + 8 * n))

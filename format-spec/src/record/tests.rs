@@ -105,11 +105,29 @@ fn content_is_compared_regardless_of_the_place_in_the_log() {
         Draft { payload: b"{}", ..draft() },
         Draft { tags: &["a"], ..draft() },
         Draft { metadata: "", ..draft() },
-        Draft { timestamp: Some(1_000_000), ..draft() },
         Draft { entity_id: "user-2", ..draft() },
     ] {
         assert!(!record.same_content(&Record::check(&sealed(&different)).unwrap()), "{different:?}");
     }
+}
+
+#[test]
+fn tags_are_a_set_and_a_time_is_the_same_whoever_gave_it() {
+    let own = sealed(&draft());
+    let record = Record::check(&own).unwrap();
+    let is_same = |draft: Draft<'_>| record.same_content(&Record::check(&sealed(&draft)).unwrap());
+    let (given, tags) = (record.timestamp(), draft().tags);
+    let reversed: Vec<&str> = tags.iter().rev().chain(tags).copied().collect();
+    assert!(is_same(Draft { tags: &reversed, ..draft() }));
+    assert!(!is_same(Draft { tags: &[tags[0], "another"], ..draft() }));
+    assert!(is_same(Draft { timestamp: Some(given), ..draft() }));
+    assert!(!is_same(Draft { timestamp: Some(given + 1), ..draft() }));
+    let timed = sealed(&Draft { timestamp: Some(given), ..draft() });
+    assert!(
+        !Record::check(&timed)
+            .unwrap()
+            .same_content(&Record::check(&sealed(&Draft { timestamp: None, ..draft() })).unwrap())
+    );
 }
 
 #[test]

@@ -35,10 +35,6 @@ impl Admitted {
         &self.entity
     }
 
-    pub(super) fn into_batch(self) -> Batch {
-        Batch::to(&self.entity).expect(self.expected).event(self.event)
-    }
-
     /// All of these events in one piece; `None`: there are none.
     pub(super) fn batch(events: &[Self]) -> Option<Batch> {
         let mut batch: Option<Batch> = None;

@@ -1,6 +1,8 @@
 //! What a request says about all of its events.
 
 use allsource_engine::ExpectedVersion;
+use allsource_engine::event::TenantId;
+use uuid::Uuid;
 
 use super::{Admitted, Caller, Key};
 use crate::problem::{Kind, Problem};
@@ -46,12 +48,22 @@ impl Terms {
         Admitted::new(&self.caller, body.entity(tenant)?, expected, event)
     }
 
+    /// The id that an event after the last of these would have, of each tenant; none without a key.
+    pub(super) fn ids_after(&self, events: &[Admitted], count: usize) -> Vec<(TenantId, Uuid)> {
+        let Some(key) = &self.key else { return Vec::new() };
+        let mut tenants: Vec<&TenantId> = events.iter().map(|event| event.entity().tenant()).collect();
+        tenants.sort();
+        tenants.dedup();
+        tenants.into_iter().map(|tenant| (tenant.clone(), key.event_id(tenant, count as u64))).collect()
+    }
+
     /// What a failed append means to the caller: with a key, a taken id means another body.
     pub fn problem(&self, problem: Problem) -> Problem {
-        if self.key.is_some() && problem.kind() == Kind::DUPLICATE_ID {
-            Key::reused("another event")
-        } else {
-            problem
+        if self.key.is_none() || problem.kind() != Kind::DUPLICATE_ID {
+            return problem;
         }
+        let names = ["event_id", "position", "entity_id", "version"];
+        let known = names.iter().filter_map(|name| Some((*name, problem.member(name)?.clone())));
+        known.fold(Key::reused("another event"), |reused, (name, value)| reused.with(name, value))
     }
 }

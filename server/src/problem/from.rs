@@ -2,10 +2,11 @@
 
 use allsource_engine::Unavailable;
 use allsource_engine::error::{AppendError, FoldError, ReadError, SealError};
-use allsource_engine::event::{InvalidEvent, NameError};
-use allsource_engine::{CursorError, ExpectedVersion, Version};
+use allsource_engine::event::{Entity, InvalidEvent, NameError};
+use allsource_engine::{CursorError, ExpectedVersion, Position, Version};
 use serde_json::Value;
 use serde_json::error::Category;
+use uuid::Uuid;
 
 use super::{Kind, Problem, nearest};
 
@@ -27,9 +28,14 @@ impl From<AppendError> for Problem {
                     ExpectedVersion::Any | ExpectedVersion::Exists => problem,
                 }
             }
-            AppendError::Duplicate { id, position } => Self::new(Kind::DUPLICATE_ID, detail)
-                .with("event_id", id.to_string())
-                .with("position", position.value()),
+            AppendError::Duplicate { id, position, entity, version } => {
+                Self::new(Kind::DUPLICATE_ID, detail).of_event(id, position, &entity, version)
+            }
+            AppendError::OtherBatch { id, position, entity, version } => {
+                let detail = "this Idempotency-Key was used before with another number of events";
+                Self::new(Kind::KEY_REUSED, detail).of_event(id, position, &entity, version)
+            }
+            AppendError::Overtaken { .. } => Self::new(Kind::OVERLOADED, detail).with("retry_after", 1),
             AppendError::Invalid { problem, .. } => problem.into(),
             AppendError::RepeatedId { id } => {
                 Self::new(Kind::DUPLICATE_ID, detail).with("event_id", id.to_string())
@@ -52,6 +58,16 @@ impl From<AppendError> for Problem {
             }
             _ => Self::new(Kind::INTERNAL, detail),
         }
+    }
+}
+
+impl Problem {
+    /// Names the stored event that is in the way.
+    fn of_event(self, id: Uuid, position: Position, entity: &Entity, version: Version) -> Self {
+        self.with("event_id", id.to_string())
+            .with("position", position.value())
+            .with("entity_id", entity.id().as_str())
+            .with("version", version.value())
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Committed};
 use crate::drive::Step;
 use crate::engine::Engine;
 use crate::error::AppendError;
-use crate::event::{Entity, InvalidEvent, NewEvent};
+use crate::event::{Entity, InvalidEvent, NewEvent, Timestamp};
 use crate::options::Options;
 use crate::platform::sim::{SimClock, SimDisk, SimEntropy};
 
@@ -56,4 +56,115 @@ fn what_is_refused_now_is_answered_if_it_is_there_already() {
     let state = engine.fold(&entity, crate::fold::AsOf::Now).unwrap().unwrap();
     assert_eq!(state.to_json(), r#"{"\ud83d":1e400}"#);
     assert_eq!(engine.stats(None).unwrap().events, 1);
+}
+
+/// The spellings of one event, and events that are others under its id.
+fn spellings(id: Uuid) -> ([NewEvent; 3], [NewEvent; 3]) {
+    let event = |payload: &str| NewEvent::json("t", payload).unwrap().id(id);
+    let tagged = |event: NewEvent, tags: [&str; 2]| event.tag(tags[0]).unwrap().tag(tags[1]).unwrap();
+    let same = [r#"{"a":1,"b":[10e-1]}"#, r#"{ "b": [1.0], "a": 1 }"#, "{\"\\u0061\":1.0,\n\"b\":[1]}"];
+    let [one, two, three] = same.map(event);
+    let same = [tagged(one, ["x", "y"]), tagged(two, ["y", "x"]), tagged(three, ["x", "y"])];
+    let other_payload = tagged(event(r#"{"a":1,"b":[1.1]}"#), ["x", "y"]);
+    let other_tags = tagged(event(r#"{"a":1,"b":[10e-1]}"#), ["x", "z"]);
+    let other_time = tagged(event(r#"{"a":1,"b":[10e-1]}"#), ["x", "y"]).timestamp(Timestamp::MIN);
+    (same, [other_payload, other_tags, other_time])
+}
+
+/// Checks that every spelling is answered with the first result, and every other event refused with where that is.
+fn check_sameness(engine: &Engine, entity: &Entity, id: Uuid, first: Committed) {
+    let (same, others) = spellings(id);
+    for event in same {
+        let again =
+            append(engine, Batch::to(entity).event(event.timestamp(first.timestamp))).unwrap().events[0];
+        assert_eq!(again, Committed { replayed: true, ..first });
+    }
+    for event in others {
+        let refused = append(engine, Batch::to(entity).event(event)).unwrap_err();
+        let (position, version) = (first.position, first.version);
+        assert_eq!(refused, AppendError::Duplicate { id, position, entity: entity.clone(), version });
+    }
+}
+
+#[test]
+fn one_event_in_another_spelling_is_the_same_wherever_the_first_lies() {
+    let (engine, entity) = (store(), Entity::new("a").unwrap());
+    let batch = |event: NewEvent| Batch::to(&entity).event(event);
+    // In one round, and then in flight.
+    for (number, steps) in [(1, &[][..]), (2, &[Step::Sequence])] {
+        let id = Uuid::from_u128(number);
+        let ([one, two, three], [other, ..]) = spellings(id);
+        let first = engine.append(batch(one));
+        for step in steps {
+            engine.step(*step);
+        }
+        let waiting = [two, three, other].map(|event| engine.append(batch(event)));
+        settle(&engine);
+        let first = first.wait().unwrap().events[0];
+        let [two, three, other] = waiting.map(|append| append.wait());
+        assert_eq!([two, three].map(|again| again.unwrap().events[0].position), [first.position; 2]);
+        let (position, version) = (first.position, first.version);
+        assert_eq!(
+            other.unwrap_err(),
+            AppendError::Duplicate { id, position, entity: entity.clone(), version }
+        );
+        // In the tail, and then sealed.
+        check_sameness(&engine, &entity, id, first);
+        engine.step(Step::Freeze);
+        settle(&engine);
+        while engine.step(Step::Seal) {}
+        check_sameness(&engine, &entity, id, first);
+    }
+    assert_eq!(engine.stats(None).unwrap().events, 2);
+}
+
+/// No payload is parsed by the sequencer: what it would have to parse goes back to the caller.
+#[test]
+fn an_event_that_is_stored_while_an_append_waits_sends_it_back_for_another_look() {
+    let (engine, entity, id) = (store(), Entity::new("a").unwrap(), Uuid::from_u128(1));
+    let ([one, two, _], _) = spellings(id);
+    let waiting = |event: &NewEvent| {
+        let prepared = engine.prepare(Batch::to(&entity).event(event.clone())).unwrap();
+        engine.look_up(prepared).unwrap()
+    };
+    let (same_bytes, same_value) = (waiting(&one), waiting(&two));
+    let first = append(&engine, Batch::to(&entity).event(one)).unwrap().events[0];
+    let (same_bytes, same_value) = (engine.enqueue(same_bytes), engine.enqueue(same_value));
+    settle(&engine);
+    assert_eq!(same_bytes.wait().unwrap().events[0].position, first.position);
+    assert_eq!(same_value.wait().unwrap_err(), AppendError::Overtaken { id });
+    let again = append(&engine, Batch::to(&entity).event(two)).unwrap().events[0];
+    assert_eq!(again.position, first.position);
+}
+
+#[test]
+fn a_batch_that_belongs_together_is_there_as_a_whole_or_not_at_all() {
+    let (engine, entity) = (store(), Entity::new("a").unwrap());
+    let tenant = entity.tenant().clone();
+    let event = |number: u128| NewEvent::json("t", "1").unwrap().id(Uuid::from_u128(number));
+    let batch = |count: u128| {
+        let batch = (1..=count).fold(Batch::to(&entity), |batch, number| batch.event(event(number)));
+        batch.alone().expect_absent(&tenant, Uuid::from_u128(count + 1))
+    };
+    append(&engine, batch(2)).unwrap();
+    for _ in 0..2 {
+        assert!(append(&engine, batch(2)).unwrap().events.iter().all(|event| event.replayed));
+        for count in [1, 3] {
+            let refused = append(&engine, batch(count)).unwrap_err();
+            assert!(matches!(refused, AppendError::OtherBatch { .. }), "{count}: {refused}");
+        }
+        engine.step(Step::Freeze);
+        settle(&engine);
+        while engine.step(Step::Seal) {}
+    }
+    assert_eq!(engine.stats(None).unwrap().events, 2);
+    // Both wait at once: which came first decides.
+    let other = |count: u128| {
+        let batch = (0..count).fold(Batch::to(&entity), |batch, number| batch.event(event(100 + number)));
+        batch.alone().expect_absent(&tenant, Uuid::from_u128(100 + count))
+    };
+    let [long, short] = [3, 2].map(|count| engine.append(other(count)));
+    settle(&engine);
+    assert_eq!(long.wait().unwrap().events.len(), 3);
+    assert!(matches!(short.wait(), Err(AppendError::OtherBatch { .. })));
 }

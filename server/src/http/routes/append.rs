@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 
-use crate::admission::{Caller, Key, MayLack, Terms};
+use crate::admission::{Caller, Key, Terms};
 use crate::app::App;
 use crate::http::body;
 use crate::http::params::Params;
@@ -87,8 +87,7 @@ async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap,
     }
     let admitted = terms.admit(&parsed, 0, by_headers.unwrap_or_else(|| parsed.expected()))?;
     let entity = admitted.entity().clone();
-    app.admission().check_key(&terms, std::slice::from_ref(&admitted), 1, MayLack::None).await?;
-    let commit = app.admission().append(admitted).await.map_err(|error| {
+    let commit = app.admission().append(&terms, &[admitted]).await.map_err(|error| {
         let problem = terms.problem(error.into());
         let is_precondition = by_headers.is_some() && problem.kind() == Kind::VERSION_CONFLICT;
         if is_precondition { problem.of_kind(Kind::PRECONDITION_FAILED) } else { problem }

@@ -1,4 +1,4 @@
-//! One event.
+//! One event by its id, and the events of an idempotency key.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use uuid::Uuid;
 
-use crate::admission::Caller;
+use crate::admission::{Caller, Key};
 use crate::app::App;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
@@ -15,9 +15,14 @@ use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::write_event;
 
+/// The default and the largest number of events of an answer.
+const EVENTS: u64 = 1000;
+/// An answer takes no further event from this length on, in bytes.
+const ANSWER_BYTES: usize = 4 << 20;
+
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
-    Routes::default().get("/api/v1/events/{id}", event)
+    Routes::default().get("/api/v1/events/by-key", by_key).get("/api/v1/events/{id}", event)
 }
 
 /// `GET /api/v1/events/{id}`.
@@ -30,5 +35,39 @@ async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Call
     let mut body = b"{\"event\":".to_vec();
     write_event(&mut body, &event, app.store().partitions());
     body.extend_from_slice(b",\"found\":true}");
+    Ok(json(body))
+}
+
+/// `GET /api/v1/events/by-key`: the events that were appended under an idempotency key, from a place in its request
+/// on, up to the first place without one.
+async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
+    let params = Params::of(&uri, &["tenant_id", "key", "index", "limit"])?;
+    let key = params.text("key").and_then(Key::new);
+    let key = key.ok_or_else(|| invalid("key", "must be an Idempotency-Key of 1 to 255 bytes"))?;
+    let first: u64 = params.parsed("index", "a whole number")?.unwrap_or(0);
+    let limit: u64 = params.parsed("limit", "a whole number")?.unwrap_or(EVENTS);
+    if !(1..=EVENTS).contains(&limit) {
+        return Err(invalid("limit", &format!("must be from 1 to {EVENTS}, {limit} is not")));
+    }
+    let (tenant, mut body) = (caller.tenant(), b"{\"events\":[".to_vec());
+    let mut index = first;
+    let has_more = loop {
+        let event = app.store().event(tenant.clone(), key.event_id(&tenant, index)).await?;
+        let Some(event) = event else { break false };
+        if index - first == limit || body.len() >= ANSWER_BYTES {
+            break true;
+        }
+        body.extend_from_slice(if index == first { b"" } else { b"," });
+        body.extend_from_slice(format!("{{\"index\":{index},\"event\":").as_bytes());
+        write_event(&mut body, &event, app.store().partitions());
+        body.push(b'}');
+        index = index.checked_add(1).ok_or_else(|| invalid("index", "is too large"))?;
+    };
+    if index == first {
+        let detail = format!("no event was appended under this key at index {first}");
+        return Err(Problem::new(Kind::EVENT_NOT_FOUND, detail));
+    }
+    let next = if has_more { index.to_string() } else { "null".to_owned() };
+    body.extend_from_slice(format!("],\"next_index\":{next}}}").as_bytes());
     Ok(json(body))
 }

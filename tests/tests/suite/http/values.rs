@@ -98,3 +98,67 @@ fn times_that_cannot_be_kept_are_refused_and_all_others_have_six_digits() {
         );
     }
 }
+
+#[test]
+fn a_reused_key_or_id_names_the_first_event_and_a_key_finds_its_events() {
+    let server = Server::start();
+    let event = |payload: Value| json!({"event_type": "t", "entity_id": "a", "payload": payload});
+    let keyed = |path: &str, body: &Value| {
+        let headers = [("idempotency-key", "k"), ("content-type", "application/json")];
+        server.send("POST", path, &headers, &body.to_string())
+    };
+    let batch = |payloads: &[i32]| json!({"events": payloads.iter().map(|n| event(json!({"n": n}))).collect::<Vec<_>>()});
+    let first = keyed(BATCH, &batch(&[1, 2])).success();
+    assert_eq!(keyed(BATCH, &batch(&[1, 2])).success()["events"][1]["replayed"], true);
+    for other in [&[1][..], &[1, 2, 3], &[1, 3]] {
+        let problem = keyed(BATCH, &batch(other)).problem(422, "idempotency-key-reused");
+        assert!(problem["event_id"].is_string() && problem["position"].is_u64(), "{problem}");
+        assert_eq!((&problem["entity_id"], problem["version"].is_u64()), (&json!("a"), true), "{problem}");
+    }
+    let problem = keyed(EVENTS, &event(json!({"n": 1}))).problem(422, "idempotency-key-reused");
+    assert_eq!(problem["position"], 2);
+    let found = server.get("/api/v1/events/by-key?key=k").success();
+    let told: Vec<_> =
+        found["events"].as_array().unwrap().iter().map(|one| (&one["index"], &one["event"]["id"])).collect();
+    let ids = [&first["events"][0]["event_id"], &first["events"][1]["event_id"]];
+    assert_eq!(told, [(&json!(0), ids[0]), (&json!(1), ids[1])]);
+    assert_eq!(found["next_index"], Value::Null);
+    let found = server.get("/api/v1/events/by-key?key=k&limit=1").success();
+    assert_eq!((found["events"].as_array().unwrap().len(), &found["next_index"]), (1, &json!(1)));
+    server.get("/api/v1/events/by-key?key=k&index=2").problem(404, "event-not-found");
+    server.get("/api/v1/events/by-key?key=other").problem(404, "event-not-found");
+    server.get("/api/v1/events/by-key").problem(400, "invalid-parameter");
+
+    let mut own = event(json!({"x": 1, "y": 2.50}));
+    own["id"] = json!("01890a5d-ac96-774b-bcce-b302099a8057");
+    let reply = server.post(EVENTS, &own.to_string()).success();
+    let respelled = format!(
+        r#"{{"event_type":"t","entity_id":"a","id":{},"payload":{{ "y": 25e-1, "x": 1.0 }}}}"#,
+        own["id"]
+    );
+    assert_eq!(server.post(EVENTS, &respelled).success()["replayed"], true);
+    own["payload"] = json!({"x": 2});
+    let problem = server.post(EVENTS, &own.to_string()).problem(409, "duplicate-id");
+    let told = (&problem["event_id"], &problem["position"], &problem["entity_id"], &problem["version"]);
+    assert_eq!(told, (&own["id"], &reply["position"], &json!("a"), &reply["version"]));
+}
+
+/// A line's number is its index, so lines that were refused or empty leave gaps.
+#[test]
+fn the_events_of_lines_are_found_by_their_numbers() {
+    let server = Server::start();
+    let line = |n: u64| json!({"event_type": "t", "entity_id": "a", "payload": n}).to_string();
+    let kind = [("content-type", "application/x-ndjson"), ("idempotency-key", "lines")];
+    server.send("POST", BATCH, &kind, &format!("{}\n\n{}\n", line(0), line(2))).success();
+    let payloads = |path: &str| {
+        let found = server.get(path).success();
+        found["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["event"]["payload"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(payloads("/api/v1/events/by-key?key=lines"), [json!(0)]);
+    assert_eq!(payloads("/api/v1/events/by-key?key=lines&index=2"), [json!(2)]);
+}

@@ -4,7 +4,7 @@ use allsource_engine::AppendError;
 use axum::http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admission::{Admitted, Ended, InOrder, MayLack, Settled, Terms};
+use crate::admission::{Admitted, Ended, InOrder, Settled, Terms};
 use crate::app::App;
 use crate::http::reply::{Reply, json as json_body};
 use crate::http::routes::append::mark_replayed;
@@ -22,16 +22,15 @@ pub(super) async fn append(app: &App, terms: &Terms, bytes: &[u8]) -> Reply {
     };
     let admitted: Vec<Result<Admitted, Problem>> = batch.events.iter().enumerate().map(admit).collect();
     let is_atomic = batch.atomic.unwrap_or(true);
-    let may_lack = if is_atomic { MayLack::None } else { MayLack::Some };
     let passed: Vec<Admitted> = admitted.iter().flatten().cloned().collect();
     if passed.is_empty() && admitted.is_empty() {
         return Ok(json_body(to_json(&json!({"total": 0, "ingested": 0, "events": []}))));
     }
-    app.admission().check_key(terms, &passed, admitted.len(), may_lack).await?;
-    match is_atomic {
-        true => all_or_nothing(app, terms, admitted).await,
-        false => each_alone(app, terms, admitted).await,
+    if is_atomic {
+        return all_or_nothing(app, terms, admitted).await;
     }
+    app.admission().check_key(terms, &passed, admitted.len()).await?;
+    each_alone(app, terms, admitted).await
 }
 
 async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
@@ -41,7 +40,7 @@ async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted,
         return Err(invalid_batch(&refused, *index, first));
     }
     let admitted: Vec<Admitted> = admitted.into_iter().flatten().collect();
-    let commit = app.admission().append_all(&admitted).await.map_err(|error| match error {
+    let commit = app.admission().append(terms, &admitted).await.map_err(|error| match error {
         AppendError::Invalid { index, problem } => {
             let problem = problem.into();
             invalid_batch(&[(index, &problem)], index, &problem)
