@@ -111,6 +111,10 @@ fn conditions_can_be_repeated_and_joined_in_read_and_tail() {
     assert_eq!(positions(&["--from-version", "2"]), [2]);
     assert_eq!(positions(&["--to-version", "1", "--entity-prefix", "order-"]), [1, 3]);
     assert_eq!(positions(&["--since", "1h", "--until", "2199-01-01"]), [1, 2, 3, 4, 5]);
+    let since = running.program.run(&["read", "--from-time", "1h", "--output", "ndjson"]).success();
+    assert_eq!(since.lines().count(), 5);
+    let arguments = ["tail", "--from-time", "1h", "--output", "ndjson"];
+    assert_eq!(running.program.tail(&arguments, 5).lines().count(), 5);
     let state =
         running.program.run(&["state", "order-1", "--at-position", "1", "--output", "json"]).success();
     assert_eq!(json(&state)["version"], 1);
