@@ -35,6 +35,39 @@ pub struct RefusedLine {
     pub kind: String,
 }
 
+/// How much the store or a tenant holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatsReply {
+    /// Events.
+    pub total_events: u64,
+    /// Entities that have events.
+    pub total_entities: u64,
+    /// Different event types.
+    pub total_event_types: u64,
+    /// The highest position, or the tenant's number of events.
+    pub total_ingested: u64,
+    /// The incarnation that writes now.
+    pub incarnation: String,
+    /// Who wrote which part of the log, the newest first.
+    pub lineage: Vec<LineageSpan>,
+}
+
+/// A part of the log that one incarnation wrote.
+#[derive(Debug, Clone, Serialize)]
+pub struct LineageSpan {
+    /// The incarnation.
+    pub incarnation: String,
+    /// The first position it may have written.
+    pub first_position: u64,
+}
+
+/// Up to where events are sealed.
+#[derive(Debug, Clone, Serialize)]
+pub struct SealedReply {
+    /// The position; 0: the store is empty.
+    pub sealed_position: u64,
+}
+
 impl Imported {
     /// Adds the fields to a problem.
     pub fn add_to(&self, problem: Problem) -> Problem {

@@ -7,15 +7,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::app::App;
 use crate::http::body;
 use crate::http::params::Params;
-use crate::http::reply::{Reply, json_value};
+use crate::http::reply::{Reply, json};
 use crate::http::resource::Routes;
 use crate::problem::Problem;
-use crate::wire::parse_object;
+use crate::wire::{SealedReply, parse_object, to_json};
 
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
@@ -31,7 +30,7 @@ struct Nothing {}
 async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
     check_empty(&uri, &headers, body).await?;
     let sealed = app.store().seal().await?;
-    Ok(json_value(&json!({"sealed_position": sealed.map_or(0, Position::value)})))
+    Ok(json(to_json(&SealedReply { sealed_position: sealed.map_or(0, Position::value) })))
 }
 
 /// Nothing can be said about it: a body is empty, or an empty object.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use allsource_engine::{Incarnation, Position};
 use axum::extract::State;
 use axum::http::Uri;
-use serde_json::{Value, json};
 
 use crate::admission::Caller;
 use crate::app::App;
 use crate::http::params::Params;
-use crate::http::reply::{Reply, json_value};
+use crate::http::reply::{Reply, json};
 use crate::http::resource::Routes;
 use crate::store::Store;
+use crate::wire::{LineageSpan, StatsReply, to_json};
 
 /// Incarnations that are shown, the newest.
 const INCARNATIONS: usize = 16;
@@ -23,9 +23,12 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Who wrote which part of the log, the newest first.
-fn lineage(store: &Store) -> Vec<Value> {
+fn lineage(store: &Store) -> Vec<LineageSpan> {
     let spans = store.lineage().into_iter().rev().take(INCARNATIONS);
-    let span = |(incarnation, first): (Incarnation, Position)| json!({"incarnation": incarnation.to_string(), "first_position": first.value()});
+    let span = |(incarnation, first): (Incarnation, Position)| LineageSpan {
+        incarnation: incarnation.to_string(),
+        first_position: first.value(),
+    };
     spans.map(span).collect()
 }
 
@@ -43,12 +46,12 @@ async fn stats(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
             (stats, app.store().watermark().map_or(0, Position::value))
         }
     };
-    Ok(json_value(&json!({
-        "total_events": stats.events,
-        "total_entities": stats.entities,
-        "total_event_types": stats.event_types,
-        "total_ingested": total_ingested,
-        "incarnation": app.store().incarnation().to_string(),
-        "lineage": lineage(app.store()),
+    Ok(json(to_json(&StatsReply {
+        total_events: stats.events,
+        total_entities: stats.entities,
+        total_event_types: stats.event_types,
+        total_ingested,
+        incarnation: app.store().incarnation().to_string(),
+        lineage: lineage(app.store()),
     })))
 }
