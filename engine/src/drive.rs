@@ -171,8 +171,8 @@ impl SequencerStep {
             return Ok(None);
         }
         if shared.is_stalled() {
-            match shared.upkeep.failure() {
-                Some(_) => refuse(&mut self.held, &AppendError::StorageFull),
+            match shared.upkeep.refusal() {
+                Some(reason) => refuse(&mut self.held, &reason),
                 None => return Err(Wait::ForSealing),
             }
             return Ok(None);

@@ -15,8 +15,9 @@ use allsource_format::manifest::Generation as Entry;
 use parking_lot::Mutex;
 
 use crate::committer::Progress;
+use crate::error::AppendError;
 use crate::generation::{Access, WriteError, remove};
-use crate::journal::Spare;
+use crate::journal::{Spare, is_full};
 use crate::manifest::{Catalog, PublishError};
 use crate::platform::{Clock, Entropy};
 use crate::signal::Signal;
@@ -38,6 +39,20 @@ pub(crate) enum UpkeepError {
     /// The store is fenced.
     #[error("the store is fenced")]
     Fenced,
+}
+
+/// Why the last attempt to seal failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    reason: String,
+    is_full: bool,
+}
+
+impl Failed {
+    fn of(error: &UpkeepError) -> Self {
+        let is_full = matches!(error, UpkeepError::Write(WriteError::Io(error)) if is_full(error));
+        Self { reason: error.to_string(), is_full }
+    }
 }
 
 /// Counts of what was done since the store was opened.
@@ -77,7 +92,7 @@ pub(crate) struct Upkeep {
     /// Events up to this position were looked at for snapshots.
     pub(crate) followed: AtomicU64,
     /// Why the last attempt to seal failed, until one succeeds.
-    pub(crate) failed: Mutex<Option<String>>,
+    pub(crate) failed: Mutex<Option<Failed>>,
     /// One seal at a time, and one change of what is sealed already: the two go on side by side, for a seal only adds
     /// to the end.
     pub(crate) sealing: Mutex<()>,
@@ -88,14 +103,22 @@ pub(crate) struct Upkeep {
 impl Upkeep {
     /// Why nothing is sealed at the moment, if that is so.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failed.lock().clone()
+        self.failed.lock().as_ref().map(|failed| failed.reason.clone())
+    }
+
+    /// What appends are told that wait for sealing, if the last attempt failed.
+    pub(crate) fn refusal(&self) -> Option<AppendError> {
+        self.failed.lock().as_ref().map(|failed| match failed.is_full {
+            true => AppendError::StorageFull,
+            false => AppendError::Refusing(format!("events in memory cannot be sealed: {}", failed.reason)),
+        })
     }
 
     /// Seals the oldest frozen tail. False: there is none.
     pub(crate) fn seal(&self) -> Result<bool, UpkeepError> {
         let _sealing = self.sealing.lock();
         let result = seal::seal(self);
-        *self.failed.lock() = result.as_ref().err().map(ToString::to_string);
+        *self.failed.lock() = result.as_ref().err().map(Failed::of);
         self.sealed.raise();
         self.grown.raise();
         result
