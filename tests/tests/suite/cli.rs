@@ -58,7 +58,7 @@ fn an_event_is_appended_read_folded_and_counted() {
     assert_eq!(before["current_state"], json(r#"{"name":"Ada"}"#));
     let stats = json(&run(&["stats", "--output", "json"]).success());
     assert_eq!(stats["total_events"], 2);
-    assert_eq!(run(&["state", "nobody"]).code, NOT_FOUND);
+    assert_eq!(run(&["state", "unknown"]).code, NOT_FOUND);
 }
 
 #[test]

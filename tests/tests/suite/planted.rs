@@ -66,7 +66,7 @@ fn hunt(bug: Bug) -> Option<String> {
             world.disk.paths().into_iter().filter(|path| path.starts_with("segments/")).collect();
         paths.iter().find_map(|path| match corruption::lose(&world, path, &paths) {
             Ok(tried) if path.ends_with(".idx") && tried.refused > 0 => {
-                Some(format!("{path} is not made anew"))
+                Some(format!("{path} is not rebuilt"))
             }
             tried => tried.err(),
         })

@@ -1,13 +1,13 @@
-//! No two files of a folder use each other, directly or in a round: one of them is then read first.
+//! No files in a folder use each other in a circle, so that one of them can be read first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::File;
 
-/// Files of one folder, each with those beside it that it uses.
+/// The files of a folder, each with the files beside it that it uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// The rounds in which files use each other, as `folder: one -> other -> one`.
+/// The circles of files that use each other, as `folder: one -> other -> one`.
 pub(crate) fn circles(files: &[File]) -> Vec<String> {
     let modules = modules(files);
     let mut folders: BTreeMap<String, Uses> = BTreeMap::new();
@@ -24,8 +24,8 @@ pub(crate) fn circles(files: &[File]) -> Vec<String> {
     folders.iter().flat_map(|(folder, uses)| rounds(folder, uses)).collect()
 }
 
-/// Each source file by its path of modules, the package first; its code alone. The order at the top of a crate is held
-/// by another rule.
+/// The code of each source file by its module path, starting with the package. Another rule covers the order at the top
+/// of a crate.
 fn modules(files: &[File]) -> BTreeMap<Vec<String>, String> {
     let module = |file: &File| {
         let (package, inside) = file.path().strip_suffix(".rs")?.split_once("/src/")?;
@@ -37,7 +37,7 @@ fn modules(files: &[File]) -> BTreeMap<Vec<String>, String> {
     files.iter().filter_map(|file| Some((module(file)?, code(file)))).collect()
 }
 
-/// Every path in a text that begins with `super` or `crate`, groups in braces taken apart.
+/// Every path in a text that starts with `super` or `crate`, with groups in braces expanded.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for start in ["super::", "crate::"] {
@@ -51,7 +51,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Reads a path, or a tree of them; returns what comes after it.
+/// Reads a path, or a tree of paths; returns the rest of the text.
 fn tree<'a>(mut text: &'a str, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
     let depth = prefix.len();
     loop {
@@ -81,7 +81,7 @@ fn tree<'a>(mut text: &'a str, prefix: &mut Vec<String>, found: &mut Vec<Vec<Str
         found.push(prefix.clone());
     }
     prefix.truncate(depth);
-    // `x as y` ends with a name that is no part of the path.
+    // `x as y` ends with a name that is not part of the path.
     let rest = text.trim_start();
     let renamed = rest
         .strip_prefix("as ")
@@ -89,7 +89,7 @@ fn tree<'a>(mut text: &'a str, prefix: &mut Vec<String>, found: &mut Vec<Vec<Str
     renamed.unwrap_or(text)
 }
 
-/// The module that a path in another one leads to, through what their parent takes from its children.
+/// The module that a path in another module leads to, following their parent's re-exports of its children.
 fn resolve(from: &[String], path: &[String], modules: &BTreeMap<Vec<String>, String>) -> Option<Vec<String>> {
     let supers = path.iter().take_while(|part| *part == "super").count();
     let (mut place, rest) = match path.first().map(String::as_str) {
@@ -108,7 +108,7 @@ fn resolve(from: &[String], path: &[String], modules: &BTreeMap<Vec<String>, Str
     Some(place)
 }
 
-/// The child from which a module takes a name.
+/// The child from which a module imports a name.
 fn exporter(code: &str, name: &str) -> Option<String> {
     code.split("use ").skip(1).find_map(|used| {
         let statement = used.split(';').next()?;
@@ -138,7 +138,7 @@ fn rounds(folder: &str, uses: &Uses) -> Vec<String> {
 }
 
 #[test]
-fn files_that_use_each_other_are_found_through_groups_and_what_their_parent_takes_from_them() {
+fn circles_are_found_through_groups_and_through_re_exports_of_the_parent() {
     let file = |path: &str, text: &str| File::new(path, text);
     let parent =
         file("engine/src/read.rs", "//! x\nmod plan;\nmod walk;\npub(crate) use walk::{Walk, Step};\n");

@@ -1,4 +1,4 @@
-//! What is declared for others is used by somebody: the compiler cannot tell for what is public.
+//! Every public declaration is used: the compiler does not warn about unused public items.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::files::File;
 /// How a public declaration begins.
 const KINDS: [&str; 6] = ["fn ", "const ", "static ", "struct ", "enum ", "trait "];
 
-/// Public names that stand nowhere but where they are declared, and variants that nothing makes or matches.
+/// Public names that occur only in their declaration, and variants that nothing constructs or matches.
 pub(crate) fn unused(files: &[File]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for file in files {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Folders with sources, and files that speak of the product.
+/// Folders with sources, and documents about the product.
 const PLACES: [&str; 11] = [
     "format-spec",
     "engine",
@@ -42,7 +42,7 @@ impl File {
         (1..).zip(self.text.lines())
     }
 
-    /// The lines of a Rust file that are code of the product: no comments, no tests.
+    /// The lines of product code in a Rust file, without comments and tests.
     pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let is_test = self.path.ends_with("tests.rs") || !self.is_rust();
         let product = self.lines().take_while(move |(_, line)| !is_test && !line.starts_with("#[cfg(test)]"));

@@ -1,5 +1,5 @@
-//! The rules of the house, held by a test instead of by memory. Each rule is a function from a file to what is
-//! wrong in it, and each is shown to be able to fail.
+//! The project's own rules, enforced by tests. Each rule is a function that finds the violations in a file, and a test
+//! shows that each rule can fail.
 
 mod circles;
 mod files;
@@ -8,14 +8,14 @@ mod rules;
 use files::File;
 use rules::Rule;
 
-/// Every rule, by the name under which it complains.
+/// Every rule, with the name it reports.
 const RULES: [(&str, Rule); 10] = [
     ("a file has at most 400 lines of code", rules::length),
-    ("a file says first what it is about", rules::opening),
+    ("a file starts by saying what it is about", rules::opening),
     ("a module uses only modules listed above it in lib.rs", rules::direction),
     ("unfinished and leftover code stays out", rules::leftovers),
     ("names say what a thing is", rules::names),
-    ("the product speaks of itself alone", rules::traces),
+    ("the product mentions only itself", rules::traces),
     ("only the platform room is unsafe or talks to the system", rules::platform),
     ("only the http room knows its framework", rules::framework),
     ("only admission appends", rules::appends),
@@ -41,7 +41,7 @@ fn the_rules_of_the_house_hold() {
 }
 
 #[test]
-fn no_files_of_a_folder_use_each_other_in_a_round() {
+fn no_files_in_a_folder_use_each_other_in_a_circle() {
     let circles = circles::circles(&files::all());
     assert!(circles.is_empty(), "\n{}", circles.join("\n"));
 }
@@ -59,7 +59,7 @@ fn dependencies_point_one_way() {
     check("server", &["allsource-tests"]);
 }
 
-/// Each rule fails where it must, and only there.
+/// Each rule fails where it must and nowhere else.
 #[test]
 fn every_rule_can_fail() {
     let long = format!("//! x\n{}", "fn f() {}\n".repeat(401));

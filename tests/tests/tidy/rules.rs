@@ -1,14 +1,14 @@
-//! What every file has to keep to.
+//! The rules every file must follow.
 
 use super::files::File;
 
-/// What is wrong in a file, by line. The other files are there to be looked up.
+/// Finds the violations in a file, by line. The second argument holds all files, for look-ups.
 pub(crate) type Rule = fn(&File, &[File]) -> Vec<(usize, String)>;
 
 const LINES_MAX: usize = 400;
 const FACADE_LINES_MAX: usize = 250;
 
-/// The lines of code in which one of the words stands.
+/// The lines of code that contain one of the words.
 fn found(file: &File, words: &[&str]) -> Vec<(usize, String)> {
     let find = |line: &str| words.iter().find(|word| line.contains(**word)).map(|word| format!("`{word}`"));
     file.code().filter_map(|(number, line)| Some((number, find(line)?))).collect()
@@ -17,15 +17,15 @@ fn found(file: &File, words: &[&str]) -> Vec<(usize, String)> {
 pub(crate) fn length(file: &File, _: &[File]) -> Vec<(usize, String)> {
     let most = if file.path() == "engine/src/engine.rs" { FACADE_LINES_MAX } else { LINES_MAX };
     let count = file.code().count();
-    if count > most { vec![(1, format!("{count} lines, {most} are allowed"))] } else { Vec::new() }
+    if count > most { vec![(1, format!("{count} lines; at most {most} are allowed"))] } else { Vec::new() }
 }
 
 pub(crate) fn opening(file: &File, _: &[File]) -> Vec<(usize, String)> {
-    let is_told = file.lines().next().is_some_and(|(_, line)| line.starts_with("//! "));
-    if is_told || !file.is_rust() { Vec::new() } else { vec![(1, "no `//!`".to_owned())] }
+    let is_described = file.lines().next().is_some_and(|(_, line)| line.starts_with("//! "));
+    if is_described || !file.is_rust() { Vec::new() } else { vec![(1, "no `//!`".to_owned())] }
 }
 
-/// The modules of a crate in their order, and the one a file belongs to.
+/// The modules of a crate in order, and the module a file belongs to.
 fn rooms(file: &File, files: &[File]) -> Option<(Vec<String>, String)> {
     let (package, inside) = file.path().split_once("/src/")?;
     let library = files.iter().find(|file| file.path() == format!("{package}/src/lib.rs"))?;
@@ -68,7 +68,7 @@ pub(crate) fn leftovers(file: &File, _: &[File]) -> Vec<(usize, String)> {
 pub(crate) fn names(file: &File, _: &[File]) -> Vec<(usize, String)> {
     let kinds = ["struct ", "enum ", "trait ", "mod ", "type "];
     let empty = ["Manager", "Helper", "Util", "helpers", "utils", "common", "misc"];
-    // The compatible face has the names of what it is compatible with.
+    // The compatibility API keeps the names of the API it mirrors.
     let is_foreign = file.path().starts_with("engine/src/compat/");
     let mut wrong = if is_foreign { Vec::new() } else { found(file, &[concat!("fn g", "et_")]) };
     for (number, line) in file.code() {
@@ -120,7 +120,7 @@ pub(crate) fn framework(file: &File, _: &[File]) -> Vec<(usize, String)> {
 
 pub(crate) fn appends(file: &File, _: &[File]) -> Vec<(usize, String)> {
     let path = file.path();
-    // What measures the engine appends to a store of its own.
+    // The measuring code appends to its own store.
     let rooms = ["server/src/admission", "server/src/store", "server/src/measure.rs"];
     let is_inside = rooms.iter().any(|room| path.starts_with(room));
     if is_inside || !path.starts_with("server/src/") {
@@ -129,7 +129,7 @@ pub(crate) fn appends(file: &File, _: &[File]) -> Vec<(usize, String)> {
     found(file, &["engine.append(", "engine().append(", "store.append(", "store().append("])
 }
 
-/// Commands that work on a folder by themselves, and the one that opens the store for the server.
+/// Commands that work on a store's folder directly, including the one that opens it for the server.
 const OPENERS: [&str; 5] = ["bench", "dump", "index", "serve", "verify"];
 
 pub(crate) fn door(file: &File, _: &[File]) -> Vec<(usize, String)> {

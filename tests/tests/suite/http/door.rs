@@ -118,7 +118,7 @@ fn concurrent_scrapers_share_one_count_of_the_store() {
 
 /// A client that has gone is not answered, so nothing more is read for it.
 #[test]
-fn work_for_a_client_that_has_gone_ends() {
+fn work_for_a_client_that_has_gone_is_cancelled() {
     let disk = GatedDisk::new(SimDisk::new(1));
     let server = start_sealed(&disk, 300);
     let path = "/api/v1/events/query?event_type=t";
@@ -142,5 +142,5 @@ fn work_for_a_client_that_has_gone_ends() {
     let before = disk.reads();
     assert_eq!(server.get(path).success()["count"], 300);
     let whole = disk.reads() - before;
-    assert!(abandoned * 4 < whole, "{abandoned} reads for nobody, {whole} for an answer");
+    assert!(abandoned * 4 < whole, "{abandoned} reads for a client that has gone, {whole} for an answer");
 }

@@ -178,7 +178,7 @@ fn a_batch_may_expect_an_entity_to_exist() {
 #[test]
 fn the_version_of_an_entity_without_events_is_zero() {
     let server = Server::start();
-    let page = server.get("/api/v1/events/query?entity_id=nobody").success();
+    let page = server.get("/api/v1/events/query?entity_id=unknown").success();
     assert_eq!(page["entity_version"], 0);
     super::append(&server, "e", &json!(1));
     assert_eq!(server.get("/api/v1/events/query?entity_id=e").success()["entity_version"], 1);
@@ -217,10 +217,10 @@ fn each_request_can_be_logged_with_its_outcome() {
     let address = line(&|line| line["address"].is_string())["address"].as_str().unwrap().to_owned();
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let get = |path: &str| agent.get(format!("http://{address}{path}")).call().unwrap().status().as_u16();
-    assert_eq!(get("/api/v1/entities/nobody/state?as_of=2026-01-01T00:00:00Z"), 404);
+    assert_eq!(get("/api/v1/entities/unknown/state?as_of=2026-01-01T00:00:00Z"), 404);
     let refused = line(&|line| line["status"] == 404);
     assert_eq!((&refused["level"], &refused["method"]), (&json!("DEBUG"), &json!("GET")));
-    assert_eq!(refused["path"], "/api/v1/entities/nobody/state");
+    assert_eq!(refused["path"], "/api/v1/entities/unknown/state");
     assert_eq!(refused["problem"], "entity-not-found");
     assert!(refused["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{refused}");
     assert_eq!(get("/healthz"), 200);

@@ -61,7 +61,7 @@ fn every_condition_selects_what_it_says() {
     check("from=11&to=20", &|n| (10..20).contains(&n));
     check("payload_filter=%7B%22even%22:true%7D", &|n| n % 2 == 0);
     check("payload_filter=%7B%22payload.n%22:42%7D", &|n| n == 42);
-    check("entity_id=nobody", &|_| false);
+    check("entity_id=unknown", &|_| false);
     check("event_type=order.paid&event_type=user.created", &|n| n % 3 > 0);
     check("event_type_prefix=order.pl&event_type_prefix=user.&event_type_prefix=order.pla", &|n| n % 3 != 1);
     check("event_type_prefix=order.&exclude_event_type_prefix=order.pa", &|n| n % 3 == 0);
@@ -117,9 +117,9 @@ fn an_entity_without_events_is_at_version_0() {
         let page = ask(&server, query);
         assert_eq!((&page["count"], &page["entity_version"]), (&json!(0), &json!(version)), "{query}");
     };
-    check("entity_id=nobody", 0);
+    check("entity_id=unknown", 0);
     fill(&server);
-    check("entity_id=nobody", 0);
+    check("entity_id=unknown", 0);
     check("entity_id=e-1&event_type=nothing", 43);
 }
 

@@ -49,8 +49,7 @@ fn a_lack_of_descriptors_is_not_damage_and_passes() {
     }
 }
 
-/// Once each partition had a file of its own, all of them open until the last was written: with 1,024 partitions
-/// nothing was ever sealed.
+/// The number of open files must not grow with the partitions, or a store with 1,024 of them never seals anything.
 #[test]
 fn sealing_merging_and_reading_1024_partitions_takes_a_few_descriptors() {
     let options = Options { partitions: 1024, read_mode: ReadMode::Read, ..super::options(ReadMode::Read) };
