@@ -25,7 +25,7 @@ use closing::End;
 /// A silent connection is asked whether it is still there so often.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// A client that takes nothing for so long is gone.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest frame of a client: all it sends is a filter.
 const FRAME_BYTES_MAX: usize = 16 << 10;
 
