@@ -22,7 +22,7 @@ use crate::sequencer::{Checkpoint, Sequencer};
 use crate::signal::Signal;
 use crate::snapshot::{Place, Snapshots};
 use crate::subscribers::Subscribers;
-use crate::upkeep::{Done, Upkeep};
+use crate::upkeep::{Done, Retired, Tasks, Upkeep};
 use crate::view::Store;
 use crate::watermark::Watermark;
 
@@ -96,6 +96,7 @@ pub(crate) fn compose(
         partitions,
         journal_file_bytes,
         catalog,
+        snapshots: Arc::clone(&upkeep.snapshots),
         upkeep,
         queue,
         spare,
@@ -121,11 +122,20 @@ fn upkeep(
     lineage: &Arc<Lineage>,
 ) -> Result<Upkeep, OpenError> {
     let store_id = committer.catalog.manifest().store;
-    let (disk, lineage) = (Arc::clone(&access.disk), Arc::clone(lineage));
-    let place = Place { disk, mode: options.read_mode, store: store_id, epoch, lineage };
-    let snapshots = Snapshots::open(place);
+    let place = Place {
+        disk: Arc::clone(&access.disk),
+        mode: options.read_mode,
+        store: store_id,
+        epoch,
+        lineage: Arc::clone(lineage),
+        open_files: Arc::clone(&access.open_files),
+        clock: Arc::clone(&access.clock),
+        entropy: Arc::clone(entropy),
+        due_events: options.snapshot_events,
+    };
+    let snapshots = Snapshots::open(place).map_err(|error| OpenError::io("look for snapshots", error))?;
     Ok(Upkeep {
-        snapshots: snapshots.map_err(|error| OpenError::io("look for snapshots", error))?,
+        snapshots: Arc::new(snapshots),
         access,
         store_id,
         epoch,
@@ -140,12 +150,11 @@ fn upkeep(
         done: Done::default(),
         watermark: Arc::clone(&committer.watermark),
         clock: Arc::clone(&committer.clock),
-        entropy: Arc::clone(entropy),
         snapshot_events: options.snapshot_events,
         scrub_bytes_per_second: options.scrub_bytes_per_second,
         scrubbing: Mutex::default(),
-        failed: Mutex::default(),
-        sealing: Mutex::default(),
-        merging: Mutex::default(),
+        tasks: Tasks::default(),
+        retired: Retired::default(),
+        changing: Mutex::default(),
     })
 }

@@ -18,9 +18,10 @@ use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk, DiskLock, Whereabouts};
 use crate::position::Position;
 use crate::sequencer::{Moment, Rotate, Round, Sequencer};
+use crate::snapshot::Snapshots;
 use crate::subscribe::Source;
 use crate::subscribers::{self, Subscribers};
-use crate::upkeep::Upkeep;
+use crate::upkeep::{ALL, Upkeep, Work};
 use crate::view::Store;
 use crate::watermark::Watermark;
 
@@ -51,12 +52,14 @@ pub enum Step {
     Seal,
     /// Merge generations, if there are enough of one size.
     Merge,
-    /// Write an index that had to be made anew.
+    /// Write an index that had to be rebuilt.
     Index,
     /// Read some of the sealed files again.
     Scrub,
     /// Look at the next events, and take the snapshots that are due.
     Snapshot,
+    /// Remove the files, and give back the memory, that no reader needs any more.
+    Reclaim,
 }
 
 /// What the store's threads share.
@@ -69,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) journal_file_bytes: u64,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) upkeep: Upkeep,
+    pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) queue: Queue,
     pub(crate) spare: Arc<Spare>,
     pub(crate) store: Arc<Store>,
@@ -268,11 +272,12 @@ impl ByHand {
                 shared.queue.ask_freeze();
                 self.step(shared, Step::Sequence)
             }
-            Step::Seal => shared.upkeep.seal().unwrap_or(false),
-            Step::Merge => shared.upkeep.merge().unwrap_or(false),
-            Step::Index => shared.upkeep.write_index().unwrap_or(false),
-            Step::Scrub => shared.upkeep.scrub(),
-            Step::Snapshot => shared.upkeep.follow(),
+            Step::Seal => shared.upkeep.seal(),
+            Step::Merge => shared.upkeep.run(Work::Merge),
+            Step::Index => shared.upkeep.run(Work::Index),
+            Step::Scrub => shared.upkeep.run(Work::Scrub),
+            Step::Snapshot => shared.upkeep.run(Work::Snapshots),
+            Step::Reclaim => shared.upkeep.run(Work::Reclaim),
         }
     }
 
@@ -290,30 +295,38 @@ impl ByHand {
             }
         }
         self.sequencer.abandon();
-        let _ = shared.upkeep.snapshots.write(true);
+        let _ = shared.snapshots.write(true);
         self.step(shared, Step::Mark);
         self.step(shared, Step::Commit);
     }
 }
 
-/// Starts the threads of a store.
+/// A running thread, and what ends it once those before it have ended.
+pub(crate) struct Thread {
+    pub(crate) handle: JoinHandle<()>,
+    pub(crate) stop: fn(&Shared),
+}
+
+/// Starts the threads of a store. They are stopped and joined in this order: each finishes what those before it left.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     sequencer: SequencerStep,
     committer: Committer,
-) -> Result<Vec<JoinHandle<()>>, OpenError> {
-    let spawn = |name: &str, run: Box<dyn FnOnce(&Shared) + Send>| {
+) -> Result<Vec<Thread>, OpenError> {
+    let spawn = |name: &str, stop: fn(&Shared), run: Box<dyn FnOnce(&Shared) + Send>| {
         let watched = Watched(Arc::clone(shared));
         let thread = thread::Builder::new().name(format!("allsource-{name}")).spawn(move || run(&watched.0));
-        thread.map_err(|error| OpenError::io(format!("start the {name} thread"), error))
+        let handle = thread.map_err(|error| OpenError::io(format!("start the {name} thread"), error))?;
+        Ok::<Thread, OpenError>(Thread { handle, stop })
     };
+    let ends_by_itself: fn(&Shared) = |_| {};
     Ok(vec![
-        spawn("sequencer", Box::new(move |shared| run_sequencer(shared, sequencer)))?,
-        spawn("committer", Box::new(move |shared| run_committer(shared, committer)))?,
-        spawn("preparer", Box::new(run_preparer))?,
-        spawn("sealer", Box::new(run_sealer))?,
-        spawn("upkeep", Box::new(run_upkeep))?,
-        spawn("notifier", Box::new(run_notifier))?,
+        spawn("sequencer", ends_by_itself, Box::new(move |shared| run_sequencer(shared, sequencer)))?,
+        spawn("committer", ends_by_itself, Box::new(move |shared| run_committer(shared, committer)))?,
+        spawn("preparer", |shared| shared.spare.stop(), Box::new(run_preparer))?,
+        spawn("sealer", |shared| shared.upkeep.stop(), Box::new(run_sealer))?,
+        spawn("upkeep", ends_by_itself, Box::new(run_upkeep))?,
+        spawn("notifier", |shared| shared.subscribers.close(), Box::new(run_notifier))?,
     ])
 }
 
@@ -408,33 +421,21 @@ fn run_preparer(shared: &Shared) {
 
 fn run_sealer(shared: &Shared) {
     while shared.upkeep.frozen.wait(UPKEEP_LOOK) {
-        // A failure is told by the health of the store, and tried again.
-        while shared.upkeep.seal().unwrap_or(false) {}
+        // A failure is reported by the health of the store, and tried again after a rest.
+        while shared.upkeep.seal() {}
     }
 }
 
 fn run_upkeep(shared: &Shared) {
     while shared.upkeep.grown.wait(UPKEEP_LOOK) {
-        // What fails here is tried again: until then there are more generations, or an index is in memory.
-        while shared.upkeep.merge().unwrap_or(false) {}
-        while shared.upkeep.write_index().unwrap_or(false) {}
-        follow(shared);
-        // States that reads have left; what cannot be written is tried again.
-        let _ = shared.upkeep.snapshots.write(false);
-        shared.upkeep.scrub();
-    }
-    // What is not written is only slower to fold.
-    let _ = shared.upkeep.snapshots.write(true);
-}
-
-/// Follows the log for snapshots until there is nothing left to look at, or merging has to be thought of again.
-fn follow(shared: &Shared) {
-    let start = shared.clock.monotonic();
-    while shared.upkeep.follow() {
-        if shared.clock.monotonic().saturating_sub(start) > UPKEEP_LOOK {
-            break;
+        for work in ALL.into_iter().filter(|work| *work != Work::Seal) {
+            // No task keeps the others waiting for long, however much it has to do.
+            let start = shared.clock.monotonic();
+            while shared.upkeep.run(work) && shared.clock.monotonic().saturating_sub(start) < UPKEEP_LOOK {}
         }
     }
+    // What is not written is only slower to fold.
+    let _ = shared.snapshots.write(true);
 }
 
 /// Has everything that is durable now sealed, and waits for it.

@@ -4,7 +4,6 @@ mod appending;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -27,6 +26,7 @@ use crate::snapshot::{Cause, Snapshot};
 use crate::state::State;
 use crate::subscribe::{Start, Subscription};
 use crate::tail::id_hash;
+use crate::upkeep::TaskReport;
 use crate::view::{Resident, View};
 use crate::vitals::{Counters, Health, Stats};
 
@@ -35,7 +35,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     entropy: Arc<dyn Entropy>,
     body_bytes_max: usize,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<drive::Thread>>,
     by_hand: Option<Mutex<ByHand>>,
 }
 
@@ -198,23 +198,23 @@ impl Engine {
         as_of: AsOf,
         visit: Option<Visit<'_>>,
     ) -> Result<Option<State>, FoldError> {
-        let upkeep = &self.shared.upkeep;
-        let (state, folded) = state_of(self.view(), &upkeep.snapshots, entity, as_of, visit)?;
+        let snapshots = &self.shared.snapshots;
+        let (state, folded) = state_of(self.view(), snapshots, entity, as_of, visit)?;
         if let Some(state) = state.as_ref().filter(|_| as_of == AsOf::Now) {
-            upkeep.keep_if_due(entity, state, folded);
+            snapshots.keep_if_due(entity, state, folded);
         }
         Ok(state)
     }
 
-    /// Keeps the state of an entity as it is now, so that later folds begin there; `None`: it has no events.
+    /// Keeps the state of an entity as it is now, so that later folds begin there; `None`: it has no events. Snapshots are
+    /// a cache: this one survives a clean close, and a crash once upkeep has written it with others.
     ///
     /// # Errors
-    /// When the data is damaged.
+    /// When the data is damaged or cannot be read now.
     pub fn snapshot(&self, entity: &Entity) -> Result<Option<Snapshot>, FoldError> {
-        let snapshot = self.shared.upkeep.snapshot(entity, Cause::Manual)?;
-        // One that cannot be written is kept in memory, as every cache may be.
-        let _ = self.shared.upkeep.snapshots.write(true);
-        Ok(snapshot)
+        let snapshots = &self.shared.snapshots;
+        let (state, _) = state_of(self.view(), snapshots, entity, AsOf::Now, None)?;
+        Ok(state.map(|state| Snapshot::clone(&snapshots.keep(entity, Cause::Manual, state))))
     }
 
     /// The snapshots of a tenant, or of one entity, at most `limit`: of each entity the newest first. Also how many there
@@ -225,13 +225,13 @@ impl Engine {
         entity: Option<&Entity>,
         limit: usize,
     ) -> (Vec<Arc<Snapshot>>, u64) {
-        self.shared.upkeep.snapshots.list(tenant, entity, limit)
+        self.shared.snapshots.list(tenant, entity, limit)
     }
 
     /// The newest snapshot of an entity.
     pub fn latest_snapshot(&self, entity: &Entity) -> Option<Arc<Snapshot>> {
         let key = entity.key();
-        self.shared.upkeep.snapshots.find(key_hash(&key), &key, &|_| true)
+        self.shared.snapshots.find(key_hash(&key), &key, &|_| true)
     }
 
     /// Follows the log from a moment on: first what is stored, then what becomes durable.
@@ -289,6 +289,11 @@ impl Engine {
         Counters::of(&self.shared)
     }
 
+    /// What became of each task of upkeep since it was opened.
+    pub fn upkeep(&self) -> Vec<TaskReport> {
+        self.shared.upkeep.tasks.report()
+    }
+
     /// How many partitions it has.
     pub fn partitions(&self) -> u32 {
         self.shared.partitions
@@ -315,14 +320,9 @@ impl Engine {
             by_hand.lock().finish(&self.shared);
         }
         for thread in self.threads.lock().drain(..) {
-            match thread.thread().name() {
-                Some("allsource-preparer") => self.shared.spare.stop(),
-                Some("allsource-sealer") => self.shared.upkeep.stop(),
-                Some("allsource-notifier") => self.shared.subscribers.close(),
-                _ => {}
-            }
+            (thread.stop)(&self.shared);
             // A thread that panicked has said so; there is nothing left to do for it here.
-            let _ = thread.join();
+            let _ = thread.handle.join();
         }
         self.shared.subscribers.close();
         *self.shared.lock.lock() = None;

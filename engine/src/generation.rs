@@ -174,6 +174,12 @@ impl Generation {
         }
     }
 
+    /// Why its index could not be rebuilt, while that is left alone.
+    pub(crate) fn rebuild_failure(&self) -> Option<ReadError> {
+        // Whoever rebuilds it now has not failed yet.
+        self.rebuilding.try_lock()?.as_ref().map(|(_, error)| error.clone())
+    }
+
     /// The file of the index is damaged: it is rebuilt in memory, and written when there is time.
     pub(crate) fn condemn_index(&self) -> Result<(), ReadError> {
         self.rebuilt().map(drop)

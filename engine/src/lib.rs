@@ -75,6 +75,7 @@ pub use read::{Events, Found};
 pub use snapshot::{Cause, Snapshot};
 pub use state::State;
 pub use subscribe::{Message, Start, Subscription};
+pub use upkeep::TaskReport;
 pub use view::Resident;
 pub use vitals::{Counters, Health, Stats};
 

@@ -18,8 +18,10 @@ use crate::error::ReadError;
 use crate::event::{Entity, EntityKeyBuffer, TenantId, Timestamp};
 use crate::lineage::{Incarnation, Lineage};
 use crate::options::ReadMode;
-use crate::platform::Disk;
+use crate::planted::{self, Bug};
+use crate::platform::{Clock, Disk, Entropy};
 use crate::position::{Position, Version};
+use crate::sealed::OpenFiles;
 use crate::state::State;
 
 use file::File;
@@ -33,6 +35,8 @@ const RECENT_BYTES: u64 = 4 << 20;
 const RECENT_BYTES_MAX: u64 = 8 * RECENT_BYTES;
 /// A file of this length is not merged any more, in bytes: merging holds all states in memory.
 const MERGED_BYTES_MAX: u64 = 64 << 20;
+/// A state larger than this is not kept by itself: it would push out all others (64 MiB).
+const STATE_BYTES_MAX: usize = 64 << 20;
 /// So many files of about one size become one.
 const FANIN: usize = 8;
 /// So many of an entity are kept when files are merged.
@@ -82,6 +86,11 @@ pub(crate) struct Place {
     pub(crate) epoch: u64,
     /// A state counts only if this says the same of its last event.
     pub(crate) lineage: Arc<Lineage>,
+    pub(crate) open_files: Arc<OpenFiles>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// A read that had to fold this many events keeps the state; 0: none does.
+    pub(crate) due_events: u64,
 }
 
 #[derive(Default)]
@@ -174,12 +183,34 @@ impl Snapshots {
     }
 
     /// Who wrote a position of the log.
-    pub(crate) fn writer_of(&self, position: Position) -> Incarnation {
+    fn writer_of(&self, position: Position) -> Incarnation {
         self.place.lineage.writer_of(position.value())
     }
 
+    /// Keeps a state for which a read had to fold so many events, if that is as many as call for a snapshot.
+    pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State, folded: u64) {
+        let is_due = self.place.due_events > 0 && folded >= self.place.due_events;
+        if is_due && state.text.len() <= STATE_BYTES_MAX {
+            self.keep(entity, Cause::OnDemand, state.clone());
+        }
+    }
+
+    /// Keeps a state: in memory at first, in a file once there is enough to write, and at a clean close.
+    pub(crate) fn keep(&self, entity: &Entity, cause: Cause, state: State) -> Arc<Snapshot> {
+        let is_whole = state.event_count == state.version.value() || planted::is(Bug::AcceptWrongCount);
+        assert!(is_whole, "a state that is kept holds every event up to its version");
+        self.add(Snapshot {
+            id: self.place.entropy.uuid(),
+            entity: entity.clone(),
+            created_at: Timestamp::from_micros(self.place.clock.now_micros()),
+            cause,
+            incarnation: self.writer_of(state.position()),
+            state,
+        })
+    }
+
     /// Adds a snapshot.
-    pub(crate) fn add(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+    fn add(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         assert_eq!(snapshot.incarnation, self.writer_of(snapshot.state.position), "it is of this history");
         let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.write();
@@ -190,8 +221,8 @@ impl Snapshots {
         recent.bytes += snapshot.size_bytes();
         let key = snapshot.entity.key();
         let list = recent.by_key.entry(key[..].into()).or_default();
-        list.push(Arc::clone(&snapshot));
-        list.sort_by_key(|snapshot| snapshot.state.version);
+        let place = list.partition_point(|other| other.state.version <= snapshot.state.version);
+        list.insert(place, Arc::clone(&snapshot));
         snapshot
     }
 

@@ -1,34 +1,35 @@
 //! Upkeep: what keeps a store fit while it is used. Each piece of work is one step; a thread takes them in
 //! production, a simulation one at a time.
 
+mod retired;
 mod seal;
 mod merge;
 mod snapshots;
 mod scrub;
+mod task;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use allsource_format::StoreId;
 use allsource_format::manifest::Generation as Entry;
 use parking_lot::Mutex;
 
 use crate::committer::Progress;
-use crate::error::AppendError;
+use crate::error::{AppendError, ReadError};
 use crate::generation::{Access, WriteError, remove};
 use crate::journal::{Spare, is_full};
 use crate::manifest::{Catalog, PublishError};
-use crate::platform::{Clock, Entropy};
+use crate::platform::Clock;
 use crate::signal::Signal;
 use crate::snapshot::Snapshots;
 use crate::view::Store;
 use crate::watermark::Watermark;
 
+pub(crate) use retired::Retired;
 pub(crate) use scrub::Scrub;
-
-/// How long merging and writing indexes rest after an attempt that failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(60);
+pub use task::TaskReport;
+pub(crate) use task::{ALL, Tasks, Work};
 
 /// Why a piece of upkeep was not done. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -36,22 +37,20 @@ pub(crate) enum UpkeepError {
     /// The disk refused, or what was to be read is damaged.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What was to be read cannot be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disk refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// The store is fenced.
     #[error("the store is fenced")]
     Fenced,
 }
 
-/// Why the last attempt to seal failed.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    reason: String,
-    is_full: bool,
-}
-
-impl Failed {
-    fn of(error: &UpkeepError) -> Self {
-        let is_full = matches!(error, UpkeepError::Write(WriteError::Io(error)) if is_full(error));
-        Self { reason: error.to_string(), is_full }
+impl UpkeepError {
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Write(WriteError::Io(error)) if is_full(error))
     }
 }
 
@@ -82,8 +81,7 @@ pub(crate) struct Upkeep {
     pub(crate) done: Done,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) snapshots: Arc<Snapshots>,
     /// A snapshot is due after so many events of an entity; 0: never.
     pub(crate) snapshot_events: u64,
     /// So much is read again; 0: nothing.
@@ -91,69 +89,59 @@ pub(crate) struct Upkeep {
     pub(crate) scrubbing: Mutex<Scrub>,
     /// Events up to this position were looked at for snapshots.
     pub(crate) followed: AtomicU64,
-    /// Why the last attempt to seal failed, until one succeeds.
-    pub(crate) failed: Mutex<Option<Failed>>,
-    /// One seal at a time, and one change of what is sealed already: the two go on side by side, for a seal only adds
-    /// to the end.
-    pub(crate) sealing: Mutex<()>,
-    /// Until when it rests after a failure.
-    pub(crate) merging: Mutex<Option<Duration>>,
+    pub(crate) tasks: Tasks,
+    pub(crate) retired: Retired,
+    /// Held by whoever changes what is sealed already. A seal goes on beside that: it only adds to the end.
+    pub(crate) changing: Mutex<()>,
+}
+
+/// Lives while a manifest is named and the view is swapped: a panic in between would leave readers with other files than
+/// the manifest names, and nothing may be written after that.
+struct Halfway<'a>(&'a Progress);
+
+impl Drop for Halfway<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fence("a change of sealed files broke off half way".to_owned());
+        }
+    }
 }
 
 impl Upkeep {
     /// Why nothing is sealed at the moment, if that is so.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failed.lock().as_ref().map(|failed| failed.reason.clone())
+        self.tasks.error(Work::Seal)
     }
 
     /// What appends are told that wait for sealing, if the last attempt failed.
     pub(crate) fn refusal(&self) -> Option<AppendError> {
-        self.failed.lock().as_ref().map(|failed| match failed.is_full {
+        let reason = self.failure()?;
+        Some(match self.tasks.is_full(Work::Seal) {
             true => AppendError::StorageFull,
-            false => AppendError::Refusing(format!("events in memory cannot be sealed: {}", failed.reason)),
+            false => AppendError::Refusing(format!("events in memory cannot be sealed: {reason}")),
         })
     }
 
-    /// Seals the oldest frozen tail. False: there is none.
-    pub(crate) fn seal(&self) -> Result<bool, UpkeepError> {
-        let _sealing = self.sealing.lock();
-        let result = seal::seal(self);
-        *self.failed.lock() = result.as_ref().err().map(Failed::of);
+    /// Seals the oldest frozen tail, and tells those who wait for it. False: there is none, or it failed.
+    pub(crate) fn seal(&self) -> bool {
+        let is_sealed = self.run(Work::Seal);
         self.sealed.raise();
         self.grown.raise();
-        result
+        is_sealed
     }
 
-    /// Merges generations, if there are enough of about one size. False: there are not.
-    pub(crate) fn merge(&self) -> Result<bool, UpkeepError> {
-        let mut rest = self.merging.lock();
-        let now = self.clock.monotonic();
-        if rest.is_some_and(|until| now < until) {
-            return Ok(false);
-        }
-        // A merge that fails, over damage or for want of room, has read and written for nothing.
-        let result = merge::merge(self);
-        *rest = result.is_err().then(|| now + AFTER_FAILURE);
-        if let Err(UpkeepError::Write(WriteError::Read(error))) = &result {
-            self.access.damages.note(error);
-        }
-        result
-    }
-
-    /// Writes an index that had to be made anew in memory. False: there is none.
-    pub(crate) fn write_index(&self) -> Result<bool, UpkeepError> {
-        let mut rest = self.merging.lock();
-        let now = self.clock.monotonic();
-        if rest.is_some_and(|until| now < until) {
-            return Ok(false);
-        }
+    /// Writes an index that was rebuilt in memory. False: there is none.
+    fn write_index(&self) -> Result<bool, UpkeepError> {
+        let _changing = self.changing.lock();
         let layers = self.store.layers();
+        // One that cannot be rebuilt is an error of this task, for nobody else reports it.
+        let failure = layers.generations.iter().find_map(|generation| generation.rebuild_failure());
         let Some(number) = layers.generations.iter().position(|generation| generation.is_index_missing())
         else {
-            return Ok(false);
+            return failure.map_or(Ok(false), |error| Err(error.into()));
         };
         let Some(generation) = layers.generations.get(number) else { return Ok(false) };
-        generation.write_index().inspect_err(|_| *rest = Some(now + AFTER_FAILURE))?;
+        generation.write_index()?;
         let whole = Arc::new(generation.reopened());
         self.store.change(|layers| {
             if let Some(place) = layers.generations.get_mut(number) {
@@ -161,6 +149,30 @@ impl Upkeep {
             }
         });
         Ok(true)
+    }
+
+    /// Remembers damage that a task met.
+    fn note(&self, error: &UpkeepError) {
+        match error {
+            UpkeepError::Read(error) | UpkeepError::Write(WriteError::Read(error)) => {
+                self.access.damages.note(error);
+            }
+            UpkeepError::Write(WriteError::Io(_)) | UpkeepError::Io(_) | UpkeepError::Fenced => {}
+        }
+    }
+
+    /// Has a manifest name a new generation, then lets `swap` show it to readers. Returns the journal files that hold
+    /// nothing else.
+    fn publish(
+        &self,
+        entry: &Entry,
+        change: impl FnOnce(&mut Vec<Entry>, &mut Vec<u64>),
+        swap: impl FnOnce(),
+    ) -> Result<Vec<u64>, UpkeepError> {
+        let _halfway = Halfway(&self.progress);
+        let retired = self.published(entry, self.catalog.publish(&*self.access.disk, change))?;
+        swap();
+        Ok(retired)
     }
 
     /// After a failure to publish that leaves it open which manifest counts, nothing may be written any more; if the one

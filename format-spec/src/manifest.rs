@@ -160,7 +160,11 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), FormatError> {
+    /// Checks that its numbers fit each other: entries ascend without overlap or gap, and come to the sequences.
+    ///
+    /// # Errors
+    /// What contradicts what.
+    pub fn check(&self) -> Result<(), FormatError> {
         if self.number == 0 || self.first_journal == 0 {
             return Err(FormatError::Range("manifest or journal number"));
         }

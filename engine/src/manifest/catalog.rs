@@ -84,6 +84,8 @@ impl Catalog {
         let next = if is_early { u64::MAX } else { manifest.sealed_position() + 1 };
         let needed = state.journals.iter().rfind(|(_, first_position)| *first_position <= next);
         manifest.first_journal = needed.map_or(manifest.first_journal, |(number, _)| *number);
+        // Before a byte is written: what contradicts itself would be refused by every opening from then on.
+        manifest.check().map_err(|problem| PublishError::Unwritten(io::Error::other(problem)))?;
         let room = create(disk, NEXT_SEALED, 0).map_err(PublishError::Unwritten)?;
         write(&manifest, &*room).map_err(PublishError::Unwritten)?;
         name(disk, &manifest, NEXT_SEALED).map_err(PublishError::Unknown)?;

@@ -15,11 +15,10 @@ use uuid::Uuid;
 use super::{Cause, DIR, Place, Snapshot};
 use crate::error::ReadError;
 use crate::event::{Entity, EntityId, TenantId, Timestamp};
-use crate::lineage::{Incarnation, Lineage};
+use crate::lineage::Incarnation;
 use crate::planted::{self, Bug};
-use crate::platform::Disk;
 use crate::position::{Position, Version};
-use crate::sealed::{SealedFile, Target, Writer};
+use crate::sealed::{SealedFile, Slot, Target, Writer};
 use crate::state::{Member, State};
 
 pub(super) fn path_of(number: u64) -> String {
@@ -38,23 +37,23 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 
 /// A file of snapshots. Its bytes go with the last reader once it is replaced.
 pub(super) struct File {
-    disk: Arc<dyn Disk>,
-    lineage: Arc<Lineage>,
+    place: Place,
     path: String,
-    file: SealedFile,
+    header: Header,
+    slot: Arc<Slot>,
     is_replaced: AtomicBool,
 }
 
 impl File {
-    /// Opens a file. One of another store is as useless as a damaged one.
+    /// Looks at the header of a file. One of another store is as useless as a damaged one.
     pub(super) fn open(place: &Place, number: u64) -> Result<Self, ReadError> {
-        let path = path_of(number);
-        let file = SealedFile::open(&place.disk, &path, Kind::Snapshots, place.mode)?;
-        if file.header().store != place.store {
-            return Err(file.damaged(0, "the snapshots are those of another store"));
-        }
-        let (disk, lineage) = (Arc::clone(&place.disk), Arc::clone(&place.lineage));
-        Ok(Self { disk, lineage, path, file, is_replaced: AtomicBool::new(false) })
+        let (path, slot) = (path_of(number), Arc::default());
+        let header = opened(place, &path, &slot)?.header().clone();
+        Ok(Self { place: place.clone(), path, header, slot, is_replaced: AtomicBool::new(false) })
+    }
+
+    fn file(&self) -> Result<Arc<SealedFile>, ReadError> {
+        opened(&self.place, &self.path, &self.slot)
     }
 
     /// Writes a file. It is not synced: after a crash of the system it may be gone, or be found damaged.
@@ -89,12 +88,12 @@ impl File {
 
     /// Its length.
     pub(super) fn bytes(&self) -> u64 {
-        self.file.header().file_bytes()
+        self.header.file_bytes()
     }
 
     /// How many snapshots.
     pub(super) fn count(&self) -> u64 {
-        self.file.header().events
+        self.header.events
     }
 
     /// Others hold what it held.
@@ -102,31 +101,30 @@ impl File {
         self.is_replaced.store(true, Ordering::Release);
     }
 
-    fn entry(&self, at: u64) -> Result<Entry, ReadError> {
-        let bytes: [u8; PLACE_BYTES] = self.file.column(DIRECTORY, PLACE_BYTES as u64).entry(at)?;
-        Entry::decode(&bytes).map_err(|problem| self.file.damaged(0, problem))
+    fn entry(file: &SealedFile, at: u64) -> Result<Entry, ReadError> {
+        let bytes: [u8; PLACE_BYTES] = file.column(DIRECTORY, PLACE_BYTES as u64).entry(at)?;
+        Entry::decode(&bytes).map_err(|problem| file.damaged(0, problem))
     }
 
     /// Numbers of the entries that can be of a hash.
-    fn candidates(&self, hash: u64) -> Result<std::ops::Range<u64>, ReadError> {
-        let count = self.file.column(DIRECTORY, PLACE_BYTES as u64).len();
-        let (column, bucket) = (self.file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
+    fn candidates(file: &SealedFile, hash: u64) -> Result<std::ops::Range<u64>, ReadError> {
+        let count = file.column(DIRECTORY, PLACE_BYTES as u64).len();
+        let (column, bucket) = (file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
         Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
     }
 
     /// A snapshot; `None`: it is of another history, or folded in a way that is not known here.
-    fn snapshot(&self, entry: &Entry) -> Result<Option<Snapshot>, ReadError> {
+    fn snapshot(&self, file: &SealedFile, entry: &Entry) -> Result<Option<Snapshot>, ReadError> {
         let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
-        let snapshot = self
-            .file
+        let snapshot = file
             .with(entry.offset, length, |bytes| match Stored::decode(bytes) {
                 Ok(stored) if stored.fold == FOLD_MERGE => of(&stored).map(Some),
                 Ok(_) => Some(None),
                 Err(_) => None,
             })?
-            .ok_or_else(|| self.file.damaged(entry.offset, "no snapshot"))?;
+            .ok_or_else(|| file.damaged(entry.offset, "no snapshot"))?;
         let is_of_this_history = |snapshot: &Snapshot| {
-            self.lineage.writer_of(snapshot.state.position.value()) == snapshot.incarnation
+            self.place.lineage.writer_of(snapshot.state.position.value()) == snapshot.incarnation
                 || planted::is(Bug::TrustAnySnapshot)
         };
         Ok(snapshot.filter(is_of_this_history))
@@ -139,12 +137,13 @@ impl File {
         key: &[u8],
         is_wanted: &dyn Fn(&State) -> bool,
     ) -> Result<Option<Arc<Snapshot>>, ReadError> {
-        for at in self.candidates(hash)?.rev() {
-            let entry = self.entry(at)?;
+        let file = self.file()?;
+        for at in Self::candidates(&file, hash)?.rev() {
+            let entry = Self::entry(&file, at)?;
             if entry.hash != hash {
                 continue;
             }
-            let Some(snapshot) = self.snapshot(&entry)? else { continue };
+            let Some(snapshot) = self.snapshot(&file, &entry)? else { continue };
             if snapshot.entity.key()[..] == *key && is_wanted(&snapshot.state) {
                 return Ok(Some(Arc::new(snapshot)));
             }
@@ -158,12 +157,13 @@ impl File {
         entity: Option<&Entity>,
         mut hand: impl FnMut(Arc<Snapshot>),
     ) -> Result<(), ReadError> {
+        let file = self.file()?;
         let range = match entity {
-            Some(entity) => self.candidates(key_hash(&entity.key()))?,
-            None => 0..self.file.column(DIRECTORY, PLACE_BYTES as u64).len(),
+            Some(entity) => Self::candidates(&file, key_hash(&entity.key()))?,
+            None => 0..file.column(DIRECTORY, PLACE_BYTES as u64).len(),
         };
         for at in range {
-            if let Some(snapshot) = self.snapshot(&self.entry(at)?)? {
+            if let Some(snapshot) = self.snapshot(&file, &Self::entry(&file, at)?)? {
                 hand(Arc::new(snapshot));
             }
         }
@@ -175,9 +175,20 @@ impl Drop for File {
     fn drop(&mut self) {
         if *self.is_replaced.get_mut() {
             // What stays is removed when it is merged once more, or found damaged.
-            let _ = self.disk.remove(&self.path);
+            let _ = self.place.disk.remove(&self.path);
         }
     }
+}
+
+/// The file of a place, opened if it is not.
+fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>, ReadError> {
+    place.open_files.file(slot, || {
+        let file = SealedFile::open(&place.disk, path, Kind::Snapshots, place.mode)?;
+        match file.header().store == place.store {
+            true => Ok(file),
+            false => Err(file.damaged(0, "the snapshots are those of another store")),
+        }
+    })
 }
 
 fn header(place: &Place, snapshots: &[Arc<Snapshot>]) -> Header {

@@ -43,6 +43,7 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
 
 /// Merges generations, if there are enough of about one size. False: there are not.
 pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
+    let _changing = upkeep.changing.lock();
     let layers = upkeep.store.layers();
     let entries: Vec<Entry> =
         layers.generations.iter().map(|generation| generation.entry().clone()).collect();
@@ -67,17 +68,21 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         }
     }
     let entry = builder.finish()?;
-    let merged = range.clone();
-    upkeep.published(
+    let (merged, merged_bytes) = (range.clone(), entry.segments.bytes);
+    let generation = Arc::new(Generation::new(entry.clone(), upkeep.access.clone()));
+    upkeep.publish(
         &entry,
-        upkeep.catalog.publish(&*upkeep.access.disk, |generations, _| {
+        |generations, _| {
             generations.splice(merged, [entry.clone()]);
-        }),
+        },
+        || {
+            sources.iter().for_each(|source| source.replace());
+            upkeep.store.change(|layers| {
+                let replaced = layers.generations.splice(range, [generation]);
+                replaced.for_each(|source| upkeep.retired.generation(source));
+            });
+        },
     )?;
-    sources.iter().for_each(|source| source.replace());
-    let merged_bytes = entry.segments.bytes;
-    let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
-    upkeep.store.change(|layers| drop(layers.generations.splice(range, [generation])));
     count(&upkeep.done.merges, 1);
     count(&upkeep.done.merged_bytes, merged_bytes);
     Ok(true)

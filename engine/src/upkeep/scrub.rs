@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use allsource_format::sealed::BLOCK_BYTES;
 
-use super::{Upkeep, count};
+use super::{Upkeep, UpkeepError, count};
+use crate::error::ReadError;
 use crate::generation::{Generation, Reread};
 
 /// After a whole round it rests: a small store need not be read all the time.
@@ -31,12 +32,13 @@ pub(crate) struct Scrub {
     reckoned: Duration,
 }
 
+/// Reads some blocks, as the budget allows. False: there is nothing to read now.
+pub(super) fn scrub(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
+    upkeep.read_again()
+}
+
 impl Upkeep {
-    /// Reads some blocks, as the budget allows. False: there is nothing to read now.
-    pub(crate) fn scrub(&self) -> bool {
-        if self.scrub_bytes_per_second == 0 {
-            return false;
-        }
+    fn read_again(&self) -> Result<bool, UpkeepError> {
         let (mut scrub, now) = (self.scrubbing.lock(), self.clock.monotonic());
         let gone = now.saturating_sub(scrub.reckoned).min(Duration::from_secs(1));
         let earned = u128::from(self.scrub_bytes_per_second) * gone.as_micros() / 1_000_000;
@@ -45,23 +47,25 @@ impl Upkeep {
         scrub.reckoned = now;
         if scrub.left.is_empty() {
             if scrub.began.is_some_and(|began| now < began + ROUND) {
-                return false;
+                return Ok(false);
             }
             scrub.began = Some(now);
             scrub.left = self.files();
         }
         let mut is_any = false;
-        while scrub.allowed >= BLOCK_BYTES as u64
-            && let Some(work) = scrub.left.front_mut()
-        {
+        while scrub.allowed >= BLOCK_BYTES as u64 && !scrub.left.is_empty() {
             is_any = true;
-            if !self.look(work) {
-                scrub.left.pop_front();
-            }
             scrub.allowed -= BLOCK_BYTES as u64;
             count(&self.done.scrubbed_bytes, BLOCK_BYTES as u64);
+            let work = scrub.left.front_mut();
+            let looked = work.map_or(Ok(false), |work| self.look(work));
+            // A file that cannot be read now is looked at again in the next round.
+            if !matches!(looked, Ok(true)) {
+                scrub.left.pop_front();
+            }
+            looked?;
         }
-        is_any
+        Ok(is_any)
     }
 
     fn files(&self) -> VecDeque<Work> {
@@ -74,9 +78,9 @@ impl Upkeep {
     }
 
     /// Looks at the next block of a file. False: that was the last, or the file is damaged.
-    fn look(&self, work: &mut Work) -> bool {
+    fn look(&self, work: &mut Work) -> Result<bool, ReadError> {
         // One that was merged meanwhile is gone, or about to be.
-        let Some(generation) = work.generation.upgrade() else { return false };
+        let Some(generation) = work.generation.upgrade() else { return Ok(false) };
         let looked = match &mut work.open {
             Some(open) => open.check_next().map(|checked| checked.is_some()),
             None => generation.reread(&work.path).map(|open| {
@@ -84,13 +88,15 @@ impl Upkeep {
                 true
             }),
         };
-        looked.unwrap_or_else(|error| {
-            self.access.damages.note(&error);
-            let is_to_rebuild = generation.is_index(&work.path) && error.damage().is_some();
-            if is_to_rebuild && let Err(error) = generation.condemn_index() {
+        match looked {
+            Err(error @ ReadError::Damaged(_)) => {
                 self.access.damages.note(&error);
+                if generation.is_index(&work.path) {
+                    generation.condemn_index()?;
+                }
+                Ok(false)
             }
-            false
-        })
+            looked => looked,
+        }
     }
 }

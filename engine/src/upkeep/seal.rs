@@ -26,19 +26,21 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         }
     }
     let entry = builder.finish()?;
-    let retired = upkeep.published(
+    let (sealed_bytes, generation) =
+        (entry.segments.bytes, Arc::new(Generation::new(entry.clone(), upkeep.access.clone())));
+    let retired = upkeep.publish(
         &entry,
-        upkeep.catalog.publish(&*upkeep.access.disk, |generations, sequences| {
+        |generations, sequences| {
             generations.push(entry.clone());
             *sequences = tail.sequences_through(last);
-        }),
+        },
+        || {
+            upkeep.store.change(|layers| {
+                upkeep.retired.tail(layers.tails.remove(0));
+                layers.generations.push(generation);
+            });
+        },
     )?;
-    let sealed_bytes = entry.segments.bytes;
-    let generation = Arc::new(Generation::new(entry, upkeep.access.clone()));
-    upkeep.store.change(|layers| {
-        layers.tails.remove(0);
-        layers.generations.push(generation);
-    });
     upkeep.spare.recycle(&*upkeep.access.disk, retired);
     count(&upkeep.done.seals, 1);
     count(&upkeep.done.sealed_bytes, sealed_bytes);

@@ -1,31 +1,36 @@
 //! Taking snapshots: following the log, and looking at every so many events of an entity whether one is due.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use allsource_format::partition::key_hash;
 
-use super::Upkeep;
-use crate::error::FoldError;
-use crate::event::{Entity, EntityId, EventRef, TenantId, Timestamp};
+use super::{Upkeep, UpkeepError};
+use crate::error::ReadError;
+use crate::event::{Entity, EntityId, EventRef, TenantId};
 use crate::fold::{AsOf, state_of};
-use crate::planted::{self, Bug};
 use crate::position::Position;
 use crate::query::Query;
 use crate::read::Events;
-use crate::snapshot::{Cause, Snapshot};
-use crate::state::State;
+use crate::snapshot::Cause;
 use crate::view::View;
 
 /// Events looked at in one step.
 const STEP_EVENTS: usize = 8192;
-/// A state larger than this is not kept by itself: it would push out all others (64 MiB).
-const STATE_BYTES_MAX: usize = 64 << 20;
 /// An entity is looked at so many times before a snapshot is due.
 const LOOKS: u64 = 10;
 /// A snapshot is due, too, when the last one is so much older than the event, in microseconds: an hour.
 const AGE_MICROS: i64 = 3_600_000_000;
+
+/// Looks at the next events and takes the snapshots that are due, then writes those that wait in memory, if they are
+/// many, and merges their files. False: there was nothing to do.
+pub(super) fn step(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
+    let has_followed = upkeep.follow()?;
+    // What cannot be written stays in memory, and is written with those that follow.
+    let has_written = upkeep.snapshots.write(false)?;
+    let has_merged = upkeep.snapshots.merge()?;
+    Ok(has_followed || has_written || has_merged)
+}
 
 impl Upkeep {
     fn view(&self) -> View {
@@ -33,20 +38,24 @@ impl Upkeep {
     }
 
     /// Looks at the next events and takes the snapshots that are due. False: there are none.
-    pub(crate) fn follow(&self) -> bool {
+    fn follow(&self) -> Result<bool, ReadError> {
         let view = self.view();
         let seen = self.followed.load(Ordering::Acquire);
         if seen >= view.watermark || self.snapshot_events == 0 {
-            return false;
+            return Ok(false);
         }
         let query = Query { from: Position::new(seen + 1), limit: Some(STEP_EVENTS), ..Query::all() };
         let step = (self.snapshot_events / LOOKS).max(1);
         let (mut last, mut candidates) = (seen, BTreeMap::new());
         for event in Events::plan(view.clone(), &query) {
-            let Ok(event) = event else {
-                // What is damaged is told by those who look there. Its entities are looked at again later.
-                last = view.watermark;
-                break;
+            let event = match event {
+                Ok(event) => event,
+                // Damage is reported by those who look there. Its entities are looked at again later.
+                Err(ReadError::Damaged(_)) => {
+                    last = view.watermark;
+                    break;
+                }
+                Err(error @ ReadError::Unavailable(_)) => return Err(error),
             };
             last = event.position().value();
             if event.version().value().is_multiple_of(step) {
@@ -56,14 +65,14 @@ impl Upkeep {
         for event in candidates.values().filter(|event| self.is_due(event)) {
             if let Some(entity) = entity_of(event) {
                 // An entity that cannot be read keeps the others from nothing.
-                let _ = self.snapshot(&entity, Cause::Automatic);
+                let folded = state_of(view.clone(), &self.snapshots, &entity, AsOf::Now, None);
+                if let Ok((Some(state), _)) = folded {
+                    self.snapshots.keep(&entity, Cause::Automatic, state);
+                }
             }
         }
         self.followed.store(last, Ordering::Release);
-        // One that cannot be written stays in memory, and is written with those that follow.
-        let _ = self.snapshots.write(false);
-        while self.snapshots.merge().unwrap_or(false) {}
-        true
+        Ok(true)
     }
 
     fn is_due(&self, event: &EventRef) -> bool {
@@ -76,33 +85,6 @@ impl Upkeep {
                 since >= self.snapshot_events || since > 0 && age >= AGE_MICROS
             }
         }
-    }
-
-    /// Keeps a state for which a read had to fold so many events, if that is as many as call for a snapshot.
-    pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State, folded: u64) {
-        let is_due = self.snapshot_events > 0 && folded >= self.snapshot_events;
-        if is_due && state.text.len() <= STATE_BYTES_MAX {
-            self.keep(entity, Cause::OnDemand, state.clone());
-        }
-    }
-
-    fn keep(&self, entity: &Entity, cause: Cause, state: State) -> Arc<Snapshot> {
-        let is_whole = state.event_count == state.version.value() || planted::is(Bug::AcceptWrongCount);
-        assert!(is_whole, "a state that is kept holds every event up to its version");
-        self.snapshots.add(Snapshot {
-            id: self.entropy.uuid(),
-            entity: entity.clone(),
-            created_at: Timestamp::from_micros(self.clock.now_micros()),
-            cause,
-            incarnation: self.snapshots.writer_of(state.position()),
-            state,
-        })
-    }
-
-    /// Takes a snapshot of an entity as it is; `None`: it has no events.
-    pub(crate) fn snapshot(&self, entity: &Entity, cause: Cause) -> Result<Option<Snapshot>, FoldError> {
-        let (state, _) = state_of(self.view(), &self.snapshots, entity, AsOf::Now, None)?;
-        Ok(state.map(|state| Snapshot::clone(&self.keep(entity, cause, state))))
     }
 }
 

@@ -164,6 +164,7 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
         let mut state = self.state.lock();
         state.begin("sync_dir", dir, 0, 0)?;
+        assert!(!(state.faults.panic_at_manifest && dir == "manifest"), "a planted panic");
         let rate = state.faults.sync_error;
         if state.fails(rate) {
             return Err(eio());
@@ -196,6 +197,7 @@ impl Disk for SimDisk {
     fn create(&self, path: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state.lock();
         state.begin("create", path, 0, 0)?;
+        assert!(!state.faults.panic_at_create, "a planted panic");
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }

@@ -55,6 +55,10 @@ pub struct Faults {
     pub room: Option<u64>,
     /// Most files that may be open at once; more are refused with EMFILE. `None`: any number.
     pub descriptors: Option<usize>,
+    /// Creating a file panics: a bug, as far as the engine can tell.
+    pub panic_at_create: bool,
+    /// Making the names of manifests durable panics.
+    pub panic_at_manifest: bool,
     /// The operation of this number, counted from 0, and all after it fail as if the power were gone.
     pub power_cut_at: Option<u64>,
 }
