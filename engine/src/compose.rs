@@ -48,15 +48,7 @@ pub(crate) fn compose(
     let last = cursor.next_position - 1;
     watermark.publish(last);
     progress.synced_through.store(cursor.log_offset, Ordering::Release);
-    let damages = Arc::new(Damages::default());
-    let access = Access {
-        disk: Arc::clone(&disk),
-        clock: Arc::clone(&clock),
-        mode: options.read_mode,
-        partitions,
-        damages,
-        open_files: Arc::new(OpenFiles::at_most(options.open_files)),
-    };
+    let access = access(&disk, &clock, &options, partitions);
     let generations = manifest.generations.iter();
     let generations =
         generations.map(|entry| Arc::new(Generation::new(entry.clone(), access.clone()))).collect();
@@ -110,6 +102,18 @@ pub(crate) fn compose(
         whereabouts: Mutex::new(Whereabouts::InPlace),
     };
     Ok(Composed { shared, by_hand: ByHand { sequencer, committer, taken: None } })
+}
+
+/// How the sealed files of a store are read.
+fn access(disk: &Arc<dyn Disk>, clock: &Arc<dyn Clock>, options: &Options, partitions: u32) -> Access {
+    Access {
+        disk: Arc::clone(disk),
+        clock: Arc::clone(clock),
+        mode: options.read_mode,
+        partitions,
+        damages: Arc::new(Damages::default()),
+        open_files: Arc::new(OpenFiles::at_most(options.open_files)),
+    }
 }
 
 /// The upkeep of what a committer writes to.

@@ -15,7 +15,7 @@ use allsource_engine::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use allsource_engine::platform::{Clock, SystemClock};
 use allsource_engine::{
     Batch, Commit, Cursor, CursorError, Engine, Health, Incarnation, LookUp, Position, Resident, SealError,
-    Start, Stats, Version,
+    Start, Stats, TaskReport, Version,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -211,6 +211,11 @@ impl Store {
     /// Whether the store does its work.
     pub fn health(&self) -> Health {
         self.engine.health()
+    }
+
+    /// What became of each task of upkeep.
+    pub fn upkeep(&self) -> Vec<TaskReport> {
+        self.engine.upkeep()
     }
 
     /// By how much the clock is behind the last stored event.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use allsource_engine::Health;
+use allsource_engine::{Health, TaskReport};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
@@ -16,7 +17,7 @@ pub(super) struct VitalsCollector(pub(super) Vitals);
 
 impl Collector for VitalsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Vitals { counters, stats, health } = &self.0;
+        let Vitals { counters, stats, health, upkeep } = &self.0;
         let counted = [
             ("events_ingested", "Events appended since the start.", counters.events_appended),
             ("appends", "Appends that succeeded.", counters.appends),
@@ -75,6 +76,7 @@ impl Collector for VitalsCollector {
                 u64::from(matches!(health, Health::Fenced(_))),
             ),
         ];
+        encode_upkeep(&mut encoder, upkeep)?;
         // What cannot be read is left out: better none than wrong ones.
         let sizes = stats.as_ref().map(|stats| {
             [
@@ -88,6 +90,21 @@ impl Collector for VitalsCollector {
         }
         Ok(())
     }
+}
+
+fn encode_upkeep(encoder: &mut DescriptorEncoder<'_>, upkeep: &[TaskReport]) -> Result<(), fmt::Error> {
+    type Value = fn(&TaskReport) -> u64;
+    let counted: [(&str, &str, Value); 2] = [
+        ("upkeep_steps", "Steps of upkeep that did something.", |task| task.steps),
+        ("upkeep_failures", "Steps of upkeep that failed.", |task| task.failures),
+    ];
+    for (name, help, value) in counted {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for task in upkeep {
+            ConstCounter::new(value(task)).encode(family.encode_family(&[("task", task.name)])?)?;
+        }
+    }
+    Ok(())
 }
 
 fn one(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use allsource_engine::{Counters, Health, Stats};
+use allsource_engine::{Counters, Health, Stats, TaskReport};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -20,6 +20,8 @@ pub struct Vitals {
     pub stats: Option<Stats>,
     /// Whether the store does its work.
     pub health: Health,
+    /// What became of each task of upkeep.
+    pub upkeep: Vec<TaskReport>,
 }
 
 /// The size of the store as it was last counted, and when the count began. Whoever counts holds the lock; the others
@@ -54,6 +56,7 @@ impl Shared {
                 None
             }
         };
-        Vitals { counters: store.engine.counters(), stats, health: store.engine.health() }
+        let (health, upkeep) = (store.engine.health(), store.upkeep());
+        Vitals { counters: store.engine.counters(), stats, health, upkeep }
     }
 }

@@ -74,7 +74,10 @@ fn a_segment_cut_short_under_the_server_is_named_and_the_rest_is_served() {
     let ready = server.get("/readyz").success();
     assert_eq!(ready["status"], "damaged");
     assert!(ready["reason"].as_str().unwrap().contains(".seg"), "{ready}");
-    assert!(server.get("/metrics").text.contains("allsource_damaged_files 1"));
+    let metrics = server.get("/metrics").text;
+    assert!(metrics.contains("allsource_damaged_files 1"));
+    assert!(metrics.contains("allsource_upkeep_steps_total{task=\"seal\"} 1"), "{metrics}");
+    assert!(metrics.contains("allsource_upkeep_failures_total{task=\"merge\"} 0"));
     let append = |entity: &str| {
         server
             .post("/api/v1/events", &format!(r#"{{"entity_id":"{entity}","event_type":"t","payload":{{}}}}"#))

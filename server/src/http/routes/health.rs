@@ -5,7 +5,7 @@ use std::sync::Arc;
 use allsource_engine::Health;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::http::clock::if_far;
@@ -57,6 +57,11 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     let mut body = json!({"status": status, "reason": reason});
     if let (Some(behind), Some(members)) = (if_far(app.store().clock_behind()), body.as_object_mut()) {
         members.insert("clock_behind_seconds".to_owned(), behind.as_secs().into());
+    }
+    let failing = app.store().upkeep().into_iter().filter_map(|task| Some((task.name, task.last_error?)));
+    let failing: Map<String, Value> = failing.map(|(name, error)| (name.to_owned(), error.into())).collect();
+    if let Some(members) = body.as_object_mut().filter(|_| !failing.is_empty()) {
+        members.insert("upkeep_failing".to_owned(), failing.into());
     }
     let mut response = json_value(&body);
     // A store that is damaged in places, or does not seal for now, still takes events and answers for the rest.
