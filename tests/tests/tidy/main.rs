@@ -2,6 +2,7 @@
 //! shows that each rule can fail.
 
 mod circles;
+mod dead;
 mod files;
 mod rules;
 
@@ -44,6 +45,12 @@ fn the_rules_of_the_house_hold() {
 fn no_files_in_a_folder_use_each_other_in_a_circle() {
     let circles = circles::circles(&files::all());
     assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+}
+
+#[test]
+fn nothing_is_declared_that_nobody_uses() {
+    let unused = dead::unused(&files::all());
+    assert!(unused.is_empty(), "\n{}", unused.join("\n"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::fault::Faults;
 use super::file::{SimFile, SimLock, SimMapping, SimSharedLock};
 use super::inode::Inode;
 use super::state::{NameChange, Op, State, eio};
-use crate::platform::disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
+use crate::platform::disk::{Disk, DiskFile, DiskLock, Mapping};
 
 /// A disk in memory. Clones are handles to the same disk; [`SimDisk::fork`] copies it.
 #[derive(Clone)]
@@ -87,11 +87,6 @@ impl SimDisk {
         let mut state = self.state.lock();
         state.faults = Faults::default();
         state.locked = false;
-    }
-
-    /// The folder was moved or removed while it is locked.
-    pub fn set_whereabouts(&self, whereabouts: Whereabouts) {
-        self.state.lock().whereabouts = whereabouts;
     }
 
     /// A file's bytes as a reader sees them.

@@ -15,7 +15,7 @@ pub(super) struct SimLock {
 
 impl DiskLock for SimLock {
     fn whereabouts(&self) -> io::Result<Whereabouts> {
-        Ok(self.state.lock().whereabouts)
+        Ok(Whereabouts::InPlace)
     }
 }
 

@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use super::fault::{Faults, Seeded};
 use super::inode::Inode;
-use crate::platform::disk::Whereabouts;
 
 /// One operation of the disk, for counting and tracing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,7 +50,6 @@ pub(super) struct State {
     /// The store's own folder was created, and a crash may undo that: the folder above has not been synced since.
     pub(super) is_root_there: bool,
     pub(super) is_root_pending: bool,
-    pub(super) whereabouts: Whereabouts,
 }
 
 impl State {
@@ -72,7 +70,6 @@ impl State {
             unreadable: Vec::new(),
             is_root_there: false,
             is_root_pending: false,
-            whereabouts: Whereabouts::InPlace,
         }
     }
 

@@ -81,7 +81,7 @@ impl Page {
     /// Searches for a while.
     fn search(&mut self, look: &Look<'_>) -> Result<(), Error> {
         let (started, worked) = (Instant::now(), self.worked);
-        let mut events = look.read(&self.from_version_on(look)?)?;
+        let mut events = look.read(&self.with_version_bound(look)?)?;
         let mut looks = STEP;
         while self.end == End::Open {
             let before = looks;
@@ -108,7 +108,7 @@ impl Page {
 
     /// What is left to be asked. Where the history of an entity goes on, the version leads there at once; a position
     /// leads only to the generation, whose part of the history would be read from its beginning for each page.
-    fn from_version_on(&self, look: &Look<'_>) -> Result<Query, Error> {
+    fn with_version_bound(&self, look: &Look<'_>) -> Result<Query, Error> {
         let mut query = self.asked.query.clone();
         let at = match query.order {
             Order::Ascending => query.from,
