@@ -202,6 +202,7 @@ mod tests {
 
     use super::*;
     use crate::budget::BYTES_MIN;
+    use crate::http::body::broken_off;
 
     fn pieces(count: usize) -> Body {
         let piece = Bytes::from(vec![b'x'; 1 << 20]);
@@ -224,8 +225,7 @@ mod tests {
                 assert_eq!(budget.charged(), count << 20);
             };
             assert_eq!(count, 84, "the share of large requests");
-            let inner = error.into_inner();
-            assert_eq!(inner.downcast_ref::<Refused>(), Some(&Refused::NoRoom));
+            assert_eq!(broken_off(&error).kind(), Kind::OVERLOADED);
             assert_eq!(budget.charged(), 0, "who is refused holds nothing");
             assert!(whole.frame().await.is_some_and(|frame| frame.is_ok()), "the rest can be discarded");
             let mut in_pieces = arriving(pieces(100), &budget, Held::InPieces);
@@ -247,10 +247,8 @@ mod tests {
             let never = Body::from_stream(futures_util::StreamExt::chain(first, stream::pending()));
             let mut body = arriving_within(Duration::from_millis(50), never, &budget, Held::Whole);
             assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
-            let error = body.frame().await.expect("an end").expect_err("too late").into_inner();
-            assert_eq!(error.downcast_ref::<Refused>(), Some(&Refused::Late));
-            let problem = crate::http::body::broken_off(&axum::Error::new(Refused::Late));
-            assert_eq!(problem.kind(), Kind::TIMEOUT);
+            let error = body.frame().await.expect("an end").expect_err("too late");
+            assert_eq!(broken_off(&error).kind(), Kind::TIMEOUT);
         });
     }
 
