@@ -40,12 +40,8 @@ impl Collector for VitalsCollector {
         one(&mut encoder, "journal_sync_seconds", "Time spent in syncs.", &ConstCounter::new(sync_seconds))?;
         #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
         let stalled = counters.stalled_micros as f64 / 1e6;
-        one(
-            &mut encoder,
-            "stalled_seconds",
-            "Time appends waited for sealing.",
-            &ConstCounter::new(stalled),
-        )?;
+        let stalled = ConstCounter::new(stalled);
+        one(&mut encoder, "stalled_seconds", "Time appends waited for sealing.", &stalled)?;
         #[expect(clippy::cast_precision_loss, reason = "a metric may round")]
         let behind = counters.clock_behind_micros as f64 / 1e6;
         one(
