@@ -23,6 +23,7 @@
 //!
 //! The order of the modules below is the order of dependency and of reading: a module uses only those above it.
 
+mod number;
 pub mod planted;
 pub mod position;
 mod lineage;

@@ -10,6 +10,7 @@ use allsource_format::limits::{GENERATIONS_MAX, LINEAGE_MAX};
 use allsource_format::manifest::{ENTRY_BYTES_MAX, Generation, INCARNATION_BYTES, Manifest};
 
 use crate::error::{Damage, OpenError};
+use crate::number::index;
 use crate::platform::{Disk, DiskFile};
 
 pub(crate) use catalog::{Catalog, PublishError};
@@ -100,7 +101,7 @@ pub(crate) fn check_all(disk: &dyn Disk) -> Result<(u64, u64), OpenError> {
 
 fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     let file = disk.open_read_only(path)?;
-    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(BYTES_MAX + 1);
+    let length = index(file.length()?).min(BYTES_MAX + 1);
     let mut bytes = vec![0; length];
     file.read_at(&mut bytes, 0)?;
     Ok(bytes)
