@@ -132,6 +132,10 @@ impl Committer {
         };
         match outcome {
             Ok(()) => {
+                let (before, after) = (&self.committed.cursor, &round.after.cursor);
+                assert!(before.log_offset <= after.log_offset, "the log only grows");
+                assert!(before.next_position <= after.next_position, "positions only rise");
+                assert!(self.unclean.is_none(), "what a refused round left is cleared before the next");
                 self.committed = round.after.clone();
                 self.progress.refusals.accept();
                 Ok(())
@@ -180,6 +184,8 @@ impl Committer {
     fn publish(&self, round: &Round) {
         if !round.records.is_empty() {
             self.tail.insert(&round.block_for_readers(), &round.records);
+            let last = self.tail.last_position();
+            assert_eq!(last, round.last_position, "the tail holds every event that becomes visible");
             self.watermark.publish(round.last_position);
         }
     }
@@ -195,6 +201,7 @@ impl Committer {
             self.sync_file()?;
         }
         let last = self.tail.last_position();
+        assert_eq!(last, self.watermark.position(), "a tail is frozen between rounds");
         let next = Arc::new(Tail::after(last, self.tail.sequences_through(last)));
         self.store.change(|layers| layers.tails.push(Arc::clone(&next)));
         self.tail = next;

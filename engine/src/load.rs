@@ -8,6 +8,7 @@ use rkyv::util::AlignedVec;
 
 use crate::error::Damage;
 use crate::event::{Block, EntityKeyBuffer, key_of};
+use crate::number::offset_in_block;
 use crate::tail::Tail;
 
 /// Frames are gathered to blocks of about this size.
@@ -56,15 +57,18 @@ impl Loader {
                 None => record.version() == 1 || sealed > 0,
             };
             if !is_next {
-                let head = head.unwrap_or(0);
-                return Err(damage(format!("version {} of an entity follows {head}", record.version())));
+                let version = record.version();
+                return Err(damage(match head {
+                    Some(head) => format!("version {version} of an entity follows version {head}"),
+                    None => format!("an entity begins with version {version}"),
+                }));
             }
             if record.recorded_at() <= self.last_recorded_at {
                 return Err(damage("commit times do not increase".to_owned()));
             }
             self.last_recorded_at = record.recorded_at();
             self.heads.insert(key, record.version());
-            self.offsets.push(u32::try_from(start + offset).unwrap_or(u32::MAX));
+            self.offsets.push(offset_in_block(start + offset));
         }
         if self.block.len() >= BLOCK_BYTES {
             self.flush();
@@ -75,7 +79,9 @@ impl Loader {
     fn flush(&mut self) {
         let mut bytes = std::mem::take(&mut self.block);
         bytes.shrink_to_fit();
+        let expected = self.tail.last_position() + self.offsets.len() as u64;
         self.tail.insert(&Arc::new(Block::new(bytes)), &self.offsets);
+        assert_eq!(self.tail.last_position(), expected, "the tail takes every event");
         self.offsets.clear();
         self.heads.clear();
     }

@@ -160,6 +160,7 @@ pub(crate) fn note_journal(
     room: &dyn DiskFile,
 ) -> Result<(), PublishError> {
     assert!(last_journal >= manifest.last_journal, "no journal file that counts is forgotten");
+    assert!(last_journal >= manifest.first_journal, "the last journal file is not before the first");
     let next = Manifest { number: manifest.number + 1, last_journal, ..manifest.clone() };
     publish(disk, &next, room)?;
     *manifest = next;

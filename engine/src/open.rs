@@ -96,6 +96,7 @@ pub(crate) fn open(
     if journals.last().is_none_or(|(number, _)| *number < cursor.header.number) {
         journals.push((cursor.header.number, cursor.header.first_position));
     }
+    assert_eq!(tail.last_position() + 1, cursor.next_position, "the tail ends where the journal does");
     let incarnation = Incarnation { id: entropy.uuid().into_bytes(), first_position: cursor.next_position };
     if !planted::is(Bug::ForgetIncarnation) || manifest.lineage.incarnations().is_empty() {
         manifest.lineage.push(incarnation);
@@ -122,15 +123,15 @@ pub(crate) fn loader(manifest: &Manifest) -> Loader {
 /// up to the sealed position before that is published, it does not end before that either.
 pub(crate) fn check_reaches(manifest: &Manifest, examined: &Examined) -> Result<(), Damage> {
     let sealed = manifest.sealed_position();
-    let first =
-        examined.headers.first().map(|header| (journal::path_of(header.number), header.first_position));
+    if let Some(header) = examined.headers.first()
+        && header.first_position > sealed + 1
+    {
+        let position = header.first_position;
+        let problem =
+            format!("the journal begins at position {position}, after the sealed position {sealed}");
+        return Err(Damage::new(journal::path_of(header.number), 0, problem));
+    }
     match &examined.end {
-        _ if first.as_ref().is_some_and(|(_, position)| *position > sealed + 1) => {
-            let (path, position) = first.unwrap_or_default();
-            let problem =
-                format!("the journal begins at position {position}, after the sealed position {sealed}");
-            Err(Damage::new(path, 0, problem))
-        }
         None if sealed > 0 => Err(Damage::new(journal::DIR, 0, "there is no journal file")),
         Some(end) if end.next_position <= sealed => {
             let path = journal::path_of(end.header.number);

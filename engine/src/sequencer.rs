@@ -75,7 +75,7 @@ impl Round {
             return Arc::clone(&self.bytes);
         }
         let mut used = AlignedVec::with_capacity(self.used);
-        used.extend_from_slice(bytes.get(..self.used).unwrap_or(&[]));
+        used.extend_from_slice(bytes.split_at(self.used).0);
         Arc::new(Block::new(used))
     }
 }
@@ -115,6 +115,7 @@ impl Sequencer {
     pub(crate) fn rewind(&mut self, attempt: u64, checkpoint: Checkpoint, sequences: Vec<u64>) {
         assert!(attempt > self.attempt, "each refusal is heard of once");
         assert!(checkpoint.cursor.next_position <= self.cursor.next_position, "a refusal goes back");
+        assert_eq!(sequences.len(), self.sequences.len(), "the number of partitions is fixed");
         let Checkpoint { cursor, last_recorded_at } = checkpoint;
         *self = Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt };
     }
@@ -159,9 +160,11 @@ impl Sequencer {
             last_recorded_at: &mut self.last_recorded_at,
             now: moment.now,
         };
+        let before = self.cursor.next_position;
         let answers: Vec<_> = requests.into_iter().map(|request| admission.decide(request)).collect();
         let Admission { notes, records, .. } = admission;
         let round = self.complete(round, rotate_to, notes);
+        assert_eq!(round.last_position + 1 - before, records.len() as u64, "each event has its position");
         Round { records, answers, ..round }
     }
 
@@ -185,6 +188,7 @@ impl Sequencer {
 
     fn start_next_file(&mut self, file_bytes: u64) -> Header {
         let header = self.cursor.next_header(file_bytes);
+        assert!(header.number > self.cursor.header.number, "the numbers of journal files rise");
         self.cursor = Cursor::at_start_of(header, file_bytes);
         header
     }
@@ -197,6 +201,9 @@ impl Sequencer {
         let file_offset = self.cursor.file_offset();
         let (bytes, used, cursor) = round.finish();
         assert!(bytes.len() as u64 <= self.cursor.room(), "a round lies within its file");
+        let log_end = self.cursor.log_offset + bytes.len() as u64;
+        assert_eq!(cursor.log_offset, log_end, "the cursor moves by the length of the round");
+        assert!(cursor.next_position >= self.cursor.next_position, "positions rise");
         self.cursor = cursor;
         let bytes = Arc::new(Block::new(bytes));
         let last_position = self.cursor.next_position - 1;

@@ -161,7 +161,9 @@ impl Subscription {
         self.resume();
         loop {
             if let Some(event) = self.ready.pop_front() {
-                self.delivered = event.position().value();
+                let position = event.position().value();
+                assert!(self.delivered < position, "events come in the order of the log");
+                self.delivered = position;
                 self.say(self.delivered);
                 return Resident::Known(Some(Ok(Message::Event(event))));
             }
@@ -207,7 +209,9 @@ impl Subscription {
     fn resume(&mut self) {
         if let Some(id) = self.id.filter(|_| std::mem::take(&mut self.is_waiting)) {
             assert!(self.ready.is_empty(), "a subscriber waits once it has handed out all it fetched");
-            self.seen = self.seen.max(self.source.subscribers.resume(id));
+            let through = self.source.subscribers.resume(id);
+            assert!(through >= self.seen, "waiting does not take a subscriber back");
+            self.seen = through;
         }
     }
 

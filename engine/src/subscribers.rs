@@ -221,6 +221,11 @@ pub(crate) fn in_memory(layers: Arc<Layers>) -> impl Fn(u64) -> Option<EventRef>
     }
 }
 
+fn group_in(groups: &mut HashMap<Number, Group, RandomState>, number: Number) -> &mut Group {
+    #[expect(clippy::expect_used, reason = "a group lives as long as it has members")]
+    groups.get_mut(&number).expect("a member has a group")
+}
+
 impl Registry {
     fn next_number(&mut self) -> u64 {
         self.last_number += 1;
@@ -239,9 +244,7 @@ impl Registry {
                 number
             }
         };
-        if let Some(group) = self.groups.get_mut(&group) {
-            group.members += 1;
-        }
+        group_in(&mut self.groups, group).members += 1;
         let id = Id(self.next_number());
         self.members.insert(id, Member { group, through: 0, said: 0, waker: None, is_queued: false });
         id
@@ -249,17 +252,16 @@ impl Registry {
 
     fn leave(&mut self, id: Id) {
         self.end_waiting(id, 0);
-        let member = self.members.remove(&id);
-        let number = member.as_ref().map(|member| member.group);
-        assert!(number.is_some(), "only a member leaves, and once");
-        let Some(number) = number else { return };
-        if let Some(group) = self.groups.get_mut(&number) {
-            group.members -= 1;
-            if group.members == 0 {
-                self.group_of.remove(&group.filter);
-                self.interests.remove(number, &group.filter);
-                self.groups.remove(&number);
-            }
+        #[expect(clippy::expect_used, reason = "a subscription leaves when it is dropped, and only then")]
+        let number = self.members.remove(&id).expect("a member leaves once").group;
+        let group = group_in(&mut self.groups, number);
+        assert!(group.members > 0, "a group counts its members");
+        group.members -= 1;
+        if group.members == 0 {
+            assert!(group.waiting.is_empty(), "only members wait");
+            self.group_of.remove(&group.filter);
+            self.interests.remove(number, &group.filter);
+            self.groups.remove(&number);
         }
         // What left stays in the queue of reminders until it is due, unless the queue is mostly of such.
         if self.due.len() + self.settled.len() > 64 + 2 * self.members.len() {
@@ -270,16 +272,16 @@ impl Registry {
     }
 
     fn begin_to_wait(&mut self, id: Id, (seen, said): (u64, u64), waker: &Waker, now: Duration) {
-        let Some(member) = self.members.get_mut(&id) else { return };
+        #[expect(clippy::expect_used, reason = "an id is given to its subscription when it joins")]
+        let member = self.members.get_mut(&id).expect("a member until it leaves");
         (member.through, member.said) = (seen, said);
         match &mut member.waker {
             Some(known) => known.clone_from(waker),
             none => {
                 *none = Some(waker.clone());
                 self.waiting += 1;
-                if let Some(group) = self.groups.get_mut(&member.group) {
-                    assert!(group.waiting.insert(id), "who does not wait is not among those who do");
-                }
+                let is_new = group_in(&mut self.groups, member.group).waiting.insert(id);
+                assert!(is_new, "a member that does not wait is not in the set of those that do");
             }
         }
         if !std::mem::replace(&mut member.is_queued, true) {
@@ -294,14 +296,15 @@ impl Registry {
         member.through = member.through.max(through);
         assert!(self.waiting > 0, "who waits is counted");
         self.waiting -= 1;
-        if let Some(group) = self.groups.get_mut(&member.group) {
-            group.waiting.remove(&id);
-        }
+        let was_waiting = group_in(&mut self.groups, member.group).waiting.remove(&id);
+        assert!(was_waiting, "a member with a waker is in the set of those that wait");
         Some(waker)
     }
 
     fn through(&self, id: Id) -> u64 {
-        self.members.get(&id).map_or(0, |member| member.through)
+        #[expect(clippy::expect_used, reason = "an id is given to its subscription when it joins")]
+        let member = self.members.get(&id).expect("a member until it leaves");
+        member.through
     }
 
     fn wake_all(&mut self) -> Vec<Waker> {
@@ -346,6 +349,7 @@ impl Registry {
                 wakers.extend(waiting.into_iter().filter_map(|id| self.end_waiting(id, position - 1)));
             }
         }
+        assert!(self.looked <= looked && looked <= end, "the notifier only moves forwards");
         self.looked = looked;
         // Who had nothing to be reminded of may have now.
         let settled = std::mem::take(&mut self.settled);

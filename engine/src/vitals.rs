@@ -125,7 +125,7 @@ impl Health {
 /// By how much the clock is behind the last event, in microseconds.
 fn clock_behind(shared: &Shared) -> u64 {
     let last = shared.progress.last_recorded_at.load(Ordering::Relaxed);
-    u64::try_from(last.saturating_sub(shared.clock.now_micros())).unwrap_or(0)
+    last.saturating_sub(shared.clock.now_micros()).max(0).unsigned_abs()
 }
 
 impl Counters {

@@ -112,7 +112,9 @@ impl Request {
         let with_events = batch.parts.into_iter().filter(|part| !part.events.is_empty());
         let parts = with_events
             .map(|part| prepare_part(part, partitions, entropy, &mut bytes))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<SmallVec<[PreparedPart; 1]>, _>>()?;
+        let prepared: usize = parts.iter().map(|part| part.events.len()).sum();
+        assert_eq!(prepared, count, "every event of the batch is prepared");
         if bytes.len() > bytes_max {
             return Err(AppendError::TooLarge {
                 what: "size of a batch in bytes",
@@ -195,9 +197,14 @@ impl Request {
 
 /// The record of an event among the bytes of its request.
 pub(crate) fn record_of<'a>(bytes: &'a [u8], event: &PreparedEvent) -> Record<'a> {
-    let encoded = bytes.get(event.record.clone()).unwrap_or_default();
     #[expect(clippy::expect_used, reason = "the record was encoded into these bytes")]
-    Record::at(encoded).expect("a prepared event lies where it was encoded")
+    Record::at(encoded_of(bytes, event)).expect("a prepared event lies where it was encoded")
+}
+
+/// The encoded record of an event among the bytes of its request.
+pub(crate) fn encoded_of<'a>(bytes: &'a [u8], event: &PreparedEvent) -> &'a [u8] {
+    #[expect(clippy::expect_used, reason = "the record was encoded into these bytes")]
+    bytes.get(event.record.clone()).expect("a prepared event lies where it was encoded")
 }
 
 impl Absent {
@@ -254,6 +261,7 @@ fn prepare_part(
     }
     let key_hash = partition::key_hash(&key);
     let partition = partition::of_hash(key_hash, partitions);
+    assert!(partition < partitions, "a key belongs to a partition of the store");
     let Part { entity, expected, .. } = part;
     Ok(PreparedPart { key, key_hash, partition, expected, events, entity, sealed_head: None })
 }

@@ -54,6 +54,7 @@ impl Queue {
             return Err(AppendError::Fenced("the store is closed".to_owned()));
         }
         let bytes = request.bytes.len();
+        assert!(bytes > 0, "an empty batch is refused before it comes here");
         if waiting.bytes > 0 && waiting.bytes + bytes > self.bytes_max {
             return Err(AppendError::Overloaded);
         }
@@ -79,9 +80,15 @@ impl Queue {
                 break;
             }
             frames += length;
+            assert!(waiting.bytes >= next.bytes.len(), "the bytes of what waits are counted");
             waiting.bytes -= next.bytes.len();
             requests.extend(waiting.requests.pop_front());
         }
+        assert_eq!(
+            waiting.requests.is_empty(),
+            waiting.bytes == 0,
+            "what waits has bytes, and nothing else has"
+        );
         frames
     }
 

@@ -72,6 +72,7 @@ impl Refusals {
     /// Where the sequencer goes on if it knows of so many refusals, and how many there are.
     pub(crate) fn checkpoint_since(&self, count: u64) -> Option<(u64, Checkpoint)> {
         let state = self.0.lock();
+        assert!(count <= state.count, "the sequencer knows no refusal that has not happened");
         let checkpoint = state.checkpoint.clone().filter(|_| count < state.count)?;
         Some((state.count, checkpoint))
     }

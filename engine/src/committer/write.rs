@@ -11,6 +11,7 @@ use super::Committer;
 use super::failure::Failure;
 use crate::journal::{AdoptError, Cursor, is_full, round_bytes};
 use crate::manifest::{self, PublishError};
+use crate::number::{index, micros};
 use crate::options::Durability;
 use crate::planted::{self, Bug};
 use crate::platform::DiskFile;
@@ -38,7 +39,10 @@ impl Committer {
         if round.is_mark {
             self.sync_file().map_err(Failure::Fatal)?;
         }
+        let log_end = self.committed.cursor.log_offset + bytes.len() as u64;
         assert_eq!(round.file_offset, self.committed.cursor.file_offset(), "rounds follow each other");
+        assert_eq!(round.log_end, log_end, "a round ends where its bytes do");
+        assert!(self.unrecorded.is_none(), "nothing is written into a file that no manifest records");
         match self.file.write_at(bytes, round.file_offset) {
             Err(error) if is_full(&error) => {
                 self.unclean = Some(round.file_offset..round.file_offset + bytes.len() as u64);
@@ -68,9 +72,8 @@ impl Committer {
             self.unclean = None;
             return Ok(());
         }
-        #[expect(clippy::expect_used, reason = "a round was in memory as a whole")]
-        let length = usize::try_from(end - start).expect("a round fits into memory");
-        let mut left = vec![0; length];
+        assert!(start < end, "a refused round had bytes");
+        let mut left = vec![0; index(end - start)];
         self.file.read_at(&mut left, start).map_err(Failure::Unclean)?;
         let used = left.iter().rposition(|byte| *byte != 0).map_or(0, |last| round_bytes(last + 1));
         if used > 0 {
@@ -88,6 +91,9 @@ impl Committer {
 
     /// Makes the spare file the one that is written. A failure before it has its name changes nothing.
     fn rotate(&mut self, header: &Header, file_bytes: u64) -> Result<(), Failure> {
+        let committed = &self.committed.cursor;
+        assert!(header.number > committed.header.number, "the numbers of journal files rise");
+        assert_eq!(header.log_offset, committed.log_offset, "a file begins where the one before it ends");
         self.sync_file().map_err(Failure::Fatal)?;
         let next = self.spare.adopt(&*self.disk, header).map_err(|error| match error {
             AdoptError::Undone(error) | AdoptError::Spoiled(error) => Failure::refused(&error),
@@ -137,10 +143,10 @@ impl Committer {
             result => result?,
         }
         let took = self.clock.monotonic().saturating_sub(start);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.progress.sync_micros.fetch_add(micros, Ordering::Relaxed);
+        self.progress.sync_micros.fetch_add(micros(took), Ordering::Relaxed);
         if let Some((_, log_end)) = self.unsynced.take() {
-            self.progress.synced_through.store(log_end, Ordering::Release);
+            let before = self.progress.synced_through.swap(log_end, Ordering::AcqRel);
+            assert!(before <= log_end, "what is synced stays synced");
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use allsource_format::frame;
 use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES, Header};
 use allsource_format::limits::FRAME_BYTES_MAX;
 
+use crate::number::index;
+
 /// The writer's place in the log: in which file, at which offset, after which frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
@@ -22,6 +24,7 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// Where the next round goes in the current file.
     pub(crate) fn file_offset(&self) -> u64 {
+        assert!(self.log_offset >= self.header.log_offset, "the cursor lies in its file");
         HEADER_BYTES as u64 + (self.log_offset - self.header.log_offset)
     }
 
@@ -62,13 +65,12 @@ impl Cursor {
 
 /// The most bytes that one round can take in files of this length.
 pub(crate) fn round_bytes_max(journal_file_bytes: u64) -> usize {
-    usize::try_from(journal_file_bytes).unwrap_or(usize::MAX).saturating_sub(HEADER_BYTES)
+    index(journal_file_bytes).saturating_sub(HEADER_BYTES)
 }
 
 /// The most bytes of records that one frame can take in files of this length.
 pub(crate) fn body_bytes_max(journal_file_bytes: u64) -> usize {
-    let file = usize::try_from(journal_file_bytes).unwrap_or(usize::MAX);
-    FRAME_BYTES_MAX.min(file - HEADER_BYTES) - frame::HEADER_BYTES
+    FRAME_BYTES_MAX.min(index(journal_file_bytes) - HEADER_BYTES) - frame::HEADER_BYTES
 }
 
 /// The room a round takes whose frames take `frame_bytes`.

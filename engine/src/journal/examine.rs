@@ -13,6 +13,7 @@ use super::cursor::Cursor;
 use super::file::{self, path_of};
 use super::walk::{find_evidence, used_length, walk};
 use crate::error::{Damage, OpenError};
+use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::platform::Disk;
 
@@ -94,6 +95,7 @@ pub(crate) fn examine(
                 examined.last = Some(last);
             }
         }
+        assert!(cursor.log_offset >= header.log_offset, "a walk goes forwards");
         expected = Some(cursor);
     }
     examined.end = expected;
@@ -150,7 +152,7 @@ pub(super) fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> 
 pub(super) fn read_image(disk: &dyn Disk, path: &str) -> Result<AlignedVec, OpenError> {
     let failed = |error| OpenError::io(format!("read {path}"), error);
     let file = disk.open_read_only(path).map_err(failed)?;
-    let length = usize::try_from(file.length().map_err(failed)?).unwrap_or(usize::MAX);
+    let length = index(file.length().map_err(failed)?);
     let mut image = AlignedVec::new();
     image.resize(length, 0);
     file.read_at(&mut image, 0).map_err(failed)?;
@@ -224,15 +226,16 @@ fn walk_last(
         proven_at.log_offset >= proven && rest.log_offset == cursor.log_offset,
         "both walks see the same"
     );
-    let end = usize::try_from(cursor.file_offset()).unwrap_or(usize::MAX).min(image.len());
+    let end = index(cursor.file_offset()).min(image.len());
     let torn = end..end + used_length(part(&image, &(end..image.len())));
     // A write cut short right behind the mark leaves it without its filling: nothing is torn, yet the next round
     // could not begin here.
     let is_whole = torn.is_empty() && cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64);
     let mark = walked.final_mark.filter(|_| is_whole);
     let final_mark = mark.map(|mark| {
-        let length = usize::try_from(cursor.log_offset - mark).unwrap_or(usize::MAX);
-        end.saturating_sub(length)..end
+        let length = index(cursor.log_offset - mark);
+        assert!(length <= end, "a mark lies in the file in which it was found");
+        end - length..end
     });
     Ok(LastFile { image, proven_at, unproven_bytes, final_mark, torn, frames_checked })
 }

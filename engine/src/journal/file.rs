@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{AppendError, OpenError};
 use crate::manifest::{self, Catalog};
+use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
 
@@ -39,8 +40,8 @@ fn recycle(disk: &dyn Disk, retired: u64, length: u64) -> io::Result<Arc<dyn Dis
     let piece = [0; 64 << 10];
     let mut offset = 0;
     while offset < length {
-        let count = piece.len().min(usize::try_from(length - offset).unwrap_or(usize::MAX));
-        file.write_at(piece.get(..count).unwrap_or(&[]), offset)?;
+        let count = piece.len().min(index(length - offset));
+        file.write_at(piece.split_at(count).0, offset)?;
         offset += count as u64;
     }
     file.sync()?;

@@ -14,6 +14,7 @@ use super::file::{DIR, path_of};
 use super::walk::used_length;
 use crate::error::{Damage, OpenError};
 use crate::event::{Block, EventRef};
+use crate::number::offset_in_block;
 use crate::platform::Disk;
 
 /// Where a frame with events lies.
@@ -125,7 +126,7 @@ impl Fragments {
         // Where the frames ended before the place that is looked at, if they did.
         let mut broken: Option<(usize, FormatError)> = None;
         while offset < used {
-            let bytes = image.get(offset..).unwrap_or_default();
+            let (_, bytes) = image.split_at(offset);
             let is_here = Frame::claims(bytes).is_some_and(|(claimed, _)| claimed == log_offset(offset));
             match Frame::check(bytes, header.seed()) {
                 Ok(frame) if is_here => {
@@ -197,7 +198,7 @@ impl Fragments {
             Some(fragment) if fragment.first_position <= position => {}
             _ => return Ok(None),
         }
-        let events = self.read(index).transpose()?.unwrap_or_default();
+        let Some(events) = self.read(index).transpose()? else { return Ok(None) };
         Ok(events.into_iter().find(|event| event.position().value() == position))
     }
 
@@ -213,7 +214,7 @@ impl Fragments {
             }
         };
         let (_, seed, image) = self.image.insert(image);
-        let bytes = image.get(offset..).unwrap_or_default();
+        let bytes = image.get(offset..).ok_or_else(|| damage("the file has become shorter".to_owned()))?;
         let frame = Frame::check(bytes, *seed).map_err(|problem| damage(problem.to_string()))?;
         let mut block = AlignedVec::with_capacity(frame.length());
         block.extend_from_slice(frame.as_bytes());
@@ -223,7 +224,7 @@ impl Fragments {
             .collect::<Result<_, _>>()
             .map_err(|problem| damage(problem.to_string()))?;
         let block = Arc::new(Block::new(block));
-        let event = |offset| EventRef::new(Arc::clone(&block), u32::try_from(offset).unwrap_or(u32::MAX));
+        let event = |offset| EventRef::new(Arc::clone(&block), offset_in_block(offset));
         Ok(offsets.into_iter().map(event).collect())
     }
 }

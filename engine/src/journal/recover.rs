@@ -13,6 +13,7 @@ use super::file::{QUARANTINE, adopt, create_unnamed, is_full, path_of};
 use super::round::RoundBuilder;
 use super::walk::walk;
 use crate::error::OpenError;
+use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
 
@@ -61,6 +62,7 @@ fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<d
 /// The last round is a mark, but nothing proves that it is durable itself: it is written once more, the same
 /// bytes in the same place, before anything comes after it.
 fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+    assert!(end.file_offset() >= HEADER_BYTES as u64 + mark.len() as u64, "a mark follows the header");
     let file = disk.open(&path_of(end.header.number))?;
     file.write_at(mark, end.file_offset() - mark.len() as u64)?;
     file.sync()?;
@@ -83,8 +85,11 @@ fn new_epoch(
         made => made?,
     };
     let cut = &last.proven_at;
+    assert!(cut.log_offset <= end.log_offset, "what is proven lies before the end");
     let mut header = Header { epoch: end.header.epoch + 1, ..cut.next_header(file_bytes) };
     let cursor = reseal(last, end, &Cursor::at_start_of(header, file_bytes), &*file)?;
+    assert!(cursor.log_offset - header.log_offset <= file_bytes, "what is written again fits its file");
+    assert!(header.number > end.header.number && header.epoch > end.header.epoch, "a new epoch begins");
     header.synced_through = cursor.log_offset;
     let cursor = Cursor { header, ..cursor };
     adopt(disk, &*file, &header)?;
@@ -118,7 +123,8 @@ fn create_at_least(disk: &dyn Disk, wanted: u64, least: u64) -> io::Result<(Arc<
 fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
     let file = disk.open(&path_of(end.header.number))?;
     let (start, stop) = (last.proven_at.file_offset(), end.file_offset());
-    file.write_at(part(&last.image, &(offset_in_image(start)..offset_in_image(stop))), start)?;
+    assert!(start <= stop, "what is proven lies before the end");
+    file.write_at(part(&last.image, &(index(start)..index(stop))), start)?;
     let (filling, _, cursor) = RoundBuilder::at(end, last.proven_at.log_offset, 0).finish();
     if !filling.is_empty() {
         file.write_at(&filling, stop)?;
@@ -131,11 +137,6 @@ fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Curso
     Ok((cursor, file))
 }
 
-fn offset_in_image(offset: u64) -> usize {
-    #[expect(clippy::expect_used, reason = "the image is in memory")]
-    usize::try_from(offset).expect("an offset within the image fits into memory")
-}
-
 /// Writes the frames that are not proven into a new file, sealed for it, a piece at a time. Returns where they end.
 fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) -> io::Result<Cursor> {
     let mut round = RoundBuilder::at(start, start.log_offset, PIECE_BYTES);
@@ -143,7 +144,7 @@ fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) ->
     walk(&last.image, &mut from, Some(end.log_offset), |frame| {
         if frame.header.kind == Kind::Append {
             round.open_frame();
-            let records = frame.as_bytes().get(FRAME_HEADER_BYTES..).unwrap_or(&[]);
+            let (_, records) = frame.as_bytes().split_at(FRAME_HEADER_BYTES);
             round.push_sealed(records, frame.header.count);
             round.close_frame(Kind::Append);
         }

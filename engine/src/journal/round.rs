@@ -6,6 +6,7 @@ use allsource_format::record;
 use rkyv::util::AlignedVec;
 
 use super::cursor::{Cursor, round_bytes};
+use crate::number::{index, offset_in_block};
 
 /// Frames under construction. Nothing here touches a disk.
 pub(crate) struct RoundBuilder {
@@ -36,6 +37,7 @@ impl RoundBuilder {
 
     /// Starts a frame; [`RoundBuilder::close_frame`] or [`RoundBuilder::abandon_frame`] must follow.
     pub(crate) fn open_frame(&mut self) {
+        assert!(self.bytes.len().is_multiple_of(frame::HEADER_BYTES), "frames are aligned");
         self.frame_start = self.bytes.len();
         self.frame_events = 0;
         self.bytes.extend_from_slice(&[0; frame::HEADER_BYTES]);
@@ -48,7 +50,7 @@ impl RoundBuilder {
 
     /// Where the next record of the open frame will lie.
     pub(crate) fn next_offset(&self) -> u32 {
-        offset_u32(self.bytes.len())
+        offset_in_block(self.bytes.len())
     }
 
     /// Copies an encoded record into the open frame and seals it; returns its offset in the round. `clock` is its
@@ -63,16 +65,9 @@ impl RoundBuilder {
     ) -> u32 {
         let (start, position) = (self.bytes.len(), self.next_position());
         self.bytes.extend_from_slice(encoded);
-        record::seal(
-            self.bytes.get_mut(start..).unwrap_or(&mut []),
-            crc_so_far,
-            position,
-            version,
-            recorded_at,
-            clock,
-        );
+        record::seal(self.bytes.split_at_mut(start).1, crc_so_far, position, version, recorded_at, clock);
         self.frame_events += 1;
-        offset_u32(start)
+        offset_in_block(start)
     }
 
     /// Copies records that are sealed already into the open frame; returns where the first one lies.
@@ -80,11 +75,12 @@ impl RoundBuilder {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(records);
         self.frame_events += count;
-        offset_u32(start)
+        offset_in_block(start)
     }
 
     /// Completes the open frame.
     pub(crate) fn close_frame(&mut self, kind: Kind) {
+        assert_eq!(kind == Kind::Append, self.frame_events > 0, "only an append has events");
         let length = (self.bytes.len() - self.frame_start).next_multiple_of(frame::HEADER_BYTES);
         self.bytes.resize(self.frame_start + length, 0);
         let header = Header {
@@ -95,7 +91,7 @@ impl RoundBuilder {
             first_position: self.cursor.next_position,
             synced_through: self.synced_through,
         };
-        let place = self.bytes.get_mut(self.frame_start..).unwrap_or(&mut []);
+        let (_, place) = self.bytes.split_at_mut(self.frame_start);
         self.cursor.previous_crc = frame::seal(place, &header, self.seed);
         self.cursor.next_position += u64::from(self.frame_events);
     }
@@ -128,21 +124,17 @@ impl RoundBuilder {
     /// after it.
     pub(crate) fn finish(mut self) -> (AlignedVec, usize, Cursor) {
         let used = self.bytes.len();
-        let start = self.cursor.log_offset % BLOCK_BYTES as u64;
-        #[expect(clippy::expect_used, reason = "less than a block")]
-        let start = usize::try_from(start).expect("less than a block fits into memory");
+        let start = index(self.cursor.log_offset % BLOCK_BYTES as u64);
         let filled = round_bytes(start + used) - start;
+        assert!(used <= filled, "filling only adds bytes");
         if filled > used {
             self.open_frame();
             self.bytes.resize(filled, 0);
             self.close_frame(Kind::Pad);
         }
         self.cursor.log_offset += filled as u64;
+        assert_eq!(self.bytes.len(), filled, "the filling is one frame");
+        assert!(self.cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64), "a round ends at a block");
         (self.bytes, used, self.cursor)
     }
-}
-
-fn offset_u32(offset: usize) -> u32 {
-    #[expect(clippy::expect_used, reason = "a round is a few MiB, or one frame of at most 16 MiB")]
-    u32::try_from(offset).expect("a round is far smaller than 4 GiB")
 }

@@ -5,6 +5,7 @@ use allsource_format::frame::{self, Frame};
 use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES};
 
 use super::cursor::Cursor;
+use crate::number::index;
 
 /// How the walk through a file ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,9 @@ pub(crate) fn walk<E>(
         if until.is_some_and(|until| cursor.log_offset >= until) {
             return Ok(walked);
         }
-        let start = usize::try_from(cursor.file_offset()).unwrap_or(usize::MAX);
-        let frame = match next_frame(image.get(start..).unwrap_or(&[]), cursor, seed) {
+        // A file cut short within its header has no frame.
+        let rest = image.get(index(cursor.file_offset())..).unwrap_or(&[]);
+        let frame = match next_frame(rest, cursor, seed) {
             Ok(frame) => frame,
             Err(problem) => {
                 walked.stopped_by = problem;
@@ -50,6 +52,7 @@ pub(crate) fn walk<E>(
             frame::Kind::Mark => Some(cursor.log_offset),
             frame::Kind::Pad => walked.final_mark,
         };
+        assert!(frame.length() > 0, "a walk moves on");
         cursor.log_offset += frame.length() as u64;
         cursor.previous_crc = frame.crc;
         cursor.next_position += u64::from(frame.header.count);
@@ -71,7 +74,7 @@ fn next_frame<'a>(bytes: &'a [u8], cursor: &Cursor, seed: u32) -> Result<Frame<'
 /// so. Returns where it is.
 pub(crate) fn find_evidence(image: &[u8], end: &Cursor) -> Option<u64> {
     let seed = end.header.seed();
-    let first = usize::try_from(end.file_offset()).unwrap_or(usize::MAX).next_multiple_of(BLOCK_BYTES);
+    let first = index(end.file_offset()).next_multiple_of(BLOCK_BYTES);
     (first..image.len()).step_by(BLOCK_BYTES).find_map(|offset| {
         let log_offset = end.header.log_offset + (offset - HEADER_BYTES) as u64;
         let bytes = image.get(offset..)?;

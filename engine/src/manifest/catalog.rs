@@ -44,6 +44,11 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// The catalog of a store with these journal files.
     pub(crate) fn new(manifest: Manifest, journals: Vec<(u64, u64)>) -> Self {
+        let is_rising = journals.is_sorted_by(|one, next| one.0 < next.0);
+        assert!(
+            is_rising && !journals.is_empty(),
+            "an open store has journal files, in the order of the log"
+        );
         Self { state: Mutex::new(State { manifest, journals }) }
     }
 
@@ -60,6 +65,8 @@ impl Catalog {
         room: &dyn DiskFile,
     ) -> Result<(), PublishError> {
         let mut state = self.state.lock();
+        let is_next = state.journals.last().is_none_or(|(number, _)| *number < header.number);
+        assert!(is_next, "the numbers of journal files rise");
         note_journal(disk, &mut state.manifest, header.number, room)?;
         state.journals.push((header.number, header.first_position));
         Ok(())
@@ -86,11 +93,16 @@ impl Catalog {
         manifest.first_journal = needed.map_or(manifest.first_journal, |(number, _)| *number);
         // Before a byte is written: what contradicts itself would be refused by every opening from then on.
         manifest.check().map_err(|problem| PublishError::Unwritten(io::Error::other(problem)))?;
+        let sealed = state.manifest.sealed_position();
+        assert!(manifest.sealed_position() >= sealed, "what is sealed stays sealed");
+        let journals = state.manifest.first_journal..=manifest.last_journal;
+        assert!(journals.contains(&manifest.first_journal), "journal files are retired from the front");
         let room = create(disk, NEXT_SEALED, 0).map_err(PublishError::Unwritten)?;
         write(&manifest, &*room).map_err(PublishError::Unwritten)?;
         name(disk, &manifest, NEXT_SEALED).map_err(PublishError::Unknown)?;
         remove_old(disk, manifest.number);
         let first_journal = manifest.first_journal;
+        assert!(manifest.number > state.manifest.number, "the numbers of manifests rise");
         state.manifest = manifest;
         let (retired, kept) = state.journals.iter().partition(|(number, _)| *number < first_journal);
         state.journals = kept;

@@ -45,7 +45,9 @@ impl Clock for SystemClock {
 /// Processor time of all threads of this process so far.
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    #[expect(clippy::expect_used, reason = "the system counts nanoseconds up to a second")]
+    let nanos = u32::try_from(time.tv_nsec).expect("less than a second");
+    Duration::new(time.tv_sec.unsigned_abs(), nanos)
 }
 
 /// The operating system's randomness.

@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 
 use super::buffered::LocalFile;
 use super::disk::DiskFile;
+use crate::number::index;
 
 /// The unit of direct reads: offset, length and memory must be multiples of it.
 const PAGE_BYTES: usize = 4096;
@@ -36,13 +37,13 @@ impl DirectFile {
 
 impl DiskFile for DirectFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let skipped = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
+        let skipped = index(offset % PAGE_BYTES as u64);
         let (start, wanted) = (offset - skipped as u64, skipped + buffer.len());
         let mut pages = AlignedVec::<PAGE_BYTES>::new();
         pages.resize(wanted.next_multiple_of(PAGE_BYTES), 0);
         let mut filled = 0;
         while filled < wanted {
-            let rest = pages.get_mut(filled..).unwrap_or(&mut []);
+            let (_, rest) = pages.split_at_mut(filled);
             let count = match self.file.read_at(rest, start + filled as u64) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // The file system opens a file so, and does not read it so.
@@ -57,7 +58,7 @@ impl DiskFile for DirectFile {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        buffer.copy_from_slice(pages.get(skipped..wanted).unwrap_or(&[]));
+        buffer.copy_from_slice(pages.split_at(wanted).0.split_at(skipped).1);
         Ok(())
     }
 

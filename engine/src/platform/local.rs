@@ -14,6 +14,7 @@ use super::disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
 use super::fault::MappedFile;
 use super::folder::Folder;
 use super::limits::ignore_file_size_signal;
+use crate::number::index;
 
 /// Zeros are written in pieces of this size.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -120,8 +121,8 @@ fn preallocate(file: &File, length: u64) -> io::Result<()> {
     }
     let mut offset = 0;
     while offset < length {
-        let piece = ZEROS.len().min(usize::try_from(length - offset).unwrap_or(usize::MAX));
-        file.write_all_at(ZEROS.get(..piece).unwrap_or(&[]), offset)?;
+        let piece = ZEROS.len().min(index(length - offset));
+        file.write_all_at(ZEROS.split_at(piece).0, offset)?;
         offset += piece as u64;
     }
     Ok(())

@@ -4,7 +4,7 @@ use allsource_format::frame::Kind;
 
 use super::flight::{Flight, IdKey, Notes, version_at};
 use super::known::{Known, counted};
-use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request, record_of};
+use crate::append::{Answer, PreparedEvent, PreparedPart, Reply, Request, encoded_of, record_of};
 use crate::batch::{Acknowledged, Commit, Committed, ExpectedVersion};
 use crate::error::{AppendError, ReadError};
 use crate::event::{EventRef, Timestamp};
@@ -62,9 +62,10 @@ impl Admission<'_> {
         let count = request.parts.iter().map(|part| part.events.len()).sum();
         let mut events = Vec::with_capacity(count);
         self.check_absent(request)?;
-        for number in 0..request.parts.len() {
-            self.admit_part(request, number, &mut events, undo)?;
+        for (number, part) in request.parts.iter().enumerate() {
+            self.admit_part(request, number, part, &mut events, undo)?;
         }
+        assert_eq!(events.len(), count, "each event is placed or found");
         self.check_alone(request, &events)?;
         Ok(Commit { events, acknowledged: Acknowledged::Synced })
     }
@@ -73,10 +74,10 @@ impl Admission<'_> {
         &mut self,
         request: &Request,
         number: usize,
+        part: &PreparedPart,
         events: &mut Vec<Committed>,
         undo: &mut Undo,
     ) -> Result<(), AppendError> {
-        let Some(part) = request.parts.get(number) else { return Ok(()) };
         let in_round = self.notes.head(part, self.round.bytes());
         let in_round_version = in_round.and_then(|offset| version_at(self.round.bytes(), offset));
         let before = match in_round_version {
@@ -86,7 +87,6 @@ impl Admission<'_> {
         let mut head = before.unwrap_or(0);
         let mut last = in_round;
         for (place, event) in part.events.iter().enumerate() {
-            let encoded = request.bytes.get(event.record.clone()).unwrap_or(&[]);
             if let Some(existing) = self.find_existing(request, part, event, undo)? {
                 events.push(existing);
                 continue;
@@ -105,7 +105,7 @@ impl Admission<'_> {
             }
             head += 1;
             last = Some(self.round.next_offset());
-            events.push(self.place(part, event, encoded, head, undo));
+            events.push(self.place(request, part, event, head, undo));
         }
         if last != in_round {
             self.notes.set_head(part, self.round.bytes(), last);
@@ -198,7 +198,8 @@ impl Admission<'_> {
         };
         let mut all =
             request.parts.iter().flat_map(|part| part.events.iter().map(move |event| (part, event)));
-        let Some((part, event)) = all.nth(number) else { return Ok(()) };
+        #[expect(clippy::expect_used, reason = "there is one answer for each event")]
+        let (part, event) = all.nth(number).expect("an event of this request");
         let key = IdKey { tenant: part.entity.tenant().as_str(), id: event.id, hash: event.id_hash };
         match self.find_id(&key, event.sealed.as_ref(), request.sealed_through)? {
             Some(known) => Err(known.other_batch()),
@@ -233,23 +234,25 @@ impl Admission<'_> {
     /// Gives an event its place.
     fn place(
         &mut self,
+        request: &Request,
         part: &PreparedPart,
         event: &PreparedEvent,
-        encoded: &[u8],
         version: u64,
         undo: &mut Undo,
     ) -> Committed {
         // Commit times rise even when the clock fell back; an event happened when the clock says so.
         let clock = self.now.clamp(Timestamp::MIN.micros(), CLOCK_MAX);
         let recorded_at = clock.max(*self.last_recorded_at + 1);
+        assert!(recorded_at > *self.last_recorded_at, "commit times rise");
         *self.last_recorded_at = recorded_at;
         let position = self.round.next_position();
+        let encoded = encoded_of(&request.bytes, event);
         let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at, clock);
+        assert!(self.records.last().is_none_or(|last| *last < offset), "records follow each other");
         self.records.push(offset);
-        let sequence = self.sequences.get_mut(part.partition as usize).map_or(0, |count| {
-            *count += 1;
-            *count
-        });
+        let count = self.count_in(part.partition);
+        *count += 1;
+        let sequence = *count;
         undo.partitions.push(part.partition);
         if event.is_id_given {
             self.notes.add_id(event, offset, sequence);
@@ -271,9 +274,9 @@ impl Admission<'_> {
         self.records.truncate(undo.records);
         *self.last_recorded_at = undo.last_recorded_at;
         for partition in undo.partitions {
-            if let Some(count) = self.sequences.get_mut(partition as usize) {
-                *count -= 1;
-            }
+            let count = self.count_in(partition);
+            assert!(*count > 0, "what is taken back was counted");
+            *count -= 1;
         }
         for (hash, offset) in undo.ids {
             self.notes.remove_id(hash, offset);
@@ -282,9 +285,15 @@ impl Admission<'_> {
             return;
         }
         for (number, previous) in undo.heads.into_iter().rev() {
-            if let Some(part) = request.parts.get(number) {
-                self.notes.set_head(part, self.round.bytes(), previous);
-            }
+            #[expect(clippy::expect_used, reason = "the number was counted over these parts")]
+            let part = request.parts.get(number).expect("a part of this request");
+            self.notes.set_head(part, self.round.bytes(), previous);
         }
+    }
+
+    /// How many events a partition has, those in this round included.
+    fn count_in(&mut self, partition: u32) -> &mut u64 {
+        #[expect(clippy::expect_used, reason = "a key is hashed to one of the store's partitions")]
+        self.sequences.get_mut(partition as usize).expect("a partition of the store")
     }
 }

@@ -94,7 +94,9 @@ impl Notes {
 
     /// The event that lies here is not going to be.
     pub(super) fn remove_id(&mut self, hash: u64, offset: u32) {
-        if let Ok(entry) = self.ids.find_entry(hash, |noted| noted.offset == offset) {
+        let entry = self.ids.find_entry(hash, |noted| noted.offset == offset);
+        assert!(entry.is_ok(), "only an id that was noted is removed");
+        if let Ok(entry) = entry {
             entry.remove();
         }
     }
@@ -116,6 +118,8 @@ pub(super) struct Flight {
 impl Flight {
     pub(super) fn add(&mut self, last_position: u64, notes: Notes, block: Arc<Block>) {
         if !notes.heads.is_empty() {
+            let is_next = self.rounds.back().is_none_or(|(last, ..)| *last < last_position);
+            assert!(is_next, "rounds fly in the order of the log");
             self.rounds.push_back((last_position, notes, block));
         }
     }

@@ -70,13 +70,11 @@ impl Interests {
     /// Removes a filter that was added.
     pub(super) fn remove(&mut self, number: Number, filter: &Filter) {
         for key in Key::of(filter) {
-            let numbers = self.by_key.get_mut(&key);
-            assert!(numbers.is_some(), "only a filter that was added is removed");
-            if let Some(numbers) = numbers {
-                numbers.retain(|other| *other != number);
-                if numbers.is_empty() {
-                    self.by_key.remove(&key);
-                }
+            #[expect(clippy::expect_used, reason = "only a filter that was added is removed")]
+            let numbers = self.by_key.get_mut(&key).expect("a filter is found by its keys");
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.by_key.remove(&key);
             }
             if let Key::Prefix(length, _) = &key
                 && let Some(count) = self.prefix_lengths.get_mut(length)

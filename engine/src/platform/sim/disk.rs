@@ -10,6 +10,7 @@ use super::fault::Faults;
 use super::file::{SimFile, SimLock, SimMapping, SimSharedLock};
 use super::inode::Inode;
 use super::state::{NameChange, Op, State, eio};
+use crate::number::index;
 use crate::platform::disk::{Disk, DiskFile, DiskLock, Mapping};
 
 /// A disk in memory. Clones are handles to the same disk; [`SimDisk::fork`] copies it.
@@ -153,7 +154,9 @@ impl Disk for SimDisk {
         let mut state = self.state.lock();
         state.begin("list", dir, 0, 0)?;
         let inside = state.names.keys().filter(|path| folder(path) == dir);
-        Ok(inside.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()).collect())
+        Ok(inside
+            .map(|path| path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name).to_owned())
+            .collect())
     }
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
@@ -200,7 +203,7 @@ impl Disk for SimDisk {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let mut inode = Inode::default();
-        inode.write(&vec![0; usize::try_from(length).unwrap_or(usize::MAX)], 0);
+        inode.write(&vec![0; index(length)], 0);
         // Zeros over zeros: a crash can only make the file shorter.
         inode.dirty.clear();
         state.take_descriptor()?;
@@ -224,7 +227,7 @@ impl Disk for SimDisk {
 
     fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>> {
         let file = self.open(path)?;
-        let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
+        let mut bytes = vec![0; index(file.length()?)];
         let has_faulted = !self.state.lock().is_readable(path, &(0..bytes.len() as u64));
         if !has_faulted {
             file.read_at(&mut bytes, 0)?;

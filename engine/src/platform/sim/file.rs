@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::fault::Faults;
 use super::state::{InodeId, State, eio};
+use crate::number::index;
 use crate::platform::disk::{DiskFile, DiskLock, Mapping, Whereabouts};
 
 pub(super) struct SimLock {
@@ -60,7 +61,9 @@ pub(super) struct SimFile {
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        self.state.lock().open_files -= 1;
+        let mut state = self.state.lock();
+        assert!(state.open_files > 0, "open files are counted");
+        state.open_files -= 1;
     }
 }
 
@@ -73,12 +76,12 @@ impl DiskFile for SimFile {
         if !is_readable || state.fails(error_rate) {
             return Err(eio());
         }
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let start = index(offset);
         let length = buffer.len();
         let bytes = state.inode(self.id)?.cached.get(start..start.saturating_add(length));
         buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         if state.fails(flip_rate) {
-            let bit = usize::try_from(state.random.below(length as u64 * 8)).unwrap_or(0);
+            let bit = index(state.random.below(length as u64 * 8));
             if let Some(byte) = buffer.get_mut(bit / 8) {
                 *byte ^= 1 << (bit % 8);
             }
@@ -90,7 +93,7 @@ impl DiskFile for SimFile {
         let mut state = self.state.lock();
         let outage = state.begin("write", &self.path, offset, bytes.len());
         let Faults { write_error, full_write, misdirected_write, lost_write, room, .. } = state.faults;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let start = index(offset);
         let grown = (offset + bytes.len() as u64).saturating_sub(state.inode(self.id)?.cached.len() as u64);
         if grown > 0 && room.is_some_and(|room| state.used_bytes() + grown > room) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -98,8 +101,8 @@ impl DiskFile for SimFile {
         let is_full = outage.is_ok() && state.fails(full_write);
         if outage.is_err() || is_full || state.fails(write_error) {
             // The part that got through is in the cache; a crash then decides sector by sector.
-            let part = usize::try_from(state.random.below(bytes.len() as u64 + 1)).unwrap_or(0);
-            state.inode(self.id)?.write(bytes.get(..part).unwrap_or(&[]), start);
+            let part = index(state.random.below(bytes.len() as u64 + 1));
+            state.inode(self.id)?.write(bytes.split_at(part).0, start);
             let error = if is_full { io::ErrorKind::StorageFull.into() } else { eio() };
             return Err(outage.err().unwrap_or(error));
         }
@@ -132,7 +135,7 @@ impl DiskFile for SimFile {
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut state = self.state.lock();
         state.begin("truncate", &self.path, length, 0)?;
-        state.inode(self.id)?.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        state.inode(self.id)?.truncate(index(length));
         Ok(())
     }
 }

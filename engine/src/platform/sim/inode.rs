@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::fault::Seeded;
+use crate::number::index;
 
 /// The unit a disk writes all of or nothing of.
 pub const SECTOR_BYTES: usize = 512;
@@ -24,9 +25,8 @@ impl Inode {
         if end > self.cached.len() {
             self.cached.resize(end, 0);
         }
-        if let Some(place) = self.cached.get_mut(offset..end) {
-            place.copy_from_slice(bytes);
-        }
+        let (_, place) = self.cached.split_at_mut(offset);
+        place.split_at_mut(bytes.len()).0.copy_from_slice(bytes);
         self.dirty.extend(offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES));
     }
 
@@ -70,7 +70,7 @@ impl Inode {
 /// Some whole number of sectors, in bytes, between two lengths.
 fn sectors_between(one: usize, other: usize, random: &mut Seeded) -> usize {
     let sectors = one.abs_diff(other).div_ceil(SECTOR_BYTES) as u64;
-    usize::try_from(random.below(sectors + 1)).unwrap_or(0) * SECTOR_BYTES
+    index(random.below(sectors + 1)) * SECTOR_BYTES
 }
 
 fn copy_sector(from: &[u8], to: &mut [u8], sector: usize) {
