@@ -1,5 +1,5 @@
-//! The gate every event passes on its way into the store, free of any protocol: whose the event is, which names are
-//! reserved, what makes a repetition harmless, and in which order events are appended. The only place that appends.
+//! The service that appends, and the only one: it checks tenants and reserved names, makes retries idempotent, and
+//! keeps events in order. It knows no protocol.
 
 mod caller;
 mod idempotency;
@@ -22,7 +22,7 @@ pub use import::Import;
 pub use order::{Ended, InOrder, Settled};
 pub use terms::Terms;
 
-/// How many times a batch is appended that is overtaken by an event of one of its ids.
+/// Attempts at a batch that concurrent appends of the same ids keep overtaking.
 const TRIES: u32 = 3;
 
 /// The service that appends.
@@ -32,16 +32,16 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Lets events into a store.
+    /// The service that appends to `store`.
     pub fn to(store: Store) -> Self {
         Self { store }
     }
 
-    /// Refuses a key that was used before with more events, whose request is not atomic: fewer of them may have been
-    /// accepted, and then the others are appended now.
+    /// Refuses a key that was used before with more events. For requests that are not atomic: an earlier attempt may
+    /// have appended only some of its events, and a retry appends the others.
     ///
     /// # Errors
-    /// When the key was used otherwise, or that cannot be read.
+    /// When the key was used with more events, or the store cannot be read.
     pub async fn check_key(&self, terms: &Terms, events: &[Admitted], count: usize) -> Result<(), Problem> {
         for (tenant, id) in terms.ids_after(events, count) {
             if self.store.has_events(tenant, vec![id]).await?.contains(&true) {
@@ -51,11 +51,11 @@ impl Admission {
         Ok(())
     }
 
-    /// Appends all events of a request, or none. If the request has a key, the store decides together with the append
-    /// that the key was used with the same number of events before, or with none.
+    /// Appends all events of a request, or none. With a key, the same append checks that any earlier request under the
+    /// key had the same number of events.
     ///
     /// # Errors
-    /// Why they were not accepted, or that their outcome is unknown.
+    /// When the events are refused, or their outcome is unknown.
     pub async fn append(&self, terms: &Terms, events: &[Admitted]) -> Result<Commit, AppendError> {
         let absent = terms.ids_after(events, events.len());
         self.append_batch(events, |batch| {
@@ -68,7 +68,7 @@ impl Admission {
     /// Appends all events, or none.
     ///
     /// # Errors
-    /// Why they were not accepted, or that their outcome is unknown.
+    /// When the events are refused, or their outcome is unknown.
     pub async fn append_all(&self, events: &[Admitted]) -> Result<Commit, AppendError> {
         self.append_batch(events, |batch| batch).await
     }
@@ -89,13 +89,13 @@ impl Admission {
         }
     }
 
-    /// Appends events in their order, each accepted or refused on its own. The first failure that is not about an
-    /// event itself ends it: nothing after that event is appended.
+    /// Appends events in order, each accepted or refused on its own. The first failure that is not about an event
+    /// itself stops the run: nothing after that event is appended.
     pub async fn append_in_order(&self, events: &[Admitted]) -> InOrder {
         order::append(self, events, order::Patience::None).await
     }
 
-    /// Begins to append lines in their order.
+    /// Starts an import, which appends lines in order.
     pub fn import(&self, terms: Terms) -> Import {
         Import::new(self.clone(), terms)
     }

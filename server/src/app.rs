@@ -18,7 +18,7 @@ pub struct App {
 }
 
 impl App {
-    /// Puts a server together over an open store.
+    /// Builds a server over an open store.
     pub fn new(store: Store) -> Self {
         Self {
             admission: Admission::to(store.clone()),
@@ -51,40 +51,40 @@ impl App {
         &self.admission
     }
 
-    /// The same, with a budget of this many bytes for all that requests and answers hold.
+    /// Sets the memory budget, in bytes, of requests and answers.
     #[must_use]
     pub fn with_memory(self, bytes: u64) -> Self {
         Self { budget: Budget::new(bytes), ..self }
     }
 
-    /// The budget of bytes for all that requests and answers hold.
+    /// The memory budget of requests and answers.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// What is counted.
+    /// The server's metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Turns true when the server stops; whoever holds it is waited for.
+    /// Turns true when the server stops. [`App::stopped`] waits until every receiver is dropped.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 
-    /// Asks everything long-lived to end.
+    /// Asks every long-lived task to end.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Waits until everything long-lived has ended.
+    /// Waits until every long-lived task has ended.
     pub async fn stopped(&self) {
         self.stopping.closed().await;
     }
 }
 
-/// Waits until the server stops. The receiver's lock is let go of before anything else is waited for.
+/// Waits until the server stops, and releases the receiver's lock before it returns.
 pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone already.
+    // An error means that the server has already stopped.
     let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }

@@ -1,24 +1,24 @@
 //! One budget of bytes for everything that requests and answers hold in memory. Small requests have a share of their
-//! own, so that large ones cannot keep them out; nobody waits while holding a charge.
+//! own, so that large ones cannot starve them. No task waits for room while it holds a charge.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A request is small until it has this many bytes.
+/// A request is small while it holds fewer bytes than this.
 pub const SMALL_BYTES: usize = 64 << 10;
-/// The least that a budget can be, in bytes: one event, page or state of the largest size always fits.
+/// The smallest budget, in bytes: one event, page or state of the largest size always fits.
 pub const BYTES_MIN: u64 = 96 << 20;
-/// What a budget is unless a setting says otherwise, in bytes.
+/// The default budget, in bytes.
 pub const BYTES_DEFAULT: u64 = 256 << 20;
-/// The part of the budget that is kept for small requests: one in this many.
+/// One in this many bytes of the budget is reserved for small requests.
 const SMALL_PART: u64 = 8;
 
-/// There is no room for this now.
+/// The budget has no room now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exhausted;
 
-/// Bytes that may be held at once.
+/// A limit on the bytes held at once. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Budget {
     large: Arc<Semaphore>,
@@ -28,7 +28,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of this many bytes, or of the least possible if that is more.
+    /// A budget of this many bytes, but at least [`BYTES_MIN`].
     pub fn new(bytes: u64) -> Self {
         let bytes = usize::try_from(bytes.max(BYTES_MIN)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let small_bytes = bytes / SMALL_PART as usize;
@@ -41,17 +41,17 @@ impl Budget {
         }
     }
 
-    /// A charge of nothing yet, that grows with what a request holds.
+    /// An empty charge, which grows with what a request holds.
     pub fn charge(&self) -> Charge {
         Charge { budget: self.clone(), held: None, is_small: true }
     }
 
-    /// A charge of nothing yet, that never takes from the share of small requests.
+    /// An empty charge that never draws on the share of small requests.
     pub fn charge_of_stream(&self) -> Charge {
         Charge { budget: self.clone(), held: None, is_small: false }
     }
 
-    /// Waits until there is room for this many bytes; what is never possible waits for all there is.
+    /// Waits for room for this many bytes, or for the whole share of large requests if that is less.
     pub async fn take(&self, bytes: usize) -> Charge {
         let bytes = permits(bytes.min(self.large_bytes));
         #[expect(clippy::expect_used, reason = "nothing closes the semaphore")]
@@ -60,33 +60,33 @@ impl Budget {
         Charge { budget: self.clone(), held: Some(held), is_small: false }
     }
 
-    /// Bytes that are charged right now.
+    /// Bytes charged now.
     pub fn charged(&self) -> usize {
         let free = self.large.available_permits() + self.small.available_permits();
         (self.large_bytes + self.small_bytes).saturating_sub(free)
     }
 }
 
-/// What somebody holds of a budget; given back when it is dropped.
+/// Bytes taken from a budget; dropping the charge returns them.
 #[derive(Debug)]
 #[must_use]
 pub struct Charge {
     budget: Budget,
     held: Option<OwnedSemaphorePermit>,
-    /// It is charged to the share of small requests.
+    /// Whether the bytes come from the share of small requests.
     is_small: bool,
 }
 
 impl Charge {
-    /// How many bytes are charged.
+    /// The number of bytes charged.
     pub fn bytes(&self) -> usize {
         self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
     }
 
-    /// Charges for `bytes` in all, if more than now.
+    /// Raises the charge to `bytes` in total, if it is lower.
     ///
     /// # Errors
-    /// When there is no room; the charge is as it was.
+    /// When there is no room; the charge does not change.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let more = bytes.saturating_sub(self.bytes());
         if more == 0 {
@@ -107,7 +107,7 @@ impl Charge {
         Ok(())
     }
 
-    /// Gives back all but `bytes`.
+    /// Lowers the charge to `bytes`, if it is higher.
     pub fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.bytes().saturating_sub(bytes);
         if let Some(held) = &mut self.held {
@@ -116,7 +116,7 @@ impl Charge {
     }
 }
 
-/// Nothing that is charged at once has more than four gigabytes.
+/// Permits for a number of bytes. The semaphore counts in `u32`: one charge is 4 GiB at most.
 fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
@@ -133,12 +133,12 @@ mod tests {
     fn large_requests_cannot_keep_small_ones_out() {
         let budget = budget();
         let mut large = budget.charge();
-        large.grow_to(84 << 20).expect("as much as the share of large requests");
+        large.grow_to(84 << 20).expect("the whole share of large requests");
         let mut other = budget.charge();
         assert_eq!(other.grow_to(SMALL_BYTES), Err(Exhausted));
         let mut small = budget.charge();
         small.grow_to(SMALL_BYTES - 1).expect("small requests have a share of their own");
-        assert_eq!(small.grow_to(SMALL_BYTES), Err(Exhausted), "it is no longer small");
+        assert_eq!(small.grow_to(SMALL_BYTES), Err(Exhausted), "the request is no longer small");
         assert_eq!(small.bytes(), SMALL_BYTES - 1, "a refusal changes nothing");
         drop(large);
         small.grow_to(SMALL_BYTES).expect("there is room again");
@@ -146,7 +146,7 @@ mod tests {
         small.shrink_to(10);
         assert_eq!(budget.charged(), 10);
         drop((small, other));
-        assert_eq!(budget.charged(), 0, "all is given back");
+        assert_eq!(budget.charged(), 0, "every byte is returned");
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         runtime.block_on(async {
             let budget = budget();
             let first = budget.take(usize::MAX).await;
-            assert_eq!(first.bytes(), 84 << 20, "what can never fit waits for all there is");
+            assert_eq!(first.bytes(), 84 << 20, "a charge that can never fit waits for the whole share");
             let waiting = tokio::spawn({
                 let budget = budget.clone();
                 async move { budget.take(1 << 20).await.bytes() }
@@ -163,7 +163,7 @@ mod tests {
             tokio::task::yield_now().await;
             assert!(!waiting.is_finished());
             drop(first);
-            assert_eq!(waiting.await.expect("it does not panic"), 1 << 20);
+            assert_eq!(waiting.await.expect("the task does not panic"), 1 << 20);
         });
     }
 }

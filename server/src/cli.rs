@@ -1,5 +1,5 @@
-//! The command line: one file a command. Commands on a running server talk HTTP; `verify`, `dump` and `index` work on
-//! a store that no server has open.
+//! The command line: one file per command. Most commands talk HTTP to a running server; `verify`, `dump` and `index`
+//! work on a store that no server has open.
 
 mod terminal;
 mod failure;
@@ -36,9 +36,9 @@ use client::Server;
 use failure::Outcome;
 use terminal::Output;
 
-/// An event store: append what happened, read any entity as it was at any moment.
+/// An event store: append events, and read the state of any entity at any point in time.
 ///
-/// Without a command it serves, as `allsource serve` does.
+/// Without a command it runs the server, like `allsource serve`.
 #[derive(Debug, Parser)]
 #[command(name = "allsource", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[command(after_long_help = [EXAMPLES, failure::EXIT_CODES].join("\n\n"))]
@@ -79,7 +79,7 @@ enum Command {
     Version(version::Version),
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command on the command line.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let output = arguments.command.as_ref().map_or(Output::Table, Command::output);
@@ -112,7 +112,7 @@ impl Command {
         }
     }
 
-    /// How it prints its answer, and errors.
+    /// The output format of answers and errors.
     fn output(&self) -> Output {
         let format = match self {
             Self::Serve(_) | Self::Dump(_) => return Output::Table,

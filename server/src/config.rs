@@ -1,4 +1,4 @@
-//! How the server is configured: flags win over the environment, the environment over a TOML file.
+//! The server's configuration: flags override the environment, which overrides a TOML file.
 
 mod choices;
 mod variable;
@@ -19,15 +19,15 @@ use crate::budget::{BYTES_DEFAULT, BYTES_MIN};
 pub use choices::{DurabilityName, LogFormat, ReadModeName};
 pub use settings::Settings;
 
-/// Where the server listens by default.
+/// The default address to listen on.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
-/// Where the store is by default.
+/// The default folder of the store.
 pub const DEFAULT_DATA: &str = "data";
 
 const DEFAULT_SYNC_INTERVAL_MS: u64 = 10;
 
-/// What the server runs with: every setting has a value.
+/// The configuration the server runs with: every setting has a value.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address to listen on.
@@ -36,17 +36,17 @@ pub struct Config {
     pub data: PathBuf,
     /// How the store is opened.
     pub options: Options,
-    /// Most bytes that requests and answers hold together.
+    /// The memory budget of requests and answers, in bytes.
     pub memory_bytes: u64,
-    /// Whether a state comes with its history unless a request says otherwise.
+    /// Whether a state includes its history by default.
     pub state_history: bool,
-    /// How log lines are written.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// Which log lines are written: a level, or directives such as `info,allsource_server::http=debug`.
+    /// Which log lines to write: a level, or directives such as `info,allsource_server::http=debug`.
     pub log_level: String,
 }
 
-/// Why the configuration cannot be used.
+/// Why the configuration is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
@@ -54,18 +54,18 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file is not valid.
     #[error("configuration file {}: {problem}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong in it.
+        /// What is wrong with it.
         problem: String,
     },
-    /// A setting has a value that it cannot have.
+    /// A setting has an invalid value.
     #[error("{setting}: {problem}")]
     Value {
         /// The setting, as it was given.
@@ -73,11 +73,11 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
-    /// The address can be reached from other machines, and no setting says that this is intended.
+    /// Other machines can reach the address, and no setting says that this is intended.
     #[error(
-        "{0} can be reached from other machines, and this server does not ask who is calling. \
-         Listen on 127.0.0.1, or say what protects it: --behind-proxy (a proxy or firewall that \
-         authenticates stands before it) or --insecure (nothing does)"
+        "{0} can be reached from other machines, and this server does not authenticate clients. \
+         Listen on 127.0.0.1, or say what protects the server: --behind-proxy (an authenticating \
+         proxy or a firewall) or --insecure (nothing)"
     )]
     Exposed(SocketAddr),
 }
@@ -89,10 +89,10 @@ impl ConfigError {
 }
 
 impl Config {
-    /// Joins `flags`, the environment that `variable` looks up, and the configuration file if either names one.
+    /// Merges `flags`, the environment that `variable` reads, and the configuration file if either names one.
     ///
     /// # Errors
-    /// When a source cannot be read, says something unknown or impossible, or exposes the server unsaid.
+    /// When a source cannot be read, has an unknown or invalid setting, or exposes the server without saying so.
     pub fn resolve(flags: Settings, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut settings = flags.or(environment::read(variable)?);
         if let Some(path) = settings.config.take() {
@@ -131,7 +131,7 @@ fn options(settings: &Settings) -> Result<Options, ConfigError> {
     let durability = settings.durability.unwrap_or_default();
     let interval_ms = settings.sync_interval_ms.unwrap_or(DEFAULT_SYNC_INTERVAL_MS);
     if settings.sync_interval_ms.is_some() && settings.durability.is_none() {
-        let problem = "has a meaning only with durability interval, and no durability is set";
+        let problem = "applies only with durability interval, and no durability is set";
         return Err(ConfigError::value("sync_interval_ms", problem));
     }
     if interval_ms == 0 {
@@ -169,5 +169,5 @@ fn address(text: &str) -> Result<SocketAddr, ConfigError> {
         )
     };
     let mut addresses = text.to_socket_addrs().map_err(problem)?;
-    addresses.next().ok_or_else(|| ConfigError::value(format!("listen address {text:?}"), "names no address"))
+    addresses.next().ok_or_else(|| ConfigError::value(format!("listen address {text:?}"), "has no address"))
 }

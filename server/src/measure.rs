@@ -1,4 +1,4 @@
-//! Measuring an engine beside the floor of its device, in the same run.
+//! Measures an engine beside the floor of its device, in the same run.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,30 +10,30 @@ use allsource_engine::event::{Entity, NewEvent};
 use allsource_engine::platform::{Clock, Disk, DiskFile, SystemClock, cpu_time};
 use allsource_engine::{Append, AsOf, Batch, Engine, Query};
 
-/// Bytes of the smallest write that can be durable.
+/// Bytes of the smallest durable write.
 pub const BLOCK_BYTES: usize = 4096;
 
-/// Why something could not be measured.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MeasureError {
-    /// The device.
+    /// An input or output error of the device.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The engine, appending.
+    /// The engine could not append.
     #[error(transparent)]
     Append(#[from] AppendError),
-    /// The engine, reading.
+    /// The engine could not read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The engine, folding.
+    /// The engine could not fold.
     #[error(transparent)]
     Fold(#[from] FoldError),
-    /// An event or a name of the measurement.
+    /// A test event or name breaks a rule.
     #[error("cannot make an event: {0}")]
     Event(String),
 }
 
-/// Durations, in ascending order.
+/// Durations in ascending order.
 #[derive(Debug, Clone, Default)]
 pub struct Durations(Vec<Duration>);
 
@@ -44,33 +44,33 @@ impl Durations {
         Self(durations)
     }
 
-    /// The one that so many per mille are not above; zero if there is none.
+    /// The quantile at `per_mille` thousandths; zero if there are no durations.
     pub fn quantile(&self, per_mille: usize) -> Duration {
         let place = self.0.len().saturating_sub(1) * per_mille / 1000;
         self.0.get(place).copied().unwrap_or_default()
     }
 
-    /// The one in the middle.
+    /// The median.
     pub fn median(&self) -> Duration {
         self.quantile(500)
     }
 
-    /// All of them together.
+    /// The sum.
     pub fn sum(&self) -> Duration {
         self.0.iter().sum()
     }
 }
 
-/// How long something took, and how long the device alone took for the same.
+/// How long appends took, beside how long the device alone took for the same bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     /// The engine.
     pub engine: Durations,
-    /// The device: a write and a sync in a file that is all there.
+    /// The device: a write and a sync in a file whose blocks are allocated.
     pub floor: Durations,
 }
 
-/// A file whose every byte is there, to write into over and over.
+/// A file with every block allocated, to overwrite again and again.
 pub struct Floor {
     file: Arc<dyn DiskFile>,
     length: u64,
@@ -79,7 +79,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -90,7 +90,7 @@ impl Floor {
         Ok(Self { file, length, next: 0, clock: SystemClock::default() })
     }
 
-    /// Writes and syncs so many bytes.
+    /// Writes and syncs `bytes`, and returns how long that took.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -105,7 +105,7 @@ impl Floor {
         Ok(self.clock.monotonic().saturating_sub(started))
     }
 
-    /// So many writes of one block.
+    /// Writes `count` blocks, one at a time.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -115,20 +115,20 @@ impl Floor {
     }
 }
 
-/// An event with about so many bytes of payload, about an entity of this number.
+/// The test event of this number, with a payload of about `payload_bytes` bytes, and its entity.
 ///
 /// # Errors
-/// When it breaks a rule.
+/// When the event breaks a rule.
 pub fn event(number: u64, payload_bytes: usize) -> Result<(Entity, NewEvent), MeasureError> {
-    let told = |error: &dyn std::fmt::Display| MeasureError::Event(error.to_string());
-    let entity = Entity::new(format!("entity-{:07}", number % 10_000)).map_err(|error| told(&error))?;
+    let refused = |error: &dyn std::fmt::Display| MeasureError::Event(error.to_string());
+    let entity = Entity::new(format!("entity-{:07}", number % 10_000)).map_err(|error| refused(&error))?;
     let filling = "x".repeat(payload_bytes.saturating_sub(40));
     let payload = format!("{{\"number\":{number},\"status\":\"paid\",\"filling\":\"{filling}\"}}");
-    let event = NewEvent::json("order.paid", payload).map_err(|error| told(&error))?;
+    let event = NewEvent::json("order.paid", payload).map_err(|error| refused(&error))?;
     Ok((entity, event))
 }
 
-/// One writer that waits for each of its appends of one event, each beside a write of one block to the floor.
+/// One writer that waits for each append of one event, each beside a write of one block to the floor.
 ///
 /// # Errors
 /// When the device or the engine refuses.
@@ -166,14 +166,14 @@ pub fn in_flight(engine: &Engine, window: usize, count: u64) -> Result<f64, Meas
     Ok(rate(count, clock.monotonic().saturating_sub(started)))
 }
 
-/// What batches cost.
+/// The cost of batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Batches {
     /// Events a second.
     pub engine: f64,
-    /// Events a second if the same bytes are only written and synced in the same chunks.
+    /// Events a second when the same bytes are only written and synced, in the same chunks.
     pub floor: f64,
-    /// Processor time for each event, of all threads.
+    /// Processor time of all threads for each event.
     pub cpu_per_event: Duration,
 }
 
@@ -221,22 +221,22 @@ fn batch(first: u64) -> Result<Batch, MeasureError> {
     Ok(batch)
 }
 
-/// An entity with so many events of about 300 bytes, each with one of ten members.
+/// An entity with `events` events of about 300 bytes, each of which sets one of ten members.
 ///
 /// # Errors
 /// When the engine refuses.
 pub fn entity(engine: &Engine, id: &str, events: u64) -> Result<Entity, MeasureError> {
-    let told = |error: &dyn std::fmt::Display| MeasureError::Event(error.to_string());
-    let entity = Entity::new(id).map_err(|error| told(&error))?;
+    let refused = |error: &dyn std::fmt::Display| MeasureError::Event(error.to_string());
+    let entity = Entity::new(id).map_err(|error| refused(&error))?;
     for number in 0..events {
         let payload = format!("{{\"number\":{number},\"member_{}\":\"{}\"}}", number % 10, "x".repeat(200));
-        let event = NewEvent::json("bench.read", payload).map_err(|error| told(&error))?;
+        let event = NewEvent::json("bench.read", payload).map_err(|error| refused(&error))?;
         engine.append(Batch::to(&entity).event(event)).wait()?;
     }
     Ok(entity)
 }
 
-/// Reading all events of an entity, so many times.
+/// Reads all events of an entity, `times` times.
 ///
 /// # Errors
 /// When the engine refuses.
@@ -250,7 +250,7 @@ pub fn reads(engine: &Engine, entity: &Entity, times: usize) -> Result<Durations
     })
 }
 
-/// Folding an entity, so many times.
+/// Folds an entity, `times` times.
 ///
 /// # Errors
 /// When the engine refuses.
@@ -274,7 +274,7 @@ fn repeated(
     std::iter::repeat_with(time).take(times).collect::<Result<_, _>>().map(Durations::of)
 }
 
-/// So many in so much time, a second.
+/// The rate of `count` in `took`, a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate may round")]
 pub fn rate(count: u64, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64().max(1e-9)

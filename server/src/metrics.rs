@@ -1,4 +1,4 @@
-//! What is counted, for `/metrics`: requests here, and the store's own counters as they were collected for the answer.
+//! Metrics for `/metrics`: the server counts requests; the store's own counters are collected for each answer.
 
 mod engine;
 
@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::store::Vitals;
 
-/// How the name of every metric begins.
+/// The prefix of every metric's name.
 const PREFIX: &str = "allsource";
 /// Bounds of the latency buckets, in seconds.
 const LATENCIES: [f64; 14] =
@@ -76,7 +76,7 @@ impl Default for Metrics {
         registry.register("http_requests", "HTTP requests answered", metrics.requests.clone());
         registry.register(
             "http_request_duration_seconds",
-            "Time to the head of the answer",
+            "Time until the response headers are ready",
             metrics.durations.clone(),
         );
         registry.register(
@@ -84,7 +84,7 @@ impl Default for Metrics {
             "HTTP requests being answered",
             metrics.in_flight.clone(),
         );
-        registry.register("queries", "Queries by what they were looked up by", metrics.queries.clone());
+        registry.register("queries", "Queries by the kind of look-up", metrics.queries.clone());
         registry.register("query_results", "Events returned by queries", metrics.query_results.clone());
         registry.register(
             "ingestion_errors",
@@ -110,7 +110,7 @@ impl Metrics {
         InFlight::count(&self.in_flight)
     }
 
-    /// Counts a query by what it was looked up by.
+    /// Counts a query by the kind of look-up.
     pub fn query(&self, query_type: &'static str) {
         self.queries.get_or_create(&QueryType { query_type }).inc();
     }
@@ -135,7 +135,7 @@ impl Metrics {
         self.stream_events.inc_by(events);
     }
 
-    /// Everything in the OpenMetrics text format, with what the store says about itself.
+    /// Every metric in the OpenMetrics text format, the store's own included.
     pub fn to_text(&self, vitals: Vitals) -> String {
         let mut store = Registry::with_prefix(PREFIX);
         store.register_collector(Box::new(engine::VitalsCollector(vitals)));
@@ -144,12 +144,12 @@ impl Metrics {
             .and_then(|()| encode_registry(&mut text, &store))
             .and_then(|()| encode_eof(&mut text));
         #[expect(clippy::expect_used, reason = "writing to memory does not fail")]
-        encoded.expect("memory takes the text");
+        encoded.expect("a string takes every write");
         text
     }
 }
 
-/// Something that is going on; dropping it ends it.
+/// Counts as one until it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct InFlight(Gauge);

@@ -1,4 +1,4 @@
-//! What a caller is told when a request cannot be done: one shape (RFC 9457) for every layer.
+//! Problems: how every layer reports a request that was refused or failed, in one shape (RFC 9457).
 
 mod kinds;
 mod nearest;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub use kinds::Kind;
 pub use nearest::nearest;
 
-/// A refused request, or one that failed: what kind of problem, in words, and as data.
+/// A request that was refused or failed: the kind of problem, a description, and data for programs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     kind: Kind,
@@ -19,7 +19,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of a kind; `detail` says what is wrong with this very request.
+    /// A problem of a kind; `detail` says what is wrong with this request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), error: None, members: Map::new() }
     }
@@ -45,7 +45,7 @@ impl Problem {
         self
     }
 
-    /// Replaces the `error` member by a word that existing clients compare with.
+    /// Sets the `error` member to a word that existing clients compare with.
     #[must_use]
     fn error_word(mut self, word: &'static str) -> Self {
         self.error = Some(word);
@@ -62,7 +62,7 @@ impl Problem {
         self.kind.status
     }
 
-    /// What is wrong, in words.
+    /// What is wrong with this request.
     pub fn detail(&self) -> &str {
         &self.detail
     }

@@ -1,5 +1,5 @@
-//! The one door to the engine. What memory knows is answered at once; whatever may read a file runs on a worker
-//! thread, and stops once nobody waits for it.
+//! The one asynchronous door to the engine. It answers from memory at once; work that may read a file runs on a worker
+//! thread, and ends when its caller has gone.
 
 mod error;
 mod workers;
@@ -28,11 +28,11 @@ pub use following::Following;
 pub use look::{Events, Look};
 pub use vitals::Vitals;
 
-/// Look-ups of appends and of single events that run at once.
+/// Most concurrent look-ups of appends and of single events.
 const LOOK_UPS_MAX: usize = 32;
-/// Reads of any length that run at once.
+/// Most concurrent reads of any length.
 const READS_MAX: usize = 32;
-/// Callers that wait at once for everything to be sealed.
+/// Most callers that wait for sealing at once.
 const SEALS_MAX: usize = 4;
 
 /// The store as the server sees it. Clones are handles to the same store.
@@ -57,11 +57,11 @@ impl Store {
         }
     }
 
-    /// Appends a batch: all of its events, or none. Every look-up is done before the batch is enqueued. Dropping the
-    /// future takes nothing back that was enqueued.
+    /// Appends a batch: all of its events, or none. Every look-up ends before the batch is enqueued. Dropping the
+    /// future does not take back an enqueued batch.
     ///
     /// # Errors
-    /// Why the batch was not accepted, or that its outcome is unknown.
+    /// When the batch is refused, or its outcome is unknown.
     pub async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
         let prepared = self.engine.prepare(batch)?;
         let ready = match self.engine.look_up_in_memory(prepared) {
@@ -75,10 +75,10 @@ impl Store {
         self.engine.enqueue(ready).await
     }
 
-    /// Runs work that reads on a worker thread. Once this future is dropped the work's next read ends it.
+    /// Runs work that reads on a worker thread. Once this future is dropped, the next read ends the work.
     ///
     /// # Errors
-    /// The work's own, or that the server is stopping.
+    /// The error of the work, or that the server is stopping.
     pub async fn look<T, E>(
         &self,
         work: impl FnOnce(&Look<'_>) -> Result<T, E> + Send + 'static,
@@ -103,10 +103,10 @@ impl Store {
         workers.run(move |cancel| work(&Look::new(&engine, cancel))).await?
     }
 
-    /// The event of an id, if the tenant has it.
+    /// The tenant's event with this id, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the store cannot be read.
     pub async fn event(&self, tenant: TenantId, id: Uuid) -> Result<Option<EventRef>, Error> {
         match self.engine.event_in_memory(&tenant, id) {
             Resident::Known(event) => Ok(event),
@@ -114,10 +114,10 @@ impl Store {
         }
     }
 
-    /// Which of these ids the tenant has events of, in the order given.
+    /// Whether the tenant has an event with each of these ids, in the order given.
     ///
     /// # Errors
-    /// When that cannot be read.
+    /// When the store cannot be read.
     pub async fn has_events(&self, tenant: TenantId, ids: Vec<Uuid>) -> Result<Vec<bool>, Error> {
         let known = ids.iter().map(|id| match self.engine.event_in_memory(&tenant, *id) {
             Resident::Known(event) => Some(event.is_some()),
@@ -132,10 +132,10 @@ impl Store {
         self.look_on(&self.look_ups, look_up).await
     }
 
-    /// The version of an entity; `None`: it has no events.
+    /// The version of an entity; `None` if it has no events.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the store cannot be read.
     pub async fn head(&self, entity: Entity) -> Result<Option<Version>, Error> {
         match self.engine.head_in_memory(&entity) {
             Resident::Known(head) => Ok(head),
@@ -143,36 +143,36 @@ impl Store {
         }
     }
 
-    /// The first position recorded at or after a time, or the one that the next event gets.
+    /// The first position recorded at or after a time, or the position of the next event.
     ///
     /// # Errors
-    /// When that cannot be read.
+    /// When the store cannot be read.
     pub async fn first_recorded_since(&self, time: Timestamp) -> Result<Position, Error> {
         self.look_on(&self.look_ups, move |look| look.first_recorded_since(time)).await
     }
 
-    /// What the clock says.
+    /// The time on the clock.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(SystemClock::default().now_micros())
     }
 
-    /// Follows the log from a moment on: first what is stored, then what becomes durable.
+    /// Follows the log from `start`: first the stored events, then new ones as they become durable.
     ///
     /// # Errors
-    /// When the cursor to start from is not of this store's history.
+    /// When the cursor does not belong to this store's history.
     pub fn subscribe(&self, start: Start, filter: Filter) -> Result<Following, CursorError> {
         Ok(Following::new(self.reads.clone(), self.engine.subscribe(start, filter)?))
     }
 
-    /// The cursor of a position; `None`: the one before the first event.
+    /// The cursor of a position; `None` stands for the beginning.
     pub fn cursor(&self, position: Option<Position>) -> Cursor {
         self.engine.cursor(position)
     }
 
-    /// The position that a cursor stands for; `None`: before the first event.
+    /// The position of a cursor; `None` if it is before the first event.
     ///
     /// # Errors
-    /// When the cursor is not of this store's history.
+    /// When the cursor does not belong to this store's history.
     pub fn check_cursor(&self, cursor: Cursor) -> Result<Option<Position>, CursorError> {
         self.engine.check_cursor(cursor)
     }
@@ -187,56 +187,56 @@ impl Store {
         self.engine.incarnation()
     }
 
-    /// How much the store holds, everything durable now included.
+    /// The size of the store, with everything that is durable now.
     ///
     /// # Errors
-    /// When that cannot be read.
+    /// When the store cannot be read.
     pub async fn stats(&self) -> Result<Stats, Error> {
         self.shared.stats(self, Instant::now()).await
     }
 
-    /// How much a tenant holds.
+    /// The size of a tenant.
     ///
     /// # Errors
-    /// When that cannot be read.
+    /// When the store cannot be read.
     pub async fn stats_of(&self, tenant: TenantId) -> Result<Stats, Error> {
         self.look(move |look| look.stats(Some(&tenant))).await
     }
 
-    /// What the store says about itself: counters and health as of now, its size at most a second old.
+    /// The store's own metrics: counters and health as of now, its size at most a second old.
     pub async fn vitals(&self) -> Vitals {
         self.shared.vitals(self).await
     }
 
-    /// Whether the store does its work.
+    /// The health of the store.
     pub fn health(&self) -> Health {
         self.engine.health()
     }
 
-    /// What became of each task of upkeep.
+    /// The outcome of each upkeep task.
     pub fn upkeep(&self) -> Vec<TaskReport> {
         self.engine.upkeep()
     }
 
-    /// By how much the clock is behind the last stored event.
+    /// How far the clock is behind the last stored event.
     pub fn clock_behind(&self) -> Duration {
         Duration::from_micros(self.engine.counters().clock_behind_micros)
     }
 
-    /// The highest durable position; `None`: the store is empty.
+    /// The highest durable position; `None` if the store is empty.
     pub fn watermark(&self) -> Option<Position> {
         self.engine.watermark()
     }
 
-    /// How many partitions the store has.
+    /// The number of partitions.
     pub fn partitions(&self) -> u32 {
         self.engine.partitions()
     }
 
-    /// Seals everything that is durable now, and waits until that is done.
+    /// Seals everything that is durable now, and waits for it.
     ///
     /// # Errors
-    /// When it cannot be done now.
+    /// When the store cannot seal now.
     pub async fn seal(&self) -> Result<Option<Position>, SealError> {
         let engine = Arc::clone(&self.engine);
         let sealed = self.seals.run(move |_| engine.seal()).await;

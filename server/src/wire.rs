@@ -1,4 +1,4 @@
-//! Events as JSON text: as they come in, and as they go out, payloads byte for byte.
+//! Requests and answers as JSON text; payloads pass through byte for byte.
 
 mod incoming;
 mod outgoing;

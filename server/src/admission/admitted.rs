@@ -1,5 +1,5 @@
-//! The pipeline of checks that every event passes. What a later check needs, be it a schema, a quota or a permission,
-//! is called here, in the order in which refusals are wanted.
+//! The checks that every event passes. Further checks (schema, quota, permission) are called from here, in the order
+//! in which their refusals take precedence.
 
 use allsource_engine::event::{Entity, NewEvent};
 use allsource_engine::{Batch, ExpectedVersion};
@@ -7,7 +7,7 @@ use allsource_engine::{Batch, ExpectedVersion};
 use super::Caller;
 use crate::problem::{Kind, Problem};
 
-/// An event that may be appended, with its entity and what it expects of it.
+/// An event that may be appended, with its entity and the version it expects.
 #[derive(Debug, Clone)]
 pub struct Admitted {
     entity: Entity,
@@ -16,10 +16,10 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Lets an event of a caller through.
+    /// Checks an event of a caller.
     ///
     /// # Errors
-    /// Which check it does not pass.
+    /// The first check that the event fails.
     pub fn new(
         caller: &Caller,
         entity: Entity,
@@ -35,7 +35,7 @@ impl Admitted {
         &self.entity
     }
 
-    /// All of these events in one piece; `None`: there are none.
+    /// The events as one batch; `None` if there are none.
     pub(super) fn batch(events: &[Self]) -> Option<Batch> {
         let mut batch: Option<Batch> = None;
         let mut last: Option<&Entity> = None;
@@ -53,7 +53,7 @@ impl Admitted {
     }
 }
 
-/// Names that begin with `_` belong to the system.
+/// Refuses names that begin with `_`, which are reserved for the system.
 fn check_names(caller: &Caller, entity: &Entity, event: &NewEvent) -> Result<(), Problem> {
     if caller.owns_reserved_names() {
         return Ok(());

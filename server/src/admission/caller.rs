@@ -1,4 +1,4 @@
-//! Who asks, and whose data the request is about. Later: with which right.
+//! Who sends a request, and whose data it concerns.
 
 use allsource_engine::event::TenantId;
 
@@ -11,7 +11,7 @@ enum Origin {
     System,
 }
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     origin: Origin,
@@ -19,7 +19,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A client; `tenant` is the one that its request as a whole names.
+    /// A client; `tenant` is the tenant that the request as a whole names.
     pub fn client(tenant: Option<TenantId>) -> Self {
         Self { origin: Origin::Client, tenant }
     }
@@ -29,25 +29,25 @@ impl Caller {
         Self { origin: Origin::System, tenant: None }
     }
 
-    /// Whether the names that begin with `_` are the caller's to use.
+    /// Whether the caller may use names that begin with `_`.
     pub fn owns_reserved_names(&self) -> bool {
         self.origin == Origin::System
     }
 
-    /// The tenant that the request names, if it names one.
+    /// The tenant that the request names, if any.
     pub fn named_tenant(&self) -> Option<&TenantId> {
         self.tenant.as_ref()
     }
 
-    /// The tenant whose data a read is about: the one named, or the default.
+    /// The tenant to read: the one that the request names, or the default.
     pub fn tenant(&self) -> TenantId {
         self.tenant.clone().unwrap_or_default()
     }
 
-    /// The tenant of what a body is about: as the body says, or else as the request does, or the default.
+    /// The tenant of a body: the one it names, else the one that the request names, else the default.
     ///
     /// # Errors
-    /// When body and request name two, or the name breaks a rule.
+    /// When body and request name different tenants, or the name breaks a rule.
     pub fn tenant_of(&self, body: Option<&str>) -> Result<TenantId, Problem> {
         match (&self.tenant, body) {
             (Some(named), Some(body)) if named.as_str() != body => {
@@ -59,7 +59,7 @@ impl Caller {
     }
 }
 
-/// Two places of a request name two tenants.
+/// The problem of a request that names two different tenants.
 pub(crate) fn contradiction(one_place: &str, one: &str, other_place: &str, other: &str) -> Problem {
     let detail = format!("{one_place} names the tenant `{one}`, {other_place} names `{other}`");
     Problem::new(Kind::TENANT_CONTRADICTION, detail)

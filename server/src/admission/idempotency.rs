@@ -1,31 +1,30 @@
-//! Idempotency keys. A key stands for event ids, so it holds for as long as the events themselves, without a table of
-//! keys.
+//! Idempotency keys. Event ids are derived from the key, so a key lasts as long as its events and needs no table.
 
 use allsource_engine::event::TenantId;
 use uuid::Uuid;
 
 use crate::problem::{Kind, Problem};
 
-/// Under which ids of keys are derived.
+/// The UUID namespace of ids that are derived from keys.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8a0e_73c6_54d1_4b7e_9d2b_1f6a_c3e0_5b94);
 const KEY_BYTES_MAX: usize = 255;
 
-/// What a caller gives so that a repetition of its request changes nothing.
+/// What a caller sends so that repeating its request changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// A key of 1 to 255 bytes; `None`: it has another length.
+    /// A key of 1 to 255 bytes; `None` for any other length.
     pub fn new(text: &str) -> Option<Self> {
         (1..=KEY_BYTES_MAX).contains(&text.len()).then(|| Self(text.to_owned()))
     }
 
-    /// The id of the event at a place, from 0, of the request that came with the key.
+    /// The id of the event at `index`, counted from 0, of the request with this key.
     pub fn event_id(&self, tenant: &TenantId, index: u64) -> Uuid {
         Uuid::new_v5(&NAMESPACE, format!("{tenant}\n{index}\n{}", self.0).as_bytes())
     }
 
-    /// The key was used before with `what`.
+    /// The problem of a key that was used before with `what`.
     pub(super) fn reused(what: &str) -> Problem {
         Problem::new(Kind::KEY_REUSED, format!("this Idempotency-Key was used before with {what}"))
     }

@@ -1,5 +1,5 @@
-//! Importing: any number of events, one a line, appended in chunks while they arrive and in their order. A line that is
-//! refused is reported with its number and keeps no other from being appended; any other failure ends the import.
+//! Imports: any number of events, one a line, appended in order and in chunks as they arrive. A refused line is reported
+//! with its number and does not stop the others; any other failure ends the import.
 
 use allsource_engine::{Acknowledged, Committed};
 
@@ -8,18 +8,18 @@ use super::{Admission, Admitted, Terms};
 use crate::problem::Problem;
 use crate::wire::{Imported, RefusedLine, parse_event};
 
-/// Lines appended at once.
+/// A chunk is appended once it has this many lines.
 const CHUNK_LINES: usize = 1000;
-/// Bytes appended at once.
+/// A chunk is appended once it has this many bytes.
 const CHUNK_BYTES: usize = 4 << 20;
-/// Refused lines that are listed; the rest are counted.
+/// Refused lines to list; the rest are only counted.
 const LISTED_MAX: usize = 10_000;
 
-/// An import under way.
+/// An import in progress.
 pub struct Import {
     admission: Admission,
     terms: Terms,
-    /// Lines that wait to be appended, by number.
+    /// The line number of each event in `chunk`.
     numbers: Vec<u64>,
     chunk: Vec<Admitted>,
     chunk_bytes: usize,
@@ -47,7 +47,7 @@ impl Import {
     /// Takes the next line, or the reason why it cannot be read.
     ///
     /// # Errors
-    /// What ended the import, with the number of the last settled line.
+    /// The problem that ended the import, with the number of the last settled line.
     pub async fn take(&mut self, line: Result<&[u8], Problem>) -> Result<(), Problem> {
         self.read += 1;
         let number = self.read;
@@ -74,7 +74,7 @@ impl Import {
         }
     }
 
-    /// Appends what is left.
+    /// Appends the last chunk.
     ///
     /// # Errors
     /// As [`Import::take`].
@@ -84,8 +84,8 @@ impl Import {
         Ok(self.tally)
     }
 
-    /// A problem that ended the import, with how far it came: what follows `line` was not appended, unless the problem
-    /// says that its outcome is unknown.
+    /// Adds the progress of the import to the problem that ended it. Nothing after `line` was appended, unless the
+    /// problem says that the outcome is unknown.
     pub fn interrupted(&mut self, problem: Problem) -> Problem {
         std::mem::take(&mut self.tally).add_to(problem).with("line", self.settled)
     }

@@ -1,5 +1,5 @@
-//! Appending events in their order, each accepted or refused on its own, at the speed of batches: a batch that is
-//! refused because of one of its events is halved until that event stands alone.
+//! Appends events in order, each accepted or refused on its own, at the speed of batches: a batch that is refused
+//! because of one event is halved until that event stands alone.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use tokio::time::sleep;
 
 use super::{Admission, Admitted};
 
-/// How long a refused event waits for its next try, and how many times.
+/// The pause before a refused event is retried, and the most pauses.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSES_MAX: u32 = 200;
 
-/// What to do when the store takes no events for now.
+/// What to do while the store refuses every append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// End at once.
+    /// Stop at once.
     None,
-    /// Try again for ten seconds.
+    /// Retry for ten seconds.
     Some,
 }
 
-/// What became of one event.
+/// The outcome of one event.
 pub type Settled = Result<(Committed, Acknowledged), AppendError>;
 
-/// Why not all events were settled.
+/// The failure that left events unsettled.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// How many events from the first unsettled one on the error is about. What follows was not attempted.
+    /// How many events the error covers, from the first unsettled one. Those after them were not attempted.
     pub count: usize,
-    /// What happened.
+    /// The error.
     pub error: AppendError,
 }
 
-/// What became of events that were appended in order.
+/// The outcome of appending events in order.
 #[derive(Debug, Clone)]
 pub struct InOrder {
-    /// What became of each event, from the first on; all that is missing at the end is in `ended`.
+    /// The outcome of each settled event, from the first; `ended` covers the others.
     pub settled: Vec<Settled>,
-    /// `None`: all are settled.
+    /// `None`: every event is settled.
     pub ended: Option<Ended>,
 }
 
@@ -82,12 +82,12 @@ async fn try_append(
     }
 }
 
-/// Whether the store takes no events for now: nothing was written, and a later try may succeed.
+/// Whether the store refuses every append for now: nothing was written, and a retry may succeed.
 fn is_refusal(error: &AppendError) -> bool {
     matches!(error, AppendError::Overloaded | AppendError::StorageFull | AppendError::Unavailable(_))
 }
 
-/// Whether other events can be appended all the same.
+/// Whether the error is about one event only, so that others can still be appended.
 fn is_about_an_event(error: &AppendError) -> bool {
     matches!(
         error,

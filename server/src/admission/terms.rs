@@ -26,10 +26,10 @@ impl Terms {
         self.key.as_ref()
     }
 
-    /// Lets the event through that is the `index`th of its request, counted from 0.
+    /// Checks the event at `index`, counted from 0, of the request.
     ///
     /// # Errors
-    /// Which rule the event breaks, or which check it does not pass.
+    /// The rule that the event breaks, or the check that it fails.
     pub fn admit(
         &self,
         body: &EventBody<'_>,
@@ -48,7 +48,7 @@ impl Terms {
         Admitted::new(&self.caller, body.entity(tenant)?, expected, event)
     }
 
-    /// The id that an event after the last of these would have, of each tenant; none without a key.
+    /// For each tenant, the id of an event that would follow the last one; empty without a key.
     pub(super) fn ids_after(&self, events: &[Admitted], count: usize) -> Vec<(TenantId, Uuid)> {
         let Some(key) = &self.key else { return Vec::new() };
         let mut tenants: Vec<&TenantId> = events.iter().map(|event| event.entity().tenant()).collect();
@@ -57,7 +57,7 @@ impl Terms {
         tenants.into_iter().map(|tenant| (tenant.clone(), key.event_id(tenant, count as u64))).collect()
     }
 
-    /// What a failed append means to the caller: with a key, a taken id means another body.
+    /// The problem of a failed append. With a key, a taken id means that the key was used with another body.
     pub fn problem(&self, problem: Problem) -> Problem {
         if self.key.is_none() || problem.kind() != Kind::DUPLICATE_ID {
             return problem;

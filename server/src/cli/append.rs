@@ -1,4 +1,4 @@
-//! `allsource append`: one event.
+//! `allsource append`: appends one event.
 
 use std::io::{self, Read as _};
 use std::process::ExitCode;
@@ -22,29 +22,29 @@ Examples:
   allsource append user-2 user.created '{\"name\":\"Grace\"}' --idempotency-key signup-42 --tag vip
   generate-report | allsource append report-7 report.filed -")]
 pub(super) struct Append {
-    /// What the event is about, like order-17
+    /// Entity of the event, like order-17
     entity: String,
-    /// What happened, like order.placed
+    /// Type of the event, like order.placed
     event_type: String,
-    /// JSON that says more; - reads it from standard input
+    /// Payload as JSON; -: read it from standard input
     #[arg(default_value = "{}")]
     payload: String,
-    /// Append only if this is the entity's version; 0: it must not exist yet
+    /// Append only if the entity is at this version; 0: only if it does not exist yet
     #[arg(long, value_name = "N")]
     expected_version: Option<u64>,
-    /// An id of your own: appending the same event with it again changes nothing
+    /// Id of the event: appending the same event with the same id again changes nothing
     #[arg(long, value_name = "UUID")]
     id: Option<uuid::Uuid>,
-    /// A key of your own, in place of an id: the event is appended once, however often this is run
+    /// Key in place of an id: the event is appended once, however often the command runs
     #[arg(long, value_name = "KEY", conflicts_with = "id")]
     idempotency_key: Option<String>,
-    /// A label to find the event by; repeatable
+    /// Tag to find the event by; repeatable
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// JSON about the event that is not part of it
+    /// Metadata as JSON
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
-    /// When it happened, if not now: 2026-03-01T12:00:00Z, 2026-03-01, or how long ago, like 2h
+    /// Timestamp of the event [default: now]: 2026-03-01T12:00:00Z, 2026-03-01, or an age like 2h
     #[arg(long, value_name = "TIME", value_parser = times::from)]
     timestamp: Option<String>,
     #[command(flatten)]
@@ -75,7 +75,7 @@ impl Append {
         body.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let mut body = Value::Object(body).to_string();
         body.pop();
-        // Payload and metadata go out as they were written: the store keeps them byte for byte.
+        // Payload and metadata are sent unchanged: the store keeps them byte for byte.
         body.push_str(&format!(",\"payload\":{payload}"));
         if let Some(metadata) = &self.metadata {
             body.push_str(&format!(",\"metadata\":{}", json_text("metadata", metadata)?));
@@ -106,7 +106,7 @@ struct Appended {
 
 impl Appended {
     fn summary(&self) -> String {
-        let verb = if self.replayed { "was there already:" } else { "appended" };
+        let verb = if self.replayed { "already stored:" } else { "appended" };
         let Self { event_id, version, position, .. } = self;
         format!("{verb} {event_id} at version {version}, position {position}")
     }
@@ -114,7 +114,7 @@ impl Appended {
 
 fn json_text(what: &str, text: &str) -> Result<Box<RawValue>, Failure> {
     serde_json::from_str(text.trim()).map_err(|error| {
-        let advice = "text is written in quotes, inside those of the shell: '\"like this\"'";
+        let advice = "write JSON text in double quotes, inside the shell's quotes: '\"like this\"'";
         let problem = format!("the {what} is not valid JSON: {error}");
         Failure::new(problem).exit(Exit::Refused).advise(advice)
     })

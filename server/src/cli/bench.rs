@@ -1,4 +1,4 @@
-//! `allsource bench`: what the engine does on this machine, beside what the device alone does.
+//! `allsource bench`: measures the engine on this machine, beside what its disk alone can do.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output};
 
-/// Appends that are in flight at once.
+/// Appends in flight at once.
 const WINDOW: usize = 64;
 
 /// Measure the engine on this machine, beside what its disk alone can do
@@ -22,10 +22,10 @@ const WINDOW: usize = 64;
     after_help = "Examples:\n  allsource bench\n  allsource bench --data /mnt/disk/bench --scale 10 --output json"
 )]
 pub(super) struct Bench {
-    /// Folder to work in, on the disk to measure; must not exist, and is left behind
+    /// Folder to work in, on the disk to measure; it must not exist, and is not removed
     #[arg(long, value_name = "DIR", default_value = "bench-data")]
     data: PathBuf,
-    /// How much longer than usual to measure
+    /// Factor by which to lengthen the measurement
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
     scale: u16,
     #[command(flatten)]
@@ -50,7 +50,7 @@ impl From<MeasureError> for Failure {
 impl Bench {
     pub(super) fn run(self) -> Outcome {
         let engine = Engine::open(self.data.join("store")).map_err(|error| {
-            Failure::new(error.to_string()).advise("name a folder that does not exist: --data")
+            Failure::new(error.to_string()).advise("choose a folder with --data that does not exist")
         })?;
         let disk = Arc::new(LocalDisk::new(self.data.join("floor")));
         allsource_engine::platform::Disk::create_dir(&*disk, "")?;

@@ -1,4 +1,4 @@
-//! The running server as the commands see it.
+//! The client of a running server.
 
 use std::io::BufReader;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use ureq::{Agent, Body, BodyReader, Proxy, RequestBuilder};
 
 use super::failure::{self, Exit, Failure};
 
-/// The largest answer that is read in one piece.
+/// The largest answer to read at once, in bytes.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const LIKE_THIS: &str = "--url takes an address like http://127.0.0.1:8080";
 
-/// What a segment of a path holds as it is; everything else is escaped.
+/// Characters that a path segment may hold unescaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Where the server is and what every request carries: options of every command that talks to one.
+/// The server's address and the headers of every request: options of every command that talks to a server.
 #[derive(Debug, Args)]
 pub(super) struct Server {
-    /// Where the server is
+    /// Address of the server
     #[arg(long, value_name = "URL", env = "ALLSOURCE_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The tenant whose events are meant, if not `default`
+    /// Tenant of the events [default: default]
     #[arg(long, value_name = "TENANT", env = "ALLSOURCE_TENANT")]
     tenant: Option<String>,
-    /// A header to send with every request, for what stands before the server; repeatable
+    /// Header to send with every request, such as for a proxy; repeatable
     #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
 }
@@ -42,16 +42,16 @@ pub(super) struct Client {
     agent: Agent,
     url: String,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The proxy of the environment that requests go through, if they do.
+    /// The proxy that requests go through, if the environment names one.
     proxy: Option<String>,
 }
 
-/// Why the server gave no answer, by what helps.
+/// Why a request failed, by whether a retry can help.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
-    /// It cannot be reached, or cannot do it now: the same request may succeed later.
+    /// The server cannot be reached, or cannot handle the request now: a retry may succeed.
     Later(Failure),
-    /// It refused: the same request will be refused again.
+    /// The server refused the request and would refuse it again.
     Refused(Failure),
 }
 
@@ -64,16 +64,16 @@ impl From<NoAnswer> for Failure {
 }
 
 impl Server {
-    /// Gets ready to talk to it; nothing is sent yet.
+    /// Prepares a client; nothing is sent yet.
     ///
     /// # Errors
-    /// When the address is none that this program understands.
+    /// When the address is not valid.
     pub(super) fn connect(&self) -> Result<Client, Failure> {
         let url = base_url(&self.url)?;
         let mut headers = self.header.clone();
         if let Some(tenant) = self.tenant.as_deref().filter(|tenant| !tenant.is_empty()) {
             let value = HeaderValue::from_str(tenant);
-            let value = value.map_err(|_| Failure::new(format!("{tenant:?} is not a name of a tenant")))?;
+            let value = value.map_err(|_| Failure::new(format!("{tenant:?} is not a valid tenant")))?;
             headers.push((HeaderName::from_static("x-tenant-id"), value));
         }
         let mut config = Agent::config_builder()
@@ -88,7 +88,7 @@ impl Server {
     }
 }
 
-/// The address of a server without a slash at its end.
+/// The address of a server, without a trailing slash.
 fn base_url(text: &str) -> Result<String, Failure> {
     let text = text.trim();
     let url = match text.split_once("://") {
@@ -96,7 +96,7 @@ fn base_url(text: &str) -> Result<String, Failure> {
         Some(("http", rest)) => format!("http://{}", rest.trim_end_matches('/')),
         Some(("https", rest)) => {
             let problem = format!("{text}: this program speaks http only, not https");
-            let advice = format!("name the server itself, not the proxy that encrypts: --url http://{rest}");
+            let advice = format!("name the server itself, not the proxy that terminates TLS: --url http://{rest}");
             return Err(Failure::new(problem).advise(advice));
         }
         Some((scheme, _)) => {
@@ -109,7 +109,7 @@ fn base_url(text: &str) -> Result<String, Failure> {
     }
 }
 
-/// Whether a server is on this machine, where no proxy can be meant.
+/// Whether a server is on this machine: requests to it never go through a proxy.
 fn is_local(url: &str) -> bool {
     let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
@@ -120,18 +120,18 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write it as NAME:VALUE")?;
     let name =
         name.trim().parse().map_err(|_| format!("`{}` cannot be the name of a header", name.trim()))?;
-    let value = value.trim().parse().map_err(|_| "a value is visible text".to_owned())?;
+    let value = value.trim().parse().map_err(|_| "a header value must be visible ASCII text".to_owned())?;
     Ok((name, value))
 }
 
 impl Client {
-    /// Asks whether the server is there, so that a command with much to do fails at once when it is not.
+    /// Checks that the server answers, so that a long command fails at once if it does not.
     pub(super) fn greet(&self) -> Result<(), Failure> {
         let _: Value = self.ask("/healthz", &[])?;
         Ok(())
     }
 
-    /// Asks for `path` with these query parameters, leaving out those without a value.
+    /// Gets `path` with these query parameters, without those that have no value.
     pub(super) fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -140,7 +140,7 @@ impl Client {
         self.understand(self.request(path, query).call())
     }
 
-    /// Sends `body` to `path`.
+    /// Posts `body` to `path`.
     pub(super) fn send<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -150,7 +150,7 @@ impl Client {
         self.send_with(path, media, &[], body)
     }
 
-    /// Sends `body` to `path` with more headers.
+    /// Posts `body` to `path` with more headers.
     pub(super) fn send_with<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -164,7 +164,7 @@ impl Client {
         self.understand(request.content_type(media).send(body))
     }
 
-    /// Opens an endless answer, from after `last_id` if there is one.
+    /// Opens a stream, which continues after `last_id` if there is one.
     pub(super) fn follow(
         &self,
         path: &str,
@@ -218,7 +218,7 @@ impl Client {
             404 | 410 => (Exit::NotFound, ""),
             409 | 412 => (Exit::Conflict, ""),
             422 if is(problem.as_ref(), "idempotency-key-reused") => (Exit::Conflict, ""),
-            408 | 429 | 502..=504 | 507 => (Exit::Unavailable, "the server cannot do it now: "),
+            408 | 429 | 502..=504 | 507 => (Exit::Unavailable, "the server is unavailable: "),
             500 if is(problem.as_ref(), "damaged") => (Exit::Damaged, ""),
             500..=599 => (Exit::Failed, "the server failed: "),
             _ => (Exit::Refused, "the server refused: "),
@@ -238,19 +238,19 @@ impl Client {
         };
         let why = match error {
             ureq::Error::BadUri(_) | ureq::Error::TlsRequired | ureq::Error::Http(_) => {
-                return NoAnswer::Refused(failure("the address cannot be understood").advise(LIKE_THIS));
+                return NoAnswer::Refused(failure("the address is not valid").advise(LIKE_THIS));
             }
             ureq::Error::Protocol(_) => {
-                return NoAnswer::Refused(failure("what answers there is not a server").advise(LIKE_THIS));
+                return NoAnswer::Refused(failure("the answer is not HTTP").advise(LIKE_THIS));
             }
             ureq::Error::Io(error) => failure::reason(error),
-            ureq::Error::Timeout(_) => "there was no answer in time".to_owned(),
-            ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
-            ureq::Error::ConnectProxyFailed(said) => format!("the proxy refuses: {said}"),
+            ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+            ureq::Error::HostNotFound => "no such host".to_owned(),
+            ureq::Error::ConnectProxyFailed(said) => format!("the proxy refused: {said}"),
             other => other.to_string(),
         };
         let advice = match &self.proxy {
-            Some(_) => "to go there without the proxy, set NO_PROXY to the name of the server",
+            Some(_) => "to bypass the proxy, set NO_PROXY to the name of the server",
             None => "is a server running? start one with: allsource serve",
         };
         NoAnswer::Later(failure(&why).advise(advice))
@@ -262,7 +262,7 @@ impl Client {
 pub(super) struct Parameter<'a>(pub(super) &'a str, pub(super) Option<String>);
 
 impl Parameter<'_> {
-    /// Whether it says where to begin by time.
+    /// Whether this parameter starts the answer at a time.
     pub(super) fn is_from_time(&self) -> bool {
         self.0 == "from_time" && self.1.is_some()
     }
@@ -273,10 +273,10 @@ pub(super) fn path(segments: &[&str]) -> String {
     segments.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT))).collect()
 }
 
-/// An answer of the server, in the form that a command needs.
+/// Parses an answer of the server.
 pub(super) fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        let advice = "is the server of the same release as this program?";
+        let advice = "are the server and this program of the same release?";
         Failure::new(format!("cannot understand the answer: {error}")).advise(advice)
     })
 }
@@ -287,13 +287,13 @@ fn is(problem: Option<&Value>, slug: &str) -> bool {
     kind.and_then(|kind| kind.strip_prefix("/problems/")) == Some(slug)
 }
 
-/// What a problem document says, or the text itself.
+/// The description in a problem document, or the text itself.
 fn detail(problem: Option<&Value>, text: &str) -> String {
     let member = |name| problem.and_then(|problem| problem.get(name)).and_then(Value::as_str);
     member("detail").or_else(|| member("error")).or_else(|| member("title")).unwrap_or(text.trim()).to_owned()
 }
 
-/// What a problem document says, for people.
+/// The description in a problem document.
 pub(super) fn said(text: &str) -> String {
     detail(serde_json::from_str(text).ok().as_ref(), text)
 }

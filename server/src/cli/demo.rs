@@ -1,4 +1,4 @@
-//! `allsource demo`: the events of an invented ordering business, the same for the same seed.
+//! `allsource demo`: generates the events of an invented ordering business, the same for the same seed.
 
 mod catalog;
 mod journey;
@@ -23,25 +23,25 @@ use business::Business;
 
 const CHUNK_LINES: u32 = 5_000;
 
-/// Append the events of an invented ordering business, to have something to look at
+/// Append the events of an invented ordering business, as sample data
 ///
-/// About 90 days until now: customers, carts, orders, payments, shipments, returns.
+/// Covers about the last 90 days: customers, carts, orders, payments, shipments, returns.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   allsource demo --events 10000
   allsource demo --events 1000 --seed 2 --print > events.ndjson")]
 pub(super) struct Demo {
-    /// How many events
+    /// Number of events
     #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
-    /// Which business: the same number always invents the same one
+    /// Seed of the business: the same seed always invents the same one
     #[arg(long, value_name = "S", default_value = "1")]
     seed: u64,
-    /// When the last event happened, if not now; with the same time and seed nothing is appended twice
+    /// Time of the last event [default: now]; with the same time and seed nothing is appended twice
     #[arg(long, value_name = "TIME")]
     ending: Option<DateTime<Utc>>,
-    /// Print the events, as `allsource import` takes them, and send them nowhere
+    /// Print the events in the format of `allsource import` instead of appending them
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -91,7 +91,7 @@ impl Demo {
         }
     }
 
-    /// A business that is there already would go through everything a second time.
+    /// Refuses a business that is already stored: its events would be appended a second time.
     fn refuse_to_mix(&self, client: &Client) -> Result<(), Failure> {
         #[derive(serde::Deserialize)]
         struct Found {
@@ -104,7 +104,7 @@ impl Demo {
             return Ok(());
         }
         let advice = format!("invent another one: --seed {}", self.seed.wrapping_add(1));
-        Err(Failure::new(format!("the business of seed {} is there already ({first})", self.seed))
+        Err(Failure::new(format!("the business of seed {} is already stored ({first})", self.seed))
             .advise(advice))
     }
 
@@ -115,7 +115,7 @@ impl Demo {
             Because::Server(failure) => failure,
             Because::Source(broken) => Failure::new(broken.reason),
         };
-        failure.advise(format!("the rest: allsource demo {again}"))
+        failure.advise(format!("append the rest: allsource demo {again}"))
     }
 
     fn say_what_next(&self) {

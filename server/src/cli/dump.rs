@@ -1,4 +1,4 @@
-//! `allsource dump`: every readable event of a store, as `allsource import` takes it.
+//! `allsource dump`: prints every readable event of a store in the format of `allsource import`.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -12,15 +12,15 @@ use super::terminal::{self, grouped};
 use super::verify;
 use crate::wire::write_source_line;
 
-/// How many gaps are printed; the others are only counted.
+/// Gaps to print; the others are only counted.
 const SHOWN_MAX: u64 = 1_000;
 
 /// Print every readable event of a store that no server has open
 ///
-/// One JSON object a line, as `allsource import` takes it. Everything is kept but positions and commit times. Damage does
-/// not end it: which events are missing is printed on standard error.
+/// One JSON object per line, in the format of `allsource import`, with everything except positions and commit times.
+/// Dumping continues after damage, and reports the missing positions on standard error.
 ///
-/// Exit codes: 0 everything is there, 8 there is damage, 1 could not look.
+/// Exit codes: 0 nothing is missing, 8 damage found, 1 the store could not be opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +51,7 @@ impl Dump {
                 }
             }
         });
-        let dumped = dumped.map_err(|error| verify::cannot_look(&self.dir, &error))?;
+        let dumped = dumped.map_err(|error| verify::cannot_open(&self.dir, &error))?;
         written.and_then(|()| output.flush())?;
         Ok(report(&dumped, gaps))
     }
@@ -69,7 +69,7 @@ fn report(dumped: &Dumped, gaps: u64) -> ExitCode {
     }
     let (events, missing) = (grouped(dumped.events), grouped(dumped.missing));
     terminal::complain(&format!(
-        "{events} events printed; {missing} known to be missing, others may be behind damage at the end of the journal"
+        "{events} events printed; {missing} known to be missing, and damage at the end of the journal may hide more"
     ));
     Exit::Damaged.into()
 }

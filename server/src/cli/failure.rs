@@ -1,4 +1,4 @@
-//! Why a command ended without doing what it was asked, and what to do about it.
+//! Why a command failed, and what to do about it.
 
 use std::io;
 use std::process::ExitCode;
@@ -10,20 +10,20 @@ use super::terminal::{self, Output};
 /// How a command ends.
 pub(super) type Outcome = Result<ExitCode, Failure>;
 
-/// What went wrong, as scripts tell it apart. The exit codes are listed in [`EXIT_CODES`].
+/// The kind of failure, for scripts. [`EXIT_CODES`] lists the exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Something on this machine, or an answer that makes no sense.
+    /// A local failure, or an answer that cannot be understood.
     Failed,
-    /// The same request will be refused again; or lines of an import were.
+    /// The server refused the request and would refuse it again, or it refused lines of an import.
     Refused,
     /// There is no such event, entity or snapshot.
     NotFound,
     /// The entity is at another version, or the id or key belongs to another event.
     Conflict,
-    /// Nothing answers there.
+    /// No server answers at the address.
     Unreachable,
-    /// The server is there and cannot do it now.
+    /// The server answers, but cannot handle the request now.
     Unavailable,
     /// Stored data is damaged.
     Damaged,
@@ -40,7 +40,7 @@ Exit codes:
     3  refused: the server does not accept the request, or lines of an import were refused
     4  not found: no such event, entity or snapshot
     5  conflict: the entity is at another version, or the id or key belongs to another event
-    6  unreachable: no server answers there
+    6  unreachable: no server answers at the address
     7  unavailable: the server is overloaded, stopping or out of disk space; nothing is wrong with the request
     8  damaged: stored data is damaged
   130  interrupted";
@@ -85,7 +85,7 @@ pub(super) struct Failure {
     exit: Exit,
     message: String,
     advice: Option<String>,
-    /// What the server said, as it said it.
+    /// The problem document of the server.
     problem: Option<Value>,
 }
 
@@ -94,12 +94,12 @@ impl Failure {
         Self { exit: Exit::Failed, message: message.into(), advice: None, problem: None }
     }
 
-    /// Says what to do next.
+    /// Adds what to do next.
     pub(super) fn advise(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
     }
 
-    /// Says more about it.
+    /// Adds a line to the message.
     pub(super) fn also(self, more: &str) -> Self {
         Self { message: format!("{}\n  {more}", self.message), ..self }
     }
@@ -108,7 +108,7 @@ impl Failure {
         Self { exit, ..self }
     }
 
-    /// Keeps what the server said, for `--output json`.
+    /// Keeps the server's problem document, for `--output json`.
     pub(super) fn problem(self, problem: Option<Value>) -> Self {
         Self { problem, ..self }
     }
@@ -117,7 +117,7 @@ impl Failure {
         &self.message
     }
 
-    /// Prints it on standard error. A closed standard output is no failure: its reader has seen enough.
+    /// Prints the failure on standard error. A closed standard output is no failure: its reader has seen enough.
     pub(super) fn report(self, output: Output) -> ExitCode {
         if self.message.is_empty() {
             return ExitCode::SUCCESS;
@@ -153,7 +153,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What the system says, without the number that it has for it.
+/// The system's error message without its error number.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {

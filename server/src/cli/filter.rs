@@ -1,26 +1,26 @@
-//! Which events are meant: the conditions that commands on many events share.
+//! The conditions that commands on many events share.
 
 use clap::Args;
 
 use super::client::Parameter;
 use super::times;
 
-/// Conditions; they are joined by "and".
+/// Conditions on events; an event must meet all of them.
 #[derive(Debug, Args)]
 pub(super) struct Filter {
-    /// Only entities whose id begins like this
+    /// Only entities whose id begins with this
     #[arg(long, value_name = "PREFIX")]
     entity_prefix: Option<String>,
-    /// Only events of this type; repeated: of any of them
+    /// Only events of this type; if repeated, of any of these types
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Vec<String>,
-    /// Only events whose type begins like this; repeated: like any of them
+    /// Only events whose type begins with this; if repeated, with any of these
     #[arg(long, value_name = "PREFIX")]
     prefix: Vec<String>,
-    /// Only events whose type begins otherwise; repeated: in none of these ways
+    /// Only events whose type does not begin with this; if repeated, with none of these
     #[arg(long, value_name = "PREFIX")]
     exclude_prefix: Vec<String>,
-    /// Only events with this tag; repeated: with all of them
+    /// Only events with this tag; if repeated, with all of these tags
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
     /// Only from this version of each entity on
@@ -29,13 +29,13 @@ pub(super) struct Filter {
     /// Only up to this version of each entity
     #[arg(long, value_name = "N")]
     to_version: Option<u64>,
-    /// Only events that happened at this time or later
+    /// Only events with this timestamp or a later one
     #[arg(long, value_name = "TIME", value_parser = times::from)]
     since: Option<String>,
-    /// Only events that happened at this time or earlier
+    /// Only events with this timestamp or an earlier one
     #[arg(long, value_name = "TIME", value_parser = times::until)]
     until: Option<String>,
-    /// The same as --until: events say themselves when they happened, whenever they were recorded
+    /// Same as --until: compares the timestamp of the event, not the time of its commit
     #[arg(long, value_name = "TIME", value_parser = times::until)]
     as_of: Option<String>,
     /// Begin with the first event recorded at this time or later
@@ -44,7 +44,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// The query parameters that say the same.
+    /// The conditions as query parameters.
     pub(super) fn parameters(&self) -> Vec<Parameter<'static>> {
         let number = |number: Option<u64>| number.map(|number| number.to_string());
         let mut parameters = vec![

@@ -1,4 +1,4 @@
-//! `allsource get`: one event by its id.
+//! `allsource get`: prints one event by its id.
 
 use std::process::ExitCode;
 

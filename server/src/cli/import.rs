@@ -1,4 +1,4 @@
-//! `allsource import`: appends files of newline-delimited JSON, as fast as the server takes them.
+//! `allsource import`: appends files of newline-delimited JSON as fast as the server accepts them.
 
 mod line;
 mod foreign;
@@ -25,9 +25,9 @@ pub(super) use upload::{Because, End, Stopped, Tally, Upload, post};
 
 /// Append events from files of newline-delimited JSON, or from standard input
 ///
-/// A line is one event: {"event_type":…,"entity_id":…,"payload":…} and, if you like, "timestamp", "id", "tags",
-/// "metadata" and "tenant_id". An event without an id gets one made from the text of its line and from how many equal
-/// lines came before it, so importing a file again, longer or under another name, appends nothing twice.
+/// A line is one event: {"event_type":…,"entity_id":…,"payload":…}, optionally with "timestamp", "id", "tags",
+/// "metadata" and "tenant_id". An event without an id gets one derived from the text of its line and the number of equal
+/// lines before it, so importing the same lines again, from any file, appends nothing twice.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,21 +35,21 @@ Examples:
   zstd -dc events.ndjson.zst | allsource import
   allsource import january.ndjson.gz february.ndjson.gz --tenant acme")]
 pub(super) struct Import {
-    /// Files, plain or gzip; none or - for standard input
+    /// Files, plain or gzip; none or -: standard input
     files: Vec<PathBuf>,
-    /// Begin with this line of the file
+    /// Start at this line of the file
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     from_line: u64,
-    /// Append the events of these lines even if equal lines were imported before
+    /// Append these events even if equal lines were imported before
     #[arg(long)]
     again: bool,
-    /// Make ids in this name: equal lines are the same events only under the same name
+    /// Derive ids from this name, too: equal lines are the same event only under the same name
     #[arg(long, value_name = "NAME", conflicts_with = "again")]
     name: Option<String>,
-    /// Lines in one request
+    /// Lines per request
     #[arg(long, value_name = "N", default_value = "5000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     chunk: u32,
-    /// How many refused lines to print; the others are only counted
+    /// Print at most this many refused lines; the others are only counted
     #[arg(long, value_name = "N", default_value = "100")]
     show_refused: u64,
     #[command(flatten)]
@@ -64,7 +64,7 @@ impl Import {
             self.files.push(PathBuf::from("-"));
         }
         if self.files.len() > 1 && self.from_line > 1 {
-            return Err(Failure::new("--from-line is about one file; import the others separately"));
+            return Err(Failure::new("--from-line applies to one file; import the others separately"));
         }
         let name = self.name.clone().or_else(|| self.again.then(|| format!("run-{}", machine::random_id())));
         let interrupt = Interrupt::watch();
@@ -96,30 +96,30 @@ impl Import {
         tally.report(started.elapsed(), self.format.output)?;
         if tally.replayed > 0 && self.format.output == Output::Table {
             terminal::complain(
-                "there already: events with these ids, or lines with the same text, were imported before; if they \
-                 happened again, import them with --again or under a --name of their own",
+                "already stored: events with these ids, or lines with the same text, were imported before; if they \
+                happened again, import them with --again or under another --name",
             );
         }
         Ok(tally.exit_code())
     }
 }
 
-/// Says how far an import came, and what gets the rest in.
+/// Reports how far an import got, and how to import the rest.
 fn explain(path: &Path, name: Option<&str>, stopped: Stopped) -> Failure {
     let Stopped { reached, because } = stopped;
     let name = name.map(|name| format!(" --name {name}")).unwrap_or_default();
     let go_on = format!("allsource import {} --from-line {}{name}", path.display(), reached + 1);
-    let so_far = format!("{}: every line up to {reached} is done", label(path));
+    let so_far = format!("{}: every line up to {reached} was processed", label(path));
     match because {
         Because::Interrupted => Failure::new(format!("interrupted; {so_far}"))
             .exit(Exit::Interrupted)
-            .advise(format!("go on with: {go_on}")),
-        Because::Server(failure) => failure.also(&so_far).advise(format!("go on with: {go_on}")),
+            .advise(format!("continue with: {go_on}")),
+        Because::Server(failure) => failure.also(&so_far).advise(format!("continue with: {go_on}")),
         Because::Source(broken) => {
-            let problem = format!("{}: line {} cannot be read: {}", label(path), broken.line, broken.reason);
+            let problem = format!("{}: cannot read line {}: {}", label(path), broken.line, broken.reason);
             let whole = format!("allsource import {}{name}", path.display());
-            let advice = "import a whole copy of it, or what follows as a file of its own: what is in already is not \
-                          appended again";
+            let advice = "import an intact copy, or the remaining lines as a file of their own: lines that are already \
+            imported are not appended again";
             Failure::new(problem).also(&so_far).advise(format!("{advice}: {whole}"))
         }
     }

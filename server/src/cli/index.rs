@@ -1,4 +1,4 @@
-//! `allsource index`: the indexes of sealed files, rebuilt from the segments.
+//! `allsource index`: rebuilds the indexes of sealed files from their segments.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use super::verify;
 pub(super) enum Index {
     /// Rebuild every index from its segments
     ///
-    /// Exit codes: 0 all of them are rebuilt, 8 there is damage, 1 could not look.
+    /// Exit codes: 0 every index is rebuilt, 8 damage found, 1 the store could not be opened.
     Rebuild {
         /// The folder of the store
         dir: PathBuf,
@@ -39,7 +39,7 @@ impl Index {
 }
 
 fn rebuild(dir: &Path, output: Output) -> Outcome {
-    let (made, damage) = match inspect::rebuild_indexes(dir) {
+    let (rebuilt_count, damage) = match inspect::rebuild_indexes(dir) {
         Ok(rebuilt) => (rebuilt.generations, rebuilt.damage),
         Err(OpenError::Damaged(damage)) => (0, vec![damage]),
         Err(error) => return Err(cannot_rebuild(dir, &error)),
@@ -47,32 +47,32 @@ fn rebuild(dir: &Path, output: Output) -> Outcome {
     match output {
         Output::Json | Output::Ndjson => {
             let damages = verify::damage_json(&damage);
-            let report = json!({"complete": damage.is_empty(), "rebuilt": made, "damage": damages});
+            let report = json!({"complete": damage.is_empty(), "rebuilt": rebuilt_count, "damage": damages});
             terminal::say(&report.to_string())?;
         }
-        Output::Table => terminal::say(&text(made, &damage))?,
+        Output::Table => terminal::say(&text(rebuilt_count, &damage))?,
     }
     Ok(verify::exit_code(&damage))
 }
 
 fn cannot_rebuild(dir: &Path, error: &OpenError) -> Failure {
-    let failure = verify::cannot_look(dir, error);
+    let failure = verify::cannot_open(dir, error);
     match error {
         OpenError::InUse(_) => failure.advise("stop the server first"),
         _ => failure,
     }
 }
 
-fn text(made: u64, damage: &[Damage]) -> String {
-    let mut text = match made {
+fn text(rebuilt_count: u64, damage: &[Damage]) -> String {
+    let mut text = match rebuilt_count {
         1 => "rebuilt 1 index".to_owned(),
-        _ => format!("rebuilt {} indexes", grouped(made)),
+        _ => format!("rebuilt {} indexes", grouped(rebuilt_count)),
     };
     for damage in damage {
         text.push_str(&format!("\nDAMAGE {damage}"));
     }
     if !damage.is_empty() {
-        text.push_str("\ndamaged: an index is rebuilt from sound segments only; restore a backup");
+        text.push_str("\ndamaged: only undamaged segments give an index; restore a backup");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Notices that the user wants the command to end, so that it can say how far it got.
+//! Notices that the user interrupts a command, so that the command can report how far it got.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Exit;
 
-/// Whether the user has asked for the end.
+/// Whether the user has interrupted the command.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
@@ -35,7 +35,7 @@ impl Interrupt {
     }
 }
 
-/// Ends when the process is asked to end.
+/// Completes when the process is asked to end.
 pub(super) async fn requested() {
     let wait = |kind| async move {
         match signal(kind) {

@@ -1,5 +1,5 @@
-//! The server's log: lines go to standard error from a thread of their own. A log that cannot be written, or whose
-//! reader has stopped reading, ends and delays nothing; lines that found no room are counted and reported.
+//! The server's log: a thread of its own writes lines to standard error. A log that cannot be written, or that has a
+//! stalled reader, stops and delays nothing; lines that found no room are counted and reported.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use super::terminal;
 use crate::config::{Config, LogFormat};
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-/// Lines that may wait to be written.
+/// Most lines that wait to be written.
 const WAITING_MAX: usize = 4096;
-/// How long the last lines are waited for when the server ends.
+/// How long to wait for the last lines when the server ends.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Starts the log. What is returned waits for the last lines when it is dropped.
+/// Starts the log. Dropping the returned value waits for the last lines.
 pub(super) fn start(config: &Config) -> Result<Log, Failure> {
     let refused = |problem: String| {
         Failure::new(format!("log level {:?}: {problem}", config.log_level))
             .advise("error, warn, info, debug or trace; or directives like info,allsource_server=debug")
     };
-    // A word alone would be taken for the name of a part of the program, and silence all others.
+    // A lone word would be parsed as a module name, and would silence all others.
     let mut words = config.log_level.split(',').map(str::trim).filter(|word| !word.contains('='));
     if let Some(word) = words.find(|word| !LOG_LEVELS.contains(&word.to_lowercase().as_str())) {
-        return Err(refused(format!("`{word}` is no level")));
+        return Err(refused(format!("`{word}` is not a level")));
     }
     let filter = EnvFilter::try_new(&config.log_level).map_err(|error| refused(error.to_string()))?;
     let (sender, log) = Log::to(io::stderr());
-    // Its own complaints about lines it could not write would go where the lines could not.
+    // Its own errors about lines it could not write would go to the same closed output.
     let fmt =
         tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(sender);
     let started = match config.log_format {
@@ -59,7 +59,7 @@ struct Sender {
 
 impl Write for Sender {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // A thread that is gone writes nothing any more, as a full queue does not for now.
+        // Either the queue is full, or the thread has ended: the line is dropped.
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             self.entries.try_send(Entry::Line(line.to_vec()))
         {
@@ -98,7 +98,7 @@ impl Log {
             drop(end);
         });
         if let Err(error) = writing {
-            terminal::complain(&format!("there is no log: {error}"));
+            terminal::complain(&format!("cannot start the log: {error}"));
         }
         (sender.clone(), Self { sender, ended })
     }
@@ -106,9 +106,9 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // When the queue is full, nobody takes what is in it: there is nothing to wait for.
+        // If the queue is full, its reader has stalled: there is nothing to wait for.
         if self.sender.entries.try_send(Entry::End).is_ok() {
-            // Either the thread has ended, or it writes where nobody reads.
+            // Either the thread has ended, or its reader has stalled.
             let _ = self.ended.recv_timeout(DRAIN);
         }
     }
@@ -119,7 +119,7 @@ fn write_all(mut output: impl Write, waiting: &Receiver<Entry>, dropped: &Atomic
         if let 1.. = dropped.load(Ordering::Relaxed) {
             let count = dropped.swap(0, Ordering::Relaxed);
             let report =
-                format!("WARN allsource: {count} log lines were dropped: nobody took them in time\n");
+                format!("WARN allsource: {count} log lines were dropped: the log's reader was too slow\n");
             note(output.write_all(report.as_bytes()));
         }
         note(output.write_all(&line));
@@ -127,7 +127,7 @@ fn write_all(mut output: impl Write, waiting: &Receiver<Entry>, dropped: &Atomic
     note(output.flush());
 }
 
-/// A line that cannot be written is lost; there is nowhere to say so, and the next may succeed.
+/// A line that cannot be written is lost: there is nowhere to report it, and the next one may succeed.
 fn note(written: io::Result<()>) {
     drop(written);
 }
@@ -138,12 +138,12 @@ mod tests {
 
     use super::*;
 
-    /// Takes nothing until it is let go.
+    /// Blocks until it is released.
     struct Stuck(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // An error means that it is let go for good.
+            // An error means that it is released for good.
             let _ = self.0.recv();
             self.1.send(bytes.to_vec()).map_err(io::Error::other)?;
             Ok(bytes.len())
@@ -163,7 +163,7 @@ mod tests {
             sender.write_all(format!("{number}\n").as_bytes()).expect("a log line never fails");
         }
         drop(let_go);
-        // The report comes before the next line that the thread takes, which may be the first of all.
+        // The report comes before the next line that the thread writes, which may be the very first.
         let two =
             [lines.recv(), lines.recv()].map(|line| String::from_utf8(line.expect("a line")).expect("text"));
         assert!(two.contains(&"0\n".to_owned()), "{two:?}");

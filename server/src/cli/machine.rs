@@ -1,5 +1,5 @@
-//! The clock and the files of the machine the command runs on. What the engine does goes through the engine's own
-//! seam; a command is not simulated.
+//! The clock and the files of the machine that runs the command. The engine has its own seam for these; a command is
+//! never simulated.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! `allsource read`: events that were appended.
+//! `allsource read`: prints stored events.
 
 use std::process::ExitCode;
 
@@ -13,13 +13,13 @@ use super::filter::Filter;
 use super::show::Columns;
 use super::terminal::{self, Format, Output};
 
-/// The most events one request brings.
+/// Most events in one answer.
 const PAGE: u64 = 10_000;
 
-/// Print events, of one entity or by type, tag and time
+/// Print events of one entity, or by type, tag and time
 ///
-/// Conditions are joined by "and". Times may be written as 2026-03-01T12:00:00Z, as a day like 2026-03-01, or as how
-/// long ago: 30s, 15m, 2h, 7d, 4w.
+/// An event must meet all conditions. Write a time as 2026-03-01T12:00:00Z, as a day like 2026-03-01, or as an age:
+/// 30s, 15m, 2h, 7d, 4w.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,10 +35,10 @@ pub(super) struct Read {
     /// Only events whose payload has these members: {"status":"paid","customer.country":"NL"}
     #[arg(long, value_name = "JSON")]
     payload_filter: Option<String>,
-    /// Oldest position first, or newest
+    /// Oldest position first (asc) or newest first (desc)
     #[arg(long, value_name = "ORDER", default_value = "asc")]
     order: Order,
-    /// The same as --order desc
+    /// Same as --order desc
     #[arg(long, alias = "desc", conflicts_with = "order")]
     newest_first: bool,
     /// At most this many events
@@ -47,7 +47,7 @@ pub(super) struct Read {
     /// Begin at this position of the store
     #[arg(long, value_name = "POSITION")]
     from: Option<u64>,
-    /// Go on where an earlier read ended, with the same conditions
+    /// Continue where an earlier read with the same conditions ended
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     #[command(flatten)]
@@ -92,7 +92,7 @@ impl Read {
             self.columns.events(&events, self.format.output)?;
         }
         if let Some(cursor) = cursor {
-            terminal::complain(&format!("there are more: raise --limit, or go on with --cursor {cursor}"));
+            terminal::complain(&format!("there are more events: raise --limit, or continue with --cursor {cursor}"));
         }
         Ok(ExitCode::SUCCESS)
     }

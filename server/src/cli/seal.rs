@@ -1,4 +1,4 @@
-//! `allsource seal`: everything that is appended moves into sealed files now.
+//! `allsource seal`: moves all appended events into sealed files.
 
 use std::process::ExitCode;
 
@@ -11,10 +11,10 @@ use super::client::understood;
 use super::failure::Outcome;
 use super::terminal::{self, Format, Output, grouped};
 
-/// Move everything that is appended into sealed files now
+/// Move all appended events into sealed files now
 ///
-/// Waits until that is done. The server seals by itself as events gather; this is for those who want the files, or the
-/// memory, now.
+/// Waits until the events are sealed. The server also seals by itself as events accumulate; use this to get the files,
+/// or to free the memory, now.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  allsource seal\n  allsource seal --output json")]
 pub(super) struct Seal {

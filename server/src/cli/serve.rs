@@ -25,14 +25,14 @@ Examples:
 pub(super) fn run(flags: Settings) -> Outcome {
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::resolve(flags, &variable).map_err(|error| Failure::new(error.to_string()))?;
-    // Dropped last: it waits until the last lines are written.
+    // Dropped last: dropping it waits until the last lines are written.
     let _log = log::start(&config)?;
     let descriptors = raise_descriptor_limit().unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit on open files was not raised");
+        tracing::warn!(%error, "could not raise the limit on open files");
         None
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // The port is taken before the store is opened: recovery of a large one is not for nothing.
+    // Bind first: a port in use must not cost the recovery of a large store.
     let listener =
         runtime.block_on(TcpListener::bind(config.listen)).map_err(|error| cannot_listen(&config, &error))?;
     let engine = Engine::open_with(&config.data, config.options.clone())
@@ -50,7 +50,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
         tracing::warn!(
             has,
             asked,
-            "the number of partitions is fixed when a store is made: the setting is ignored"
+            "the number of partitions is fixed when a store is created: the setting is ignored"
         );
     }
     if terminal::is_watched() {
@@ -62,7 +62,7 @@ pub(super) fn run(flags: Settings) -> Outcome {
     let served = runtime.block_on(crate::http::serve(listeners, Arc::new(app), interrupt::requested()));
     tracing::info!("closing the store");
     engine.close();
-    // What is left runs on blocking threads of readers that went away.
+    // Only blocking threads of readers that have gone are still running.
     runtime.shutdown_background();
     tracing::info!("stopped");
     served?;
@@ -73,10 +73,10 @@ fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot listen on {}: {error}", config.listen));
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            failure.advise("another server is using it; give this one another: --listen 127.0.0.1:8081")
+            failure.advise("another program is using this address; choose another one: --listen 127.0.0.1:8081")
         }
         io::ErrorKind::PermissionDenied => {
-            failure.advise("ports below 1024 are for root; choose a higher one")
+            failure.advise("ports below 1024 need root; choose a higher one")
         }
         _ => failure,
     }
@@ -86,48 +86,48 @@ fn cannot_open(config: &Config, error: &OpenError) -> Failure {
     let data = config.data.display();
     let failure = Failure::new(format!("cannot open the store: {error}"));
     match error {
-        OpenError::InUse(_) => failure.advise("another server has it open; stop that one, or give this one another --data"),
+        OpenError::InUse(_) => failure.advise("another server has it open; stop that server, or choose another folder with --data"),
         OpenError::Damaged(_) => failure.advise(format!(
-            "nothing was changed. `allsource verify {data}` lists all damage, `allsource dump {data}` prints what can \
-             be read; restore a backup, or import the dump into a new store"
+            "nothing was changed. `allsource verify {data}` lists all damage, and `allsource dump {data}` prints every \
+            readable event; restore a backup, or import the dump into a new store"
         )),
-        OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that one"),
+        OpenError::Newer { .. } => failure.advise("a newer release wrote it; use that release"),
         OpenError::Unsupported { .. } => failure.advise(
-            "stores of builds before 0.1.0 are not converted: export the events with that build, and import them here",
+            "stores of builds before 0.1.0 are not converted: export the events with that build and import them here",
         ),
-        OpenError::NotAStore { .. } => failure.advise("give --data an empty folder, or one that does not exist yet"),
+        OpenError::NotAStore { .. } => failure.advise("choose a folder with --data that is empty or does not exist yet"),
         _ => failure,
     }
 }
 
-/// What this program was called as: where a shell that is in the same folder finds it again.
+/// The name this program was called by, so that printed commands work in the same folder.
 fn program() -> String {
     let called = std::env::args_os().next().map(|path| path.to_string_lossy().into_owned());
     called.filter(|path| !path.is_empty()).unwrap_or_else(|| "allsource".to_owned())
 }
 
-/// What a user who has just started the server may want to do next; every line works as it is printed.
+/// What a user who has just started the server may want to do next; every line works as printed.
 fn welcome(program: &str, address: &str, is_empty: bool) -> String {
     let url = format!("http://{address}");
     let here = if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
-    let filling = if is_empty { "Fill it with an invented business" } else { "More events" };
+    let filling = if is_empty { "Append events of an invented business" } else { "Append more events" };
     format!(
         r#"
 AllSource is serving {url}; Ctrl-C stops it. In another terminal:
 
-  Append an event, and read it again:
+  Append an event and read it back:
     curl -X POST {url}/api/v1/events -H 'Content-Type: application/json' \
       -d '{{"entity_id":"user-1","event_type":"user.created","payload":{{"name":"Ada"}}}}'
     curl '{url}/api/v1/events/query?entity_id=user-1'
     curl {url}/api/v1/entities/user-1/state
 
-  {filling}, look at them, and import a file:
+  {filling}, follow the log, and import a file:
     {program} demo --events 10000{here}
     {program} tail --from beginning{here}
     {program} demo --events 1000 --seed 2 --print > events.ndjson
     {program} import events.ndjson{here}
 
-  All of it: docs/guide.md and docs/operating.md, or {program} --help
+  Documentation: docs/guide.md, docs/operating.md and {program} --help
 "#
     )
 }

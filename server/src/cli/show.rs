@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::terminal::{self, Output};
 
-/// What a table shows of an event.
+/// A column of a table of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Column {
     Position,
@@ -28,13 +28,13 @@ enum Column {
 const USUAL: [Column; 6] =
     [Column::Position, Column::Timestamp, Column::Entity, Column::Version, Column::Type, Column::Payload];
 
-/// Which columns a table of events has.
+/// The columns of a table of events.
 #[derive(Debug, Args)]
 pub(super) struct Columns {
-    /// The columns of the table, separated by commas
+    /// Columns of the table, separated by commas
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', hide_possible_values = false)]
     columns: Vec<Column>,
-    /// All columns: also the id, tags and metadata
+    /// All columns, including id, tags and metadata
     #[arg(long, conflicts_with = "columns")]
     wide: bool,
 }
@@ -48,7 +48,7 @@ impl Columns {
         }
     }
 
-    /// Prints events byte for byte as the server sent them, or as a table.
+    /// Prints events as a table, or byte for byte as the server sent them.
     pub(super) fn events(&self, events: &[Box<RawValue>], output: Output) -> io::Result<()> {
         match output {
             Output::Ndjson => events.iter().try_for_each(|event| terminal::say(event.get())),
@@ -66,7 +66,7 @@ impl Columns {
         }
     }
 
-    /// One event as one line for people, for output that never ends.
+    /// One event as one line of a table, for output that never ends.
     pub(super) fn line(&self, event: &str) -> String {
         let line = terminal::plain(&row(event, &self.chosen()).join("  "));
         match terminal::width() {
@@ -76,7 +76,7 @@ impl Columns {
     }
 }
 
-/// Prints everything about one event, a line for each member.
+/// Prints every column of one event, one per line.
 pub(super) fn event(event: &str) -> io::Result<()> {
     let columns = Column::value_variants();
     let values = row(event, columns);
@@ -127,7 +127,7 @@ impl Column {
     }
 }
 
-/// The columns of an event; one that cannot be read is one column.
+/// The columns of an event; an event that cannot be parsed is one column.
 fn row(event: &str, columns: &[Column]) -> Vec<String> {
     let Ok(event) = serde_json::from_str::<Sent<'_>>(event) else { return vec![event.to_owned()] };
     let cell = |column: &Column| match column {

@@ -1,4 +1,4 @@
-//! `allsource snapshot`: states of entities that the store keeps.
+//! `allsource snapshot`: stored states of entities.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -15,9 +15,9 @@ use super::{Server, show};
 
 const PATH: &str = "/api/v1/snapshots";
 
-/// Take, list or print snapshots: states of entities that the store keeps
+/// Take, list or print snapshots, the stored states of entities
 ///
-/// With a snapshot the store need not read all events of an entity to know its state. It takes them by itself, too.
+/// With a snapshot, the store need not read every event of an entity to get its state. It also takes snapshots by itself.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -32,9 +32,9 @@ pub(super) enum Snapshot {
         #[command(flatten)]
         terms: Terms,
     },
-    /// List snapshots, of each entity the newest first
+    /// List snapshots, newest first for each entity
     List {
-        /// Only those of this entity
+        /// Only snapshots of this entity
         entity: Option<String>,
         /// At most this many
         #[arg(long, value_name = "N", default_value = "1000")]
@@ -51,7 +51,7 @@ pub(super) enum Snapshot {
     },
 }
 
-/// Whose snapshots are meant, how the answer is printed, and where the server is.
+/// The options that all snapshot commands share.
 #[derive(Debug, Args)]
 pub(super) struct Terms {
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub(super) struct Terms {
     server: Server,
 }
 
-/// What a table shows of a snapshot, as the server sends it.
+/// The fields of a snapshot that a table shows.
 #[derive(Debug, Deserialize)]
 struct Row {
     #[serde(alias = "snapshot_id")]
@@ -82,7 +82,7 @@ struct Listed {
 
 #[derive(Debug, Deserialize)]
 struct Kept {
-    /// As text: a member may hold a number that this program cannot.
+    /// Kept as text: a member may hold a number that this program cannot represent.
     state: HashMap<String, Box<RawValue>>,
 }
 
@@ -115,7 +115,7 @@ fn create(entity: &str, terms: &Terms) -> Result<(), Failure> {
     let row: Row = understood(reply.get())?;
     let (events, bytes) = (grouped(row.event_count), grouped(row.size_bytes));
     let what = format!("{} at version {}: {events} events, {bytes} bytes", row.entity_id, row.version);
-    terminal::say(&format!("took {} of {what}", row.id))?;
+    terminal::say(&format!("took snapshot {} of {what}", row.id))?;
     Ok(())
 }
 
@@ -130,7 +130,7 @@ fn list(entity: Option<String>, limit: u64, terms: &Terms) -> Result<(), Failure
     }
     if listed.total > listed.snapshots.len() as u64 {
         let total = grouped(listed.total);
-        terminal::complain(&format!("there are {total}; --limit takes a number larger than {limit}"));
+        terminal::complain(&format!("there are {total} snapshots; raise --limit above {limit} to list more"));
     }
     Ok(())
 }

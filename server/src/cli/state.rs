@@ -1,4 +1,4 @@
-//! `allsource state`: what the events of an entity add up to.
+//! `allsource state`: the state of an entity.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use super::failure::Outcome;
 use super::terminal::{self, Format, Output};
 use super::{Server, show, times};
 
-/// Print what the events of an entity add up to, now or at any moment before
+/// Print the state of an entity: its merged payloads, now or at any point in time
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,13 +22,13 @@ Examples:
 pub(super) struct State {
     /// The entity
     entity: String,
-    /// As it was at this time: 2026-03-01T12:00:00Z, the end of 2026-03-01, or how long ago, like 2h
+    /// The state at this time: 2026-03-01T12:00:00Z, 2026-03-01 (the end of that day), or an age like 2h
     #[arg(long, value_name = "TIME", value_parser = times::until)]
     as_of: Option<String>,
-    /// As it was at this version
+    /// The state at this version
     #[arg(long, value_name = "N", conflicts_with = "as_of")]
     at_version: Option<u64>,
-    /// As it was when this position was the last of the store
+    /// The state when this position was the last of the store
     #[arg(long, value_name = "POSITION", conflicts_with_all = ["as_of", "at_version"])]
     at_position: Option<u64>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ struct Answer {
     event_count: u64,
     version: u64,
     last_updated: Option<String>,
-    /// As text: a member may hold a number that this program cannot.
+    /// Kept as text: a member may hold a number that this program cannot represent.
     current_state: HashMap<String, Box<RawValue>>,
 }
 

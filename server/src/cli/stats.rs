@@ -1,4 +1,4 @@
-//! `allsource stats`: how much the store holds.
+//! `allsource stats`: the size of the store.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use super::client::understood;
 use super::failure::Outcome;
 use super::terminal::{self, Format, Output, grouped};
 
-/// Print how much the store holds, or one tenant of it
+/// Print the size of the store, or of one tenant
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  allsource stats\n  allsource stats --tenant acme --output json")]
 pub(super) struct Stats {
@@ -32,7 +32,7 @@ impl Stats {
         let row = |(name, value): (&String, &Value)| {
             vec![name.replace('_', " "), value.as_u64().map_or_else(|| value.to_string(), grouped)]
         };
-        terminal::table(&["WHAT", "HOW MANY"], answer.iter().map(row).collect())?;
+        terminal::table(&["WHAT", "COUNT"], answer.iter().map(row).collect())?;
         Ok(ExitCode::SUCCESS)
     }
 }

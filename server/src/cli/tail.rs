@@ -1,4 +1,4 @@
-//! `allsource tail`: events as they are appended.
+//! `allsource tail`: prints events as they are appended.
 
 use std::io::BufRead;
 use std::thread;
@@ -13,15 +13,15 @@ use super::filter::Filter;
 use super::show::Columns;
 use super::terminal::{self, Format, Output};
 
-/// How long to wait before a stream that broke off is asked for again.
+/// The pause before reconnecting to a broken stream.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often a server that is gone is asked again before giving up.
+/// Reconnection attempts before giving up.
 const ATTEMPTS: u32 = 60;
 
 /// Print events as they are appended, until interrupted
 ///
-/// A stream that breaks off goes on where it was.
+/// If the connection breaks, the stream resumes where it was.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ Examples:
   allsource tail --from beginning --prefix order.
   allsource tail --from-time 2h --output ndjson > events.ndjson")]
 pub(super) struct Tail {
-    /// Where to begin: now, beginning, or a position, which is the first to be printed
+    /// Where to begin: now, beginning, or the first position to print
     #[arg(long, value_name = "WHERE", default_value = "now", conflicts_with = "from_time")]
     from: String,
     /// Only events of this entity
@@ -60,11 +60,11 @@ impl Tail {
         loop {
             match self.follow(&client, &mut progress) {
                 Ok(()) => {}
-                Err(NoAnswer::Later(_)) if progress.may_ask_again() => progress.failures += 1,
+                Err(NoAnswer::Later(_)) if progress.may_retry() => progress.failures += 1,
                 Err(reason) => return Err(reason.into()),
             }
             if progress.failures <= 1 && !progress.is_break_reported {
-                terminal::complain("the stream broke off; asking again");
+                terminal::complain("the stream broke off; reconnecting");
                 progress.is_break_reported = true;
             }
             thread::sleep(PAUSE);
@@ -78,9 +78,9 @@ impl Tail {
         query.extend([Parameter("from", from), Parameter("entity_id", self.entity.clone())]);
         let mut stream = client.follow("/api/v1/events/stream", &query, progress.last_id.as_deref())?;
         if progress.is_break_reported {
-            terminal::complain("the stream goes on");
+            terminal::complain("the stream continues");
         }
-        *progress = Progress { last_id: progress.last_id.take(), was_there: true, ..Progress::default() };
+        *progress = Progress { last_id: progress.last_id.take(), has_answered: true, ..Progress::default() };
         let broken = |error: std::io::Error| {
             let reason = failure::reason(&error);
             NoAnswer::Later(Failure::new(format!("the stream broke off: {reason}")).exit(Exit::Unreachable))
@@ -101,7 +101,7 @@ impl Tail {
             Output::Table if is_event => terminal::say(&self.columns.line(&message.data)),
             Output::Json | Output::Ndjson if is_event => terminal::say(&message.data),
             Output::Table if message.kind == "caught_up" => {
-                terminal::complain("-- caught up; what follows is new --");
+                terminal::complain("-- caught up; new events follow --");
                 Ok(())
             }
             Output::Table if message.kind == "error" => {
@@ -117,24 +117,24 @@ impl Tail {
     }
 }
 
-/// How far a stream got, and what became of the way to it.
+/// How far a stream got, and the state of its connection.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Where to go on.
+    /// Where to resume.
     last_id: Option<String>,
-    /// Whether the server was ever there: if not, there is nothing to wait for.
-    was_there: bool,
+    /// Whether the server ever answered: if not, the command fails at once.
+    has_answered: bool,
     failures: u32,
     is_break_reported: bool,
 }
 
 impl Progress {
-    fn may_ask_again(&self) -> bool {
-        self.was_there && self.failures < ATTEMPTS
+    fn may_retry(&self) -> bool {
+        self.has_answered && self.failures < ATTEMPTS
     }
 }
 
-/// The next message of a stream, or `None` at its end; one cut short by the end does not count.
+/// The next message of a stream, or `None` at its end; a message cut short by the end is dropped.
 fn next(stream: &mut impl BufRead) -> std::io::Result<Option<Message>> {
     let mut message = Message::default();
     let mut line = String::new();

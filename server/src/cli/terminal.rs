@@ -1,38 +1,38 @@
-//! What a command prints: answers to standard output, everything about them to standard error.
+//! Output of commands: answers go to standard output, messages about them to standard error.
 
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Between two columns of a table.
+/// Spaces between two columns of a table.
 const GAP: usize = 2;
 
-/// No column is made narrower than this to fit the terminal.
+/// Columns are never cut below this width to fit the terminal.
 const NARROWEST: usize = 8;
 
-/// How answers are printed.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people.
     Table,
-    /// One JSON document; errors are one, too.
+    /// One JSON document, also for errors.
     Json,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
-/// How the answer is printed, an option of every command that has one.
+/// The output format, an option of every command that prints an answer.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Format {
-    /// How to print the answer, and errors
+    /// Format of the answer and of errors
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Output,
 }
 
-/// Prints a line about the answer, which is not part of it.
+/// Prints a message that is not part of the answer.
 pub(super) fn complain(line: &str) {
-    // Nobody is left to tell when standard error is closed.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -45,7 +45,7 @@ pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// How many characters a line of the answer may have: as many as the terminal shows, or any number in a pipe or file.
+/// The width of the terminal, in characters; `None` in a pipe or file, where lines may have any length.
 pub(super) fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
@@ -58,7 +58,7 @@ pub(super) fn table(columns: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> 
     say(&fitted(columns, rows, width()))
 }
 
-/// A table in which no line is longer than `width`: the widest columns are cut first.
+/// A table whose lines are at most `width` wide; the widest columns are cut first.
 fn fitted(columns: &[&str], mut rows: Vec<Vec<String>>, width: Option<usize>) -> String {
     for cell in rows.iter_mut().flatten() {
         *cell = plain(cell);
@@ -90,7 +90,7 @@ fn natural_widths(columns: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
     columns.iter().enumerate().map(|(index, name)| widest(index, name)).collect()
 }
 
-/// Takes from the widest columns until all of them fit, or none is left that may be narrower.
+/// Narrows the widest columns until the table fits, or no column may become narrower.
 fn narrowed(mut widths: Vec<usize>, total: usize) -> Vec<usize> {
     loop {
         let taken = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
@@ -102,17 +102,17 @@ fn narrowed(mut widths: Vec<usize>, total: usize) -> Vec<usize> {
     }
 }
 
-/// Text without line breaks and without what a terminal would obey.
+/// Text without line breaks and control characters.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The beginning of `text` that is `width` wide, with a mark where something was cut off.
+/// `text` cut to `width`, with an ellipsis where it was cut.
 pub(super) fn shorten(text: &str, width: usize) -> String {
     console::truncate_str(text, width, "…").into_owned()
 }
 
-/// A number with its thousands apart: 262,200.
+/// A number with thousands separators: 262,200.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

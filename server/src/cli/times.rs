@@ -1,18 +1,18 @@
-//! Times as people write them on a command line.
+//! Times on the command line.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::machine;
 
 const EXPECTED: &str =
-    "write a time like 2026-03-01T12:00:00Z, a day like 2026-03-01, or how long ago: 30s, 15m, 2h, 7d, 4w";
+    "write a time like 2026-03-01T12:00:00Z, a day like 2026-03-01, or an age: 30s, 15m, 2h, 7d, 4w";
 
-/// The earliest moment that is meant: of a day, its beginning.
+/// The earliest moment of a time: for a day, its beginning.
 pub(super) fn from(text: &str) -> Result<String, String> {
     moment(text, machine::today(), Edge::First)
 }
 
-/// The latest moment that is meant: of a day, its end.
+/// The latest moment of a time: for a day, its end.
 pub(super) fn until(text: &str) -> Result<String, String> {
     moment(text, machine::today(), Edge::Last)
 }
@@ -45,7 +45,7 @@ fn moment(text: &str, now: DateTime<Utc>, edge: Edge) -> Result<String, String> 
         }
     }
     match DateTime::parse_from_rfc3339(text) {
-        // The server reads it itself, and knows better what it refuses.
+        // The server parses this form, and explains a refusal better.
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(EXPECTED.to_owned()),
     }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::failure::{Exit, Failure, Outcome};
 use super::terminal::{self, Format, Output, grouped};
 
-/// Check every byte of a store that no server has open, and change nothing
+/// Check every byte of a store that no server has open, without changing anything
 ///
-/// Exit codes: 0 clean, 8 damaged, 1 could not look.
+/// Exit codes: 0 no damage, 8 damage found, 1 the store could not be checked.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  allsource verify data\n  allsource verify data --output json")]
 pub(super) struct Verify {
@@ -34,10 +34,10 @@ impl Verify {
     }
 }
 
-pub(super) fn cannot_look(dir: &Path, error: &OpenError) -> Failure {
+pub(super) fn cannot_open(dir: &Path, error: &OpenError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
-        OpenError::InUse(_) => failure.advise("stop the server first, or look at a copy of the folder"),
+        OpenError::InUse(_) => failure.advise("stop the server first, or check a copy of the folder"),
         OpenError::NotAStore { .. } => {
             failure.advise(format!("is {} the folder given to --data?", dir.display()))
         }
@@ -74,7 +74,7 @@ fn text(report: &Report) -> String {
     if report.torn_bytes > 0 {
         let torn = grouped(report.torn_bytes);
         text.push_str(&format!(
-            "\n{torn} bytes of an append that a crash cut short: never acknowledged, no damage"
+            "\n{torn} bytes of an append that a crash cut short: it was never acknowledged, and this is not damage"
         ));
     }
     for damage in &report.damage {
@@ -83,7 +83,7 @@ fn text(report: &Report) -> String {
     text.push_str(if report.damage.is_empty() {
         "\nclean"
     } else {
-        "\ndamaged: restore a backup; `allsource dump` saves what is readable"
+        "\ndamaged: restore a backup; `allsource dump` prints every readable event"
     });
     text
 }

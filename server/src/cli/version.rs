@@ -1,4 +1,4 @@
-//! `allsource version`: which release this is.
+//! `allsource version`: prints the release.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::failure::Outcome;
 use super::terminal::{self, Format, Output};
 
-/// Print which release this is
+/// Print the version of this program
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  allsource version\n  allsource version --output json")]
 pub(super) struct Version {

@@ -1,18 +1,18 @@
-//! Settings that are one of a few words.
+//! Settings with a fixed set of values.
 
 use clap::ValueEnum;
 use serde::Deserialize;
 
-/// What an acknowledgement is worth.
+/// When an append is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DurabilityName {
-    /// Acknowledged means on the disk.
+    /// Once it is synced to disk.
     #[default]
     Sync,
-    /// Acknowledged means written; a sync follows within the interval.
+    /// Once it is written; a sync follows within the interval.
     Interval,
-    /// Never synced: for throw-away data.
+    /// Once it is written, and never synced: for throw-away data.
     None,
 }
 
@@ -27,7 +27,7 @@ pub enum ReadModeName {
     Pread,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{ConfigError, Settings};
 
-/// Names further apart than this share of their letters are not offered as a correction.
+/// Keys less similar than this are not suggested as a correction.
 const LEAST_SIMILARITY: f64 = 0.6;
 
 pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
     parse(&text).map_err(problem)
 }
 
-/// Reads settings from TOML text; a key that means nothing is an error that names the nearest one that does.
+/// Parses settings from TOML text; an unknown key is an error that suggests the most similar known one.
 pub(super) fn parse(text: &str) -> Result<Settings, String> {
     let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
     if let Some(key) = table.keys().find(|key| !keys().any(|known| known == *key)) {
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Settings, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
-/// The keys of a file: it cannot name another one.
+/// The keys that a file may have: a file cannot name another file.
 fn keys() -> impl Iterator<Item = &'static str> {
     Settings::NAMES.iter().copied().filter(|name| *name != "config")
 }

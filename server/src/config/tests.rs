@@ -1,4 +1,4 @@
-//! Which source of a setting wins, and what is refused.
+//! Precedence of the sources of a setting, and what is refused.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -113,7 +113,7 @@ fn a_key_that_means_nothing_is_refused_with_the_nearest_that_does() {
     check("partitions = ", "line 1");
 }
 
-/// A value that a setting of this name can have.
+/// A valid value of the setting with this name.
 fn value_of(name: &str) -> &'static str {
     match name {
         "listen" => "127.0.0.1:7",

@@ -15,15 +15,15 @@ pub(super) fn variable_of(name: &str) -> String {
     format!("ALLSOURCE_{}", name.to_uppercase())
 }
 
-/// The value of a setting that a variable can hold.
+/// A value that an environment variable can hold.
 pub(super) trait FromVariable: Sized {
-    /// Understands the text of a variable, or says what is wrong with it.
-    fn understand(text: &str) -> Result<Self, String>;
+    /// Parses the text of a variable, or says what is wrong with it.
+    fn from_text(text: &str) -> Result<Self, String>;
 
-    /// The value of a variable, if it is set.
+    /// The value of a variable, if the variable is set.
     fn read(look_up: LookUp<'_>, name: &str) -> Result<Option<Self>, ConfigError> {
         let Some(text) = look_up(name) else { return Ok(None) };
-        let value = Self::understand(&text);
+        let value = Self::from_text(&text);
         value.map(Some).map_err(|problem| ConfigError::value(format!("{name}={text}"), problem))
     }
 }
@@ -31,7 +31,7 @@ pub(super) trait FromVariable: Sized {
 macro_rules! parsed {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
-            fn understand(text: &str) -> Result<Self, String> {
+            fn from_text(text: &str) -> Result<Self, String> {
                 text.parse().map_err(|error| format!("{error}"))
             }
         }
@@ -41,7 +41,7 @@ macro_rules! parsed {
 macro_rules! chosen {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
-            fn understand(text: &str) -> Result<Self, String> {
+            fn from_text(text: &str) -> Result<Self, String> {
                 Self::from_str(text, false).map_err(|_| format!("must be one of {}", names::<Self>()))
             }
         }

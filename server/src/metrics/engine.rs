@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::store::Vitals;
 
-/// Encodes what the store said about itself.
+/// Encodes the store's own metrics.
 #[derive(Debug)]
 pub(super) struct VitalsCollector(pub(super) Vitals);
 
@@ -22,8 +22,8 @@ impl Collector for VitalsCollector {
             ("events_ingested", "Events appended since the start.", counters.events_appended),
             ("appends", "Appends that succeeded.", counters.appends),
             ("append_conflicts", "Appends refused over an expected version.", counters.conflicts),
-            ("append_replays", "Events that were there already.", counters.replays),
-            ("append_overloads", "Appends refused because too much was waiting.", counters.overloads),
+            ("append_replays", "Events that were stored before and answered again.", counters.replays),
+            ("append_overloads", "Appends refused because the queue was full.", counters.overloads),
             ("journal_rounds", "Group commits.", counters.rounds),
             ("journal_bytes", "Bytes written to the journal.", counters.journal_bytes),
             ("seals", "Tails sealed.", counters.seals),
@@ -47,23 +47,23 @@ impl Collector for VitalsCollector {
         one(
             &mut encoder,
             "clock_behind_seconds",
-            "By how much the clock is behind the last stored event.",
+            "Time by which the clock is behind the last stored event.",
             &ConstGauge::new(behind),
         )?;
         let levels = [
-            ("queue_bytes", "Bytes of appends that wait.", counters.queue_bytes),
+            ("queue_bytes", "Bytes of appends in the queue.", counters.queue_bytes),
             ("watermark", "The highest durable position.", counters.watermark),
             ("sealed_position", "The highest position in sealed files.", counters.sealed_position),
             ("generations", "Generations of sealed files.", counters.generations),
             ("damaged_files", "Files in which damage was found.", counters.damaged_files),
             (
                 "storage_full",
-                "1: appends are refused for want of room",
+                "1: appends are refused because the disk is full",
                 u64::from(matches!(health, Health::StorageFull { .. })),
             ),
             (
                 "refusing",
-                "1: appends are refused for another reason that passes",
+                "1: appends are refused for another temporary reason",
                 u64::from(matches!(health, Health::Refusing(_))),
             ),
             (
@@ -73,7 +73,7 @@ impl Collector for VitalsCollector {
             ),
         ];
         encode_upkeep(&mut encoder, upkeep)?;
-        // What cannot be read is left out: better none than wrong ones.
+        // A size that cannot be read is left out: no value is better than a wrong one.
         let sizes = stats.as_ref().map(|stats| {
             [
                 ("storage_events", "Events in the store.", stats.events),

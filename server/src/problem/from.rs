@@ -1,4 +1,4 @@
-//! From the errors of the layers below to problems.
+//! Converts the errors of the layers below to problems.
 
 use allsource_engine::Unavailable;
 use allsource_engine::error::{AppendError, FoldError, ReadError, SealError};
@@ -62,7 +62,7 @@ impl From<AppendError> for Problem {
 }
 
 impl Problem {
-    /// Names the stored event that is in the way.
+    /// Names the stored event that conflicts.
     fn of_event(self, id: Uuid, position: Position, entity: &Entity, version: Version) -> Self {
         self.with("event_id", id.to_string())
             .with("position", position.value())
@@ -100,7 +100,7 @@ impl From<FoldError> for Problem {
     }
 }
 
-/// How soon a request is worth another try after the system refused to read, in seconds.
+/// Seconds after which to retry a request that the system refused to read for.
 const RETRY_AFTER: u64 = 1;
 
 impl From<Unavailable> for Problem {
@@ -173,8 +173,7 @@ impl From<InvalidEvent> for Problem {
 }
 
 impl Problem {
-    /// What is wrong with a body that could not be read as JSON with the `known` fields; `place` is the field it is
-    /// about, where that is known.
+    /// The problem of a body that is not JSON with the `known` fields; `place` is the field at fault, where known.
     pub fn of_json(error: &serde_json::Error, known: &[&str], place: Option<&str>) -> Self {
         let text = error.to_string();
         let problem = if error.classify() != Category::Data {
@@ -198,7 +197,7 @@ impl Problem {
     }
 }
 
-/// What the parser says, in the words of JSON rather than of this program.
+/// The parser's message, in terms of JSON rather than of Rust.
 fn in_plain_words(text: &str, place: Option<&str>) -> String {
     let text = text.split(" at line ").next().unwrap_or(text);
     let text =
@@ -210,7 +209,7 @@ fn in_plain_words(text: &str, place: Option<&str>) -> String {
     }
 }
 
-/// The name in the parser's complaint about a field.
+/// The field name in the parser's message.
 fn between_ticks<'a>(text: &'a str, complaint: &str) -> Option<&'a str> {
     text.strip_prefix(complaint)?.split('`').next()
 }

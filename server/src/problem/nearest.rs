@@ -1,6 +1,6 @@
-//! What the caller probably meant.
+//! Suggestions for misspelt names.
 
-/// The known name most like an unknown one, if any is like it at all.
+/// The known name most similar to an unknown one, if any is similar enough.
 pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let likeness = |name: &str| strsim::jaro_winkler(&unknown.to_lowercase(), name);
     let best = known.iter().map(|name| (likeness(name), *name)).max_by(|a, b| a.0.total_cmp(&b.0));

@@ -1,4 +1,4 @@
-//! Why the store gave no answer.
+//! Errors of the store.
 
 use allsource_engine::error::{FoldError, ReadError};
 
@@ -7,17 +7,17 @@ use crate::problem::{Kind, Problem};
 /// Why the store gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// What was asked for cannot be read.
+    /// The store cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The state that was asked for cannot be folded.
+    /// The state cannot be folded.
     #[error(transparent)]
     Fold(#[from] FoldError),
-    /// The server ends, and begins no more work.
+    /// The server is stopping and starts no more work.
     #[error("the server is stopping")]
     Stopping,
-    /// Nobody waits for the answer any more.
-    #[error("nobody waits for the answer")]
+    /// The caller has gone.
+    #[error("the caller has gone")]
     Cancelled,
 }
 

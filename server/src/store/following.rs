@@ -1,5 +1,5 @@
-//! Following the log without waiting for the disk: what lies in memory is handed out at once, what lies in files is
-//! fetched by a worker.
+//! Follows the log without waiting for the disk: events in memory are returned at once, and a worker fetches events
+//! from files.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use allsource_engine::{Message, Position, Resident, Subscription};
 use super::Error;
 use super::workers::Workers;
 
-/// What a worker gives back: the subscription, with the events that come next or why there are none.
+/// What a worker returns: the subscription, with the next events prefetched, or the error.
 type Fetched = Result<(Box<Subscription>, Result<(), ReadError>), Error>;
 type Fetch = Pin<Box<dyn Future<Output = Fetched> + Send>>;
 
 enum State {
     Here(Box<Subscription>),
-    /// A worker has it. Dropping the future tells the worker to end.
+    /// A worker has the subscription. Dropping the future tells the worker to end.
     Away(Fetch),
     Over,
 }
 
-/// A live, gapless sequence of events. Dropping it ends whatever is done for it.
+/// A live, gapless sequence of events. Dropping it ends its work.
 pub struct Following {
     workers: Workers,
     state: State,
@@ -35,12 +35,12 @@ impl Following {
         Self { workers, state: State::Here(Box::new(subscription)), position }
     }
 
-    /// The position up to which everything was handed out.
+    /// The position up to which every event was returned.
     pub fn position(&self) -> Option<Position> {
         self.position
     }
 
-    /// Bytes of events that were fetched and not handed out yet.
+    /// Bytes of prefetched events.
     pub fn prefetched_bytes(&self) -> usize {
         match &self.state {
             State::Here(subscription) => subscription.prefetched_bytes(),
@@ -48,14 +48,14 @@ impl Following {
         }
     }
 
-    /// Lets go of what was fetched and not handed out yet; it is fetched again.
+    /// Drops the prefetched events; they are fetched again when needed.
     pub fn release(&mut self) {
         if let State::Here(subscription) = &mut self.state {
             subscription.release();
         }
     }
 
-    /// Takes back the message that was handed out last; it comes again.
+    /// Takes back the message returned last; the next call returns it again.
     pub fn put_back(&mut self, message: Message) {
         if let (State::Here(subscription), Message::Event(event)) = (&mut self.state, message) {
             subscription.put_back(event);
@@ -63,7 +63,7 @@ impl Following {
         }
     }
 
-    /// The next message, waiting for it; `None` once the store is closed. Nothing is lost when the future is dropped.
+    /// Waits for the next message; `None` once the store is closed. Dropping the future loses nothing.
     ///
     /// # Errors
     /// When the next events cannot be read.
@@ -71,7 +71,7 @@ impl Following {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// The next message if memory holds it.
+    /// The next message, if memory holds it.
     ///
     /// # Errors
     /// When the next events cannot be read.
@@ -116,7 +116,7 @@ impl Following {
         }
     }
 
-    /// Lets a worker fetch what comes next.
+    /// Lets a worker fetch the next events.
     fn send_away(&mut self) {
         let workers = self.workers.clone();
         match std::mem::replace(&mut self.state, State::Over) {

@@ -1,4 +1,4 @@
-//! The store as a worker thread sees it: every read may wait for the disk, and ends once nobody waits for it.
+//! The store as a worker thread sees it: every read may wait for the disk, and ends when its caller has gone.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Error;
 use super::workers::Cancel;
 
-/// What a worker reads from.
+/// Access to the store for one piece of work.
 pub struct Look<'a> {
     engine: &'a Engine,
     cancel: &'a Cancel,
@@ -20,43 +20,43 @@ impl<'a> Look<'a> {
         Self { engine, cancel }
     }
 
-    /// The events a query asks for, one by one.
+    /// The events that match a query, one by one.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the events cannot be read.
     pub fn read(&self, query: &Query) -> Result<Events<'a>, Error> {
         let events = self.engine.read(query)?.until(self.cancel.flag());
         Ok(Events { events, cancel: self.cancel })
     }
 
-    /// The first position recorded at or after a time, or the one that the next event gets.
+    /// The first position recorded at or after a time, or the position of the next event.
     ///
     /// # Errors
-    /// When that cannot be read.
+    /// When the store cannot be read.
     pub fn first_recorded_since(&self, time: Timestamp) -> Result<Position, Error> {
         self.check()?;
         Ok(self.engine.first_recorded_since(time)?)
     }
 
-    /// The event of an id, if the tenant has it.
+    /// The tenant's event with this id, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the store cannot be read.
     pub fn event(&self, tenant: &TenantId, id: Uuid) -> Result<Option<EventRef>, Error> {
         self.check()?;
         Ok(self.engine.event(tenant, id)?)
     }
 
-    /// The version of an entity; `None`: it has no events.
+    /// The version of an entity; `None` if it has no events.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the store cannot be read.
     pub fn head(&self, entity: &Entity) -> Result<Option<Version>, Error> {
         self.check()?;
         Ok(self.engine.head(entity)?)
     }
 
-    /// How many events a query matches, if an index knows.
+    /// The number of events that match a query, if an index knows it.
     ///
     /// # Errors
     /// When the index cannot be read.
@@ -65,7 +65,7 @@ impl<'a> Look<'a> {
         Ok(self.engine.count(query)?)
     }
 
-    /// The state of an entity as of a moment; `None`: it had no events then.
+    /// The state of an entity as of a moment; `None` if it had no events then.
     ///
     /// # Errors
     /// When its events cannot be read.
@@ -74,7 +74,7 @@ impl<'a> Look<'a> {
         Ok(self.engine.fold(entity, as_of)?)
     }
 
-    /// As [`Look::fold`]; `visit` gets the events that make the state, until it returns false.
+    /// Like [`Look::fold`], but also calls `visit` with each event of the state until it returns false.
     ///
     /// # Errors
     /// When the events cannot be read.
@@ -88,16 +88,16 @@ impl<'a> Look<'a> {
         Ok(self.engine.fold_with_history(entity, as_of, visit)?)
     }
 
-    /// How much the store holds, or one tenant of it.
+    /// The size of the store, or of one tenant.
     ///
     /// # Errors
-    /// When that cannot be read.
+    /// When the store cannot be read.
     pub fn stats(&self, tenant: Option<&TenantId>) -> Result<Stats, Error> {
         self.check()?;
         Ok(self.engine.stats(tenant)?)
     }
 
-    /// Keeps the state of an entity as it is now; `None`: it has no events.
+    /// Takes a snapshot of an entity as it is now; `None` if it has no events.
     ///
     /// # Errors
     /// When its events cannot be read.
@@ -106,7 +106,7 @@ impl<'a> Look<'a> {
         Ok(self.engine.snapshot(entity)?)
     }
 
-    /// The snapshots of a tenant, or of one entity, at most `limit`; also how many there are.
+    /// At most `limit` snapshots of a tenant, or of one entity, and the total number of them.
     pub fn snapshots(
         &self,
         tenant: &TenantId,
@@ -126,17 +126,17 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Events of a query. Once nobody waits for them, the next one is an error.
+/// Events of a query. Once the caller has gone, the next one is an error.
 pub struct Events<'a> {
     events: allsource_engine::Events,
     cancel: &'a Cancel,
 }
 
 impl Events<'_> {
-    /// Searches for the next event, looking at no more than `looks`, from which those looked at are taken off.
+    /// Searches for the next event among at most `looks` events, and subtracts those examined from `looks`.
     ///
     /// # Errors
-    /// When they cannot be read, or nobody waits for them.
+    /// When the events cannot be read, or the caller has gone.
     pub fn search(&mut self, looks: &mut u64) -> Result<Found, Error> {
         let found = self.events.search(looks);
         if self.cancel.is_set() { Err(Error::Cancelled) } else { Ok(found?) }

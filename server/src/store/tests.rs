@@ -1,4 +1,4 @@
-//! What the door promises: nothing is read for nobody, and no more at once than may be.
+//! The door ends reads whose caller has gone, and never runs more at once than allowed.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -55,7 +55,7 @@ async fn work_beyond_the_bound_waits_and_is_taken_back_with_its_caller() {
         tokio::task::yield_now().await;
     }
     let second = workers.clone();
-    let second = tokio::spawn(async move { second.run(|_| panic!("nobody waits for this")).await });
+    let second = tokio::spawn(async move { second.run(|_| panic!("the caller has gone")).await });
     tokio::time::sleep(Duration::from_millis(20)).await;
     second.abort();
     assert!(second.await.unwrap_err().is_cancelled());

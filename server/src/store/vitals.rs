@@ -1,4 +1,4 @@
-//! What the store says about itself. Its size is counted by one request at a time, however many ask.
+//! The store's own metrics. Only one request at a time counts its size; the others share the result.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use tokio::time::Instant;
 
 use super::{Error, Store};
 
-/// For metrics the size of the store may be this old.
+/// How old the size of the store may be in metrics.
 const STATS_AGE_MAX: Duration = Duration::from_secs(1);
 
-/// What the store says about itself.
+/// The store's own metrics.
 #[derive(Debug, Clone)]
 pub struct Vitals {
     /// What happened since the store was opened.
     pub counters: Counters,
-    /// How much the store holds; `None`: that could not be read.
+    /// The size of the store; `None` if it could not be read.
     pub stats: Option<Stats>,
-    /// Whether the store does its work.
+    /// The health of the store.
     pub health: Health,
     /// What became of each task of upkeep.
     pub upkeep: Vec<TaskReport>,
 }
 
-/// The size of the store as it was last counted, and when the count began. Whoever counts holds the lock; the others
-/// wait for the result and take it if it is new enough.
+/// The size of the store at the last count, and when that count began. The request that counts holds the lock; the
+/// others wait for the result and use it if it is recent enough.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     counted: Mutex<Option<(Instant, Stats)>>,
 }
 
 impl Shared {
-    /// The size of the store at `oldest` or later.
+    /// The size of the store, counted at `oldest` or later.
     pub(super) async fn stats(&self, store: &Store, oldest: Instant) -> Result<Stats, Error> {
         let mut counted = self.counted.lock().await;
         if let Some((began, stats)) = &*counted
@@ -52,7 +52,7 @@ impl Shared {
         let stats = match self.stats(store, oldest).await {
             Ok(stats) => Some(stats),
             Err(error) => {
-                tracing::debug!(%error, "the size of the store is not known");
+                tracing::debug!(%error, "the size of the store could not be counted");
                 None
             }
         };

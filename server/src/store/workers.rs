@@ -1,5 +1,5 @@
-//! Threads that may wait for the disk, so that those that answer need not. So many run at once; the rest wait in the
-//! order they came, and cost no thread.
+//! Threads that may wait for the disk, so that the threads that answer do not. A limited number runs at once; further
+//! work queues in order of arrival and costs no thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,23 +9,23 @@ use tokio::task::spawn_blocking;
 
 use super::Error;
 
-/// Tells work that nobody waits for it any more.
+/// Tells a piece of work that its caller has gone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Whether nobody waits any more.
+    /// Whether the caller has gone.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The flag itself, for the engine to look at.
+    /// The flag itself, for the engine to check.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 }
 
-/// Sets the flag when whoever waits goes away.
+/// Sets the flag when the waiting caller drops it.
 struct Waiting(Cancel);
 
 impl Drop for Waiting {
@@ -46,17 +46,17 @@ impl Workers {
         Self { permits: Arc::new(Semaphore::new(count)) }
     }
 
-    /// Whether work would begin at once.
+    /// Whether work would start at once.
     #[cfg(test)]
     pub(super) fn is_free(&self) -> bool {
         self.permits.available_permits() > 0
     }
 
-    /// Runs work on a thread that may wait. Dropping the future before the work has begun takes the work back;
-    /// afterwards the flag tells the work to end.
+    /// Runs work on a thread that may wait. Dropping the future cancels work that has not started; work that has
+    /// started sees the flag and ends.
     ///
     /// # Errors
-    /// When the server is stopping: the work did not begin.
+    /// When the server is stopping; the work did not start.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cancel) -> T + Send + 'static,

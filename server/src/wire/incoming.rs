@@ -1,4 +1,4 @@
-//! Events as callers send them, read in place: nothing is copied but names.
+//! Events as callers send them, parsed in place: payloads and metadata are borrowed, not copied.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,8 +32,8 @@ pub const EVENT_FIELDS: &[&str] = &[
     "tags",
     "expected_version",
 ];
-/// The longest line that holds one event, in bytes. Escaped as `payload_text`, a JSON payload of the largest size
-/// doubles at most; the rest is room for metadata, tags and names, escaped as well.
+/// The longest line of one event, in bytes. Escaping as `payload_text` at most doubles a JSON payload of the largest
+/// size; the rest is room for metadata, tags and names, also escaped.
 pub const LINE_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + (1 << 20);
 
 const _: () = assert!(
@@ -53,7 +53,7 @@ pub struct EventBody<'a> {
     event_type: Cow<'a, str>,
     #[serde(borrow)]
     entity_id: Cow<'a, str>,
-    /// The tenant named in the body, if one is.
+    /// The tenant that the body names, if any.
     pub tenant_id: Option<String>,
     #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
@@ -68,7 +68,7 @@ pub struct EventBody<'a> {
     expected_version: Option<Expected>,
 }
 
-/// What a caller expects of an entity: a version, with 0 for no events, or the word `exists`.
+/// What a caller expects of an entity: a version (0: no events), or `exists`.
 #[derive(Debug, Clone, Copy)]
 enum Expected {
     Version(u64),
@@ -104,43 +104,43 @@ impl<'de> Deserialize<'de> for Expected {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchBody<'a> {
-    /// The events, unread, so that a mistake can be told with its place.
+    /// The events, not parsed yet, so that an error can name its place in the batch.
     #[serde(borrow)]
     pub events: Vec<&'a RawValue>,
-    /// Whether all or none are to be appended; it is true when absent.
+    /// Whether to append all events or none; true if absent.
     pub atomic: Option<bool>,
 }
 
-/// A payload of `null` is a payload; only an absent one is none.
+/// Keeps a payload of `null` apart from an absent one.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// Reads an event.
+/// Parses an event.
 ///
 /// # Errors
-/// Where it is no JSON, or which field is wrong.
+/// Where the text is not JSON, or which field is wrong.
 pub fn parse_event(text: &[u8]) -> Result<EventBody<'_>, Problem> {
     parse_object(text, EVENT_FIELDS)
 }
 
-/// Reads a batch, its events still unread.
+/// Parses a batch, but not yet its events.
 ///
 /// # Errors
-/// Where it is no JSON, or which field is wrong.
+/// Where the text is not JSON, or which field is wrong.
 pub fn parse_batch(text: &[u8]) -> Result<BatchBody<'_>, Problem> {
     parse_object(text, BATCH_FIELDS)
 }
 
-/// Reads an object of these fields. An array of their values in order would be read as one, too: nobody means that.
+/// Parses an object with these fields. Serde would also accept an array of the values in order; this does not.
 pub(crate) fn parse_object<'a, T: Deserialize<'a>>(text: &'a [u8], known: &[&str]) -> Result<T, Problem> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if let Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') = first
         && serde_json::from_slice::<&RawValue>(text).is_ok()
     {
         let detail = match known {
-            [] => "a JSON object without fields is expected here".to_owned(),
-            _ => format!("a JSON object is expected here, with fields such as {}", known.join(", ")),
+            [] => "expected a JSON object without fields".to_owned(),
+            _ => format!("expected a JSON object with fields such as {}", known.join(", ")),
         };
         return Err(Problem::new(Kind::INVALID_BODY, detail));
     }
@@ -148,29 +148,29 @@ pub(crate) fn parse_object<'a, T: Deserialize<'a>>(text: &'a [u8], known: &[&str
         .map_err(|error| Problem::of_json(&error, known, place::<T>(text, &error).as_deref()))
 }
 
-/// The field that an error is about.
+/// The path of the field that an error is about.
 fn place<'a, T: Deserialize<'a>>(text: &'a [u8], error: &serde_json::Error) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let told = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
-    let is_same = told.inner().to_string() == error.to_string();
-    is_same.then(|| told.path().to_string()).filter(|path| path != ".")
+    let located = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let is_same = located.inner().to_string() == error.to_string();
+    is_same.then(|| located.path().to_string()).filter(|path| path != ".")
 }
 
 impl EventBody<'_> {
-    /// The entity it is about, in the tenant that the request as a whole settled on.
+    /// The entity of the event, in this tenant.
     ///
     /// # Errors
-    /// When its id breaks a rule.
+    /// When the entity's id breaks a rule.
     pub fn entity(&self, tenant: TenantId) -> Result<Entity, Problem> {
         Ok(Entity::of(tenant, EntityId::new(self.entity_id.as_ref())?))
     }
 
-    /// Whether the caller chose its id.
+    /// Whether the caller chose the event's id.
     pub fn has_id(&self) -> bool {
         self.id.is_some()
     }
 
-    /// What it expects of its entity.
+    /// The version that the event expects of its entity.
     pub fn expected(&self) -> ExpectedVersion {
         match self.expected_version {
             None => ExpectedVersion::Any,
@@ -179,7 +179,7 @@ impl EventBody<'_> {
         }
     }
 
-    /// Whether it expects anything of its entity.
+    /// Whether the event names an expected version.
     pub fn expects(&self) -> bool {
         self.expected_version.is_some()
     }
@@ -187,7 +187,7 @@ impl EventBody<'_> {
     /// The event itself.
     ///
     /// # Errors
-    /// Which rule it breaks.
+    /// The rule that the event breaks.
     pub fn event(&self) -> Result<NewEvent, Problem> {
         let mut event = self.with_payload()?;
         match (self.metadata, &self.metadata_text) {
@@ -232,7 +232,7 @@ impl EventBody<'_> {
 const PAYLOAD_FIELDS: &str = "`payload`, `payload_text` or `payload_base64`";
 
 fn one_of(field: &str, fields: &str) -> Problem {
-    let detail = format!("an event has only one of {fields}; this one has more");
+    let detail = format!("an event has only one of {fields}; this one has several");
     Problem::new(Kind::INVALID_EVENT, detail).with("field", field)
 }
 

@@ -15,10 +15,10 @@ pub fn write_text(out: &mut Vec<u8>, text: &str) {
 
 fn write_fragment(out: &mut Vec<u8>, fragment: std::fmt::Arguments<'_>) {
     #[expect(clippy::expect_used, reason = "a vector takes every write")]
-    out.write_fmt(fragment).expect("memory takes it");
+    out.write_fmt(fragment).expect("a vector takes every write");
 }
 
-/// Appends an event as a JSON object; payload and metadata are the bytes that were accepted.
+/// Appends an event as a JSON object, with payload and metadata byte for byte as they were accepted.
 pub fn write_event(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     write_fragment(out, format_args!("{{\"id\":\"{}\",\"event_type\":", event.id()));
     write_text(out, event.event_type());
@@ -57,8 +57,7 @@ pub(crate) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
     }
 }
 
-/// Appends an event as one line of JSON. Line breaks in its payload can only stand between tokens: they become
-/// spaces.
+/// Appends an event as one line of JSON. Line breaks in its JSON can only stand between tokens, and become spaces.
 pub fn write_event_line(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     let start = out.len();
     write_event(out, event, partitions);
@@ -67,8 +66,8 @@ pub fn write_event_line(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     }
 }
 
-/// Appends an event as one line of JSON, in the form in which it would be appended to another store. JSON that a line
-/// cannot hold as it is goes into `payload_text` and `metadata_text`, so that every byte of it comes back.
+/// Appends an event as one line that `import` accepts. JSON that a line cannot hold unchanged goes into
+/// `payload_text` and `metadata_text`, so that no byte is lost.
 pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
     write_fragment(out, format_args!("{{\"id\":\"{}\",\"event_type\":", event.id()));
     write_text(out, event.event_type());
@@ -91,8 +90,7 @@ pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
     out.push(b'}');
 }
 
-/// A member whose value is stored JSON: as it is, or as text where a line would end in it, or where the white space
-/// around it would be lost.
+/// Appends a member with stored JSON: unchanged, or as text if it has line breaks or white space around it.
 fn write_source_json(out: &mut Vec<u8>, name: &str, json: &str) {
     let is_bare = !json.contains(['\n', '\r']) && json.trim_ascii().len() == json.len();
     if is_bare {
@@ -114,7 +112,7 @@ fn write_tags(out: &mut Vec<u8>, event: &EventRef) {
     out.push(b']');
 }
 
-/// Appends what became of an appended event.
+/// Appends the outcome of an append.
 pub fn write_commit(
     out: &mut Vec<u8>,
     entity: &Entity,

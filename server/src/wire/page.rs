@@ -1,30 +1,30 @@
-//! Pages: an opaque cursor says where the next one begins, and up to which position the first one saw the log, so
-//! that pages joined are what one read at that position would have given.
+//! Pages: an opaque cursor holds where the next page begins and the end of the log when the first was read, so that
+//! all pages together equal one read at that position.
 
 use allsource_engine::{Cursor as SeenCursor, Incarnation};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-/// Under which questions are named.
+/// The UUID namespace of questions.
 const NAMESPACE: Uuid = Uuid::from_u128(0x51c1_7a3e_0d7c_4e55_9a36_6be2_7c11_f08d);
 const CURSOR_BYTES: usize = 56;
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageCursor {
-    /// Highest position of the log that the question is about.
+    /// The highest position that the question covers.
     pub top: u64,
-    /// The first position that is not looked at yet, in the order of the question.
+    /// The first position not examined yet, in the order of the question.
     pub next: u64,
-    /// Events still to be passed over.
+    /// Matching events still to skip.
     pub skip: u64,
 }
 
 impl PageCursor {
-    /// Its text form, for one question only; `seen` is the cursor of the store at its top.
+    /// The text form, valid for one question only; `seen` is the store's cursor at `top`.
     pub fn to_text(self, seen: SeenCursor, question: Uuid) -> String {
-        assert_eq!(seen.position, self.top, "a page says who wrote its last position");
+        assert_eq!(seen.position, self.top, "a page cursor names the incarnation that wrote its top position");
         let mut bytes = Vec::with_capacity(CURSOR_BYTES);
         for number in [self.top, self.next, self.skip] {
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -34,13 +34,13 @@ impl PageCursor {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads the text form of a cursor for a question; also gives the cursor of the store at its top, which the store
-    /// must check.
+    /// Parses the text form of a cursor for a question. Also returns the store's cursor at `top`, which the store must
+    /// check.
     ///
     /// # Errors
     /// What is wrong with the text.
     pub fn parse(text: &str, question: Uuid) -> Result<(Self, SeenCursor), &'static str> {
-        let foreign = "is not one that this server gave";
+        let foreign = "is not a cursor of this server";
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| foreign)?;
         let bytes: [u8; CURSOR_BYTES] = bytes.try_into().map_err(|_| foreign)?;
         let (numbers, ids) = bytes.split_at(24);
@@ -57,7 +57,7 @@ impl PageCursor {
     }
 }
 
-/// Names a question of a tenant; equal text is the same question.
+/// The id of a tenant's question; equal texts are the same question.
 pub fn question(tenant: &str, text: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("{tenant} {text}").as_bytes())
 }
@@ -77,7 +77,7 @@ mod tests {
         assert!(refused(&text, question("default", "tag=b")).contains("other parameters"));
         assert!(refused(&text, question("other", "tag=a")).contains("other parameters"));
         for foreign in ["", "abc", "?", &text.repeat(2)] {
-            assert!(refused(foreign, question("default", "tag=a")).contains("not one that this server gave"));
+            assert!(refused(foreign, question("default", "tag=a")).contains("not a cursor of this server"));
         }
     }
 }

@@ -1,22 +1,22 @@
-//! Answers as the server sends them, apart from events and what becomes of them.
+//! Answers other than events and commits.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::problem::Problem;
 
-/// What became of lines that were sent.
+/// The outcome of an import.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Imported {
     /// Lines that are not empty.
     pub total: u64,
-    /// Events that are in, those that were there already included.
+    /// Events that are stored, including those stored before.
     pub ingested: u64,
-    /// Events that were there already.
+    /// Events that were stored before.
     pub replayed: u64,
     /// Lines refused.
     pub refused_count: u64,
-    /// The first of them.
+    /// The first refused lines.
     pub refused: Vec<RefusedLine>,
     /// `written`: not synced yet.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,20 +35,20 @@ pub struct RefusedLine {
     pub kind: String,
 }
 
-/// How much the store or a tenant holds.
+/// The size of the store or of a tenant.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatsReply {
     /// Events.
     pub total_events: u64,
     /// Entities that have events.
     pub total_entities: u64,
-    /// Different event types.
+    /// Distinct event types.
     pub total_event_types: u64,
     /// The highest position, or the tenant's number of events.
     pub total_ingested: u64,
     /// The incarnation that writes now.
     pub incarnation: String,
-    /// Who wrote which part of the log, the newest first.
+    /// Which incarnation wrote which part of the log, newest first.
     pub lineage: Vec<LineageSpan>,
 }
 
@@ -61,10 +61,10 @@ pub struct LineageSpan {
     pub first_position: u64,
 }
 
-/// Up to where events are sealed.
+/// The position up to which events are sealed.
 #[derive(Debug, Clone, Serialize)]
 pub struct SealedReply {
-    /// The position; 0: the store is empty.
+    /// The position; 0 if the store is empty.
     pub sealed_position: u64,
 }
 

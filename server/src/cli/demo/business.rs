@@ -1,4 +1,4 @@
-//! Many visits at once, told in the order in which things happened.
+//! Many concurrent visits, merged in order of time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,10 +12,10 @@ use super::journey::{Happening, Journey, entity_id};
 
 const PERIOD_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
 
-/// Events of a visit, on average; with it the visits of the period make about the number asked for.
+/// Average events per visit: it sets the number of visits for a requested number of events.
 const EVENTS_PER_VISIT: u64 = 11;
 
-/// Visits of a new customer, in a hundred.
+/// Percentage of visits by a new customer.
 const NEW_CUSTOMERS: u64 = 35;
 
 /// An event of the business, as a line to import.
@@ -33,12 +33,12 @@ pub(super) struct Event {
 #[derive(Debug)]
 pub(super) struct Business {
     course: Course,
-    /// When the clock of the course showed zero.
+    /// The time at which the clock of the course is zero.
     start: DateTime<Utc>,
     left: u64,
 }
 
-/// The business on a clock of its own, which begins at zero and counts milliseconds.
+/// The business on its own clock, which starts at zero and counts milliseconds.
 #[derive(Debug)]
 struct Course {
     seed: u64,
@@ -47,7 +47,7 @@ struct Course {
     next_visit: u64,
     visits: u64,
     customers: u64,
-    /// When each visit goes on; a number settles ties, so that equal times keep their order.
+    /// The time of each visit's next step; the visit's number breaks ties.
     agenda: BinaryHeap<Reverse<(u64, u64)>>,
     under_way: std::collections::HashMap<u64, Journey>,
 }
@@ -63,9 +63,9 @@ pub(super) fn first_order(seed: u64) -> String {
 }
 
 impl Business {
-    /// The business of `seed`, `events` events of it, the last at `ending`.
+    /// The first `events` events of the business of `seed`, the last of them at `ending`.
     pub(super) fn new(seed: u64, events: u64, ending: DateTime<Utc>) -> Self {
-        // How long the business takes to make so many events is known once it has made them: it runs twice.
+        // The duration is known only once every event is generated, so the business runs twice.
         let mut rehearsal = Course::new(seed, events);
         let duration = (0..events).map(|_| rehearsal.next().0).last().unwrap_or(0);
         Self { course: Course::new(seed, events), start: ending - delta(duration), left: events }
@@ -73,7 +73,8 @@ impl Business {
 }
 
 fn delta(ms: u64) -> TimeDelta {
-    i64::try_from(ms).ok().and_then(TimeDelta::try_milliseconds).unwrap_or_default()
+    #[expect(clippy::expect_used, reason = "the clock of a course starts at zero and stays far below 2^63 ms")]
+    i64::try_from(ms).ok().and_then(TimeDelta::try_milliseconds).expect("a duration of the course")
 }
 
 impl Iterator for Business {
@@ -108,7 +109,7 @@ impl Course {
         }
     }
 
-    /// What happens next, when, and on which visit.
+    /// The next event, its time and its visit.
     fn next(&mut self) -> (u64, Happening, u64) {
         loop {
             let is_visit_first = self.agenda.peek().is_none_or(|Reverse((time, _))| self.next_visit <= *time);
@@ -126,7 +127,7 @@ impl Course {
         }
     }
 
-    /// Somebody comes in.
+    /// Starts a visit.
     fn visit(&mut self) {
         self.visits += 1;
         let is_new = self.customers == 0 || self.rng.u64(..100) < NEW_CUSTOMERS;

@@ -1,4 +1,4 @@
-//! What one visitor goes through, from the first click to the parcel at the door, or back.
+//! One visit, from the first click to the delivery or the return of the parcel.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// One visit; it knows what happens next.
+/// One visit, with its next step.
 #[derive(Debug)]
 pub(super) struct Journey {
     pub(super) seed: u64,
@@ -49,7 +49,7 @@ enum Step {
     CloseReturn,
 }
 
-/// An event before it has a time.
+/// An event without its time.
 #[derive(Debug)]
 pub(super) struct Happening {
     pub(super) kind: &'static str,
@@ -58,15 +58,15 @@ pub(super) struct Happening {
     pub(super) payload: Value,
 }
 
-/// The id of a thing of the business; those of different businesses differ.
+/// The id of an entity; different businesses have different ids.
 pub(super) fn entity_id(kind: &str, seed: u64, number: u64) -> String {
     if seed == 1 { format!("{kind}-{number:06}") } else { format!("{kind}-s{seed}-{number:06}") }
 }
 
 impl Journey {
-    /// The visit of `customer`, who is new or known.
+    /// A visit of `customer`, who is new or known.
     pub(super) fn begin(rng: &mut Rng, seed: u64, number: u64, customer: u64, is_new: bool) -> Self {
-        // Where somebody lives depends on who it is, not on the visit.
+        // The country depends on the customer, not on the visit.
         let (country, currency) = catalog::country(&mut Rng::with_seed(seed ^ customer.rotate_left(32)));
         Self {
             seed,
@@ -92,7 +92,7 @@ impl Journey {
         Happening { kind, event_type, number, payload }
     }
 
-    /// What happens now, and after how many milliseconds something else does, if anything.
+    /// The next event, and the pause before the one after it in milliseconds, if there is one.
     pub(super) fn advance(&mut self, rng: &mut Rng) -> (Happening, Option<u64>) {
         let (happening, next) = match self.next {
             Step::Register | Step::OpenCart | Step::AddItem | Step::AbandonCart => self.shop(rng),
@@ -260,7 +260,7 @@ impl Journey {
     }
 }
 
-/// A pause of about so many milliseconds: often shorter, sometimes much longer.
+/// A random pause of about `typical` milliseconds: often shorter, sometimes much longer.
 fn after(rng: &mut Rng, typical: u64) -> u64 {
     1 + rng.u64(typical / 4..=typical) + if rng.u8(..8) == 0 { rng.u64(..=3 * typical) } else { 0 }
 }

@@ -1,4 +1,4 @@
-//! The invented business is the same every time, has the size asked for, and makes sense.
+//! The invented business is the same every time, has the requested size, and is plausible.
 
 use std::collections::{HashMap, HashSet};
 

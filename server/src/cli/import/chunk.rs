@@ -1,39 +1,39 @@
-//! Lines, gathered into requests.
+//! Groups lines into requests.
 
 use std::io;
 
 use super::line::{self, Identity};
 use crate::cli::failure;
 
-/// A request is sent when it is this long, however few lines it holds.
+/// A request is sent once it has this many bytes, however few lines it holds.
 const CHUNK_BYTES_MAX: usize = 4 << 20;
 
-/// Where lines come from.
+/// A source of lines.
 pub(in crate::cli) trait Lines: Send {
-    /// Puts the next line, without its end, into `line`, which is empty; false when there is none.
+    /// Reads the next line, without its line break, into the empty `line`; false at the end.
     fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool>;
 
-    /// How much of the whole has been read, in the unit of the progress.
+    /// How much of the source has been read, in the unit of the progress.
     fn done(&self) -> u64;
 }
 
-/// A line that is not going to be appended.
+/// A line that is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Refusal {
     pub(super) line: u64,
     pub(super) reason: String,
 }
 
-/// Lines that travel together.
+/// The lines of one request.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Chunk {
     /// The lines to send.
     pub(super) body: Vec<u8>,
-    /// The number in the source of each line of the body.
+    /// The line number in the source of each line of the body.
     pub(super) numbers: Vec<u64>,
-    /// Lines that are not worth sending.
+    /// Lines refused before sending.
     pub(super) refused: Vec<Refusal>,
-    /// The last line of the source that the chunk stands for.
+    /// The last line of the source that the chunk covers.
     pub(super) last_line: u64,
     /// How much of the source has been read after it.
     pub(super) done: u64,
@@ -48,21 +48,21 @@ pub(in crate::cli) struct Chunks<L> {
     chunk_lines: usize,
     line: Vec<u8>,
     is_over: bool,
-    /// Why the source ended early, once everything before it was handed out.
+    /// The error that ended the source early, returned after everything before it.
     broken: Option<Broken>,
 }
 
 /// A source that could not be read to its end.
 #[derive(Debug)]
 pub(in crate::cli) struct Broken {
-    /// The line that could not be read whole.
+    /// The line that could not be read completely.
     pub(in crate::cli) line: u64,
     /// Why not.
     pub(in crate::cli) reason: String,
 }
 
 impl<L: Lines> Chunks<L> {
-    /// Chunks of at most `chunk_lines` lines, from line `first_line` on, with ids in the name of `name` if there is one.
+    /// Chunks of at most `chunk_lines` lines, from line `first_line` on, with ids in the namespace of `name`, if given.
     pub(in crate::cli) fn new(lines: L, name: Option<&str>, first_line: u64, chunk_lines: u32) -> Self {
         Self {
             lines,
@@ -76,7 +76,7 @@ impl<L: Lines> Chunks<L> {
         }
     }
 
-    /// Reads on until a chunk is full or the source is at its end.
+    /// Reads until the chunk is full or the source ends.
     fn fill(&mut self, chunk: &mut Chunk) -> io::Result<()> {
         while chunk.numbers.len() < self.chunk_lines && chunk.body.len() < CHUNK_BYTES_MAX {
             self.line.clear();
@@ -108,7 +108,7 @@ impl<L: Lines> Chunks<L> {
 impl<L: Lines> Iterator for Chunks<L> {
     type Item = Result<Chunk, Broken>;
 
-    /// What was read before an error is handed out before the error.
+    /// Lines read before an error are returned before the error.
     fn next(&mut self) -> Option<Result<Chunk, Broken>> {
         if let Some(broken) = self.broken.take() {
             return Some(Err(broken));

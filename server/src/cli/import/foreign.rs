@@ -1,18 +1,18 @@
-//! Files that are not lines of events, recognised by how they begin, and what turns them into such lines.
+//! Recognises files that are not lines of events by their first bytes, and says how to convert them.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// What a file is, as far as its beginning tells.
+/// The kind of a file, judged by its beginning.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// One JSON object a line, or nothing at all.
+    /// One JSON object per line, or an empty file.
     Lines,
     /// Something else.
     Foreign {
         /// What it looks like.
         what: &'static str,
-        /// How to make lines of it; `FILE` stands for its name.
+        /// How to convert it to lines; `FILE` stands for its name.
         advice: &'static str,
     },
 }
@@ -26,12 +26,12 @@ const DECOMPRESS: [(&[u8], &str, &str); 4] = [
 
 const RECODE: &str = "recode it first: iconv -f UTF-16 -t UTF-8 FILE | allsource import";
 
-const CONVERT_ROWS: &str = r#"make one JSON object of each row first, for example:
+const CONVERT_ROWS: &str = r#"convert each row to one JSON object first, for example:
   python3 -c 'import csv, json, sys
 for row in csv.DictReader(sys.stdin):
     print(json.dumps({"entity_id": row["COLUMN"], "event_type": "TYPE", "payload": row}))' < FILE | allsource import"#;
 
-const CONVERT_LINES: &str = r#"make one JSON object of each line first, for example:
+const CONVERT_LINES: &str = r#"convert each line to one JSON object first, for example:
   python3 -c 'import json, sys
 for line in sys.stdin:
     print(json.dumps({"entity_id": line.split()[0], "event_type": "TYPE", "payload": {"line": line.strip()}}))' \
@@ -39,13 +39,13 @@ for line in sys.stdin:
 
 const CONVERT_ANYTHING: &str = r#"an event is one line, such as {"entity_id":"order-1","event_type":"order.placed","payload":{"items":2}}"#;
 
-/// Whether more of the file could not change the verdict, so that nobody has to type more.
+/// Whether the head decides the verdict, so that reading need not wait for more.
 pub(super) fn is_enough(head: &[u8]) -> bool {
     let has_event = complete_lines(head).next().is_some_and(is_object);
     has_event || (head.len() >= 300 && complete_lines(head).count() >= 20)
 }
 
-/// What a file is that begins like this.
+/// The kind of a file that begins with `head`.
 pub(super) fn recognise(head: &[u8]) -> Verdict {
     let foreign = |what, advice| Verdict::Foreign { what, advice };
     if let Some((_, what, advice)) = DECOMPRESS.into_iter().find(|(magic, ..)| head.starts_with(magic)) {
@@ -66,7 +66,7 @@ pub(super) fn recognise(head: &[u8]) -> Verdict {
     if let Some(rest) = text.strip_prefix(b"[")
         && matches!(rest.trim_ascii_start().first(), Some(b'{' | b'[' | b']'))
     {
-        return foreign("a JSON array", "make one line of each element: jq -c '.[]' FILE | allsource import");
+        return foreign("a JSON array", "convert each element to one line: jq -c '.[]' FILE | allsource import");
     }
     if is_answer(text) {
         return foreign("a JSON object that holds events", "jq -c '.events[]' FILE | allsource import");
@@ -76,11 +76,11 @@ pub(super) fn recognise(head: &[u8]) -> Verdict {
     match lines.as_slice() {
         [] => Verdict::Lines,
         _ if lines.iter().any(|line| is_object(line)) => Verdict::Lines,
-        // A line may be longer than what was looked at.
+        // A line may be longer than the bytes examined.
         [only] if only.starts_with(b"{") => Verdict::Lines,
         [first, ..] if first.starts_with(b"{") && is_cut_short(first) => foreign(
             "JSON spread over several lines",
-            "make one line of each object: jq -c . FILE | allsource import",
+            "convert each object to one line: jq -c . FILE | allsource import",
         ),
         [first, ..] if first.starts_with(b"{") => Verdict::Lines,
         [first, ..] if first.starts_with(b"<") => foreign("XML or HTML", CONVERT_ANYTHING),
@@ -98,7 +98,7 @@ fn complete_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }
 
-/// How many zero bytes stand at even and at odd places.
+/// The number of zero bytes at even and at odd offsets.
 fn zeros(head: &[u8]) -> (usize, usize) {
     let zero = |start| head.iter().skip(start).step_by(2).filter(|byte| **byte == 0).count();
     (zero(0), zero(1))
@@ -112,7 +112,7 @@ fn is_cut_short(line: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
 
-/// Whether it is what a query of this server answers, or the like.
+/// Whether the text looks like this server's answer to a query.
 fn is_answer(text: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Answer {
@@ -124,13 +124,13 @@ fn is_answer(text: &[u8]) -> bool {
     rest.starts_with(b"\"events\"") || serde_json::from_slice::<Answer>(text).is_ok()
 }
 
-/// Whether a line is like those in the log of a web server: a quoted request, or a time in brackets after two names.
+/// Whether a line looks like the access log of a web server.
 fn is_access_log(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line);
     text.contains("\" HTTP/") || text.contains(" HTTP/1.") || text.contains(" - - [")
 }
 
-/// Whether two lines have as many separators.
+/// Whether the second line has at least as many of a separator as the first.
 fn is_table(first: &[u8], second: &[u8]) -> bool {
     let count = |line: &[u8], separator| line.iter().filter(|byte| **byte == separator).count();
     [b',', b';', b'\t', b'|'].into_iter().any(|separator| {

@@ -1,4 +1,4 @@
-//! One line of an import: what it must be to be worth sending, and the id that makes sending it twice harmless.
+//! One line of an import: the checks before it is sent, and the id that makes sending it twice harmless.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-/// Ids of imported events are made in this name space, fixed for good: another would append files anew.
+/// The UUID namespace of imported events. It is fixed: with another one, importing a file again would duplicate it.
 const NAME_SPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_33c7_4e0b_9d1e_a4b8_02f7_51c3);
 
 #[derive(Deserialize)]
@@ -15,18 +15,18 @@ struct Shape {
     id: Option<IgnoredAny>,
 }
 
-/// Makes ids of events that have none: from the text of the line, and from how many lines with this text came before
-/// it. So lines may be added and removed around it, and the file may be renamed, without a new id.
+/// Derives the ids of events without one from the text of the line and the number of equal lines before it. So ids do
+/// not change when other lines are added or removed, or when the file is renamed.
 #[derive(Debug)]
 pub(super) struct Identity {
     name_space: Uuid,
-    /// Texts that came once, and how often those came that came again; about 20 bytes for each text.
+    /// Texts seen, and the count of those seen more than once; about 20 bytes for each text.
     once: HashSet<u64>,
     again: HashMap<u64, u64>,
 }
 
 impl Identity {
-    /// Ids in the name space of `name`, or in that of all imports.
+    /// Ids in the namespace of `name`, or in that of all imports.
     pub(super) fn new(name: Option<&str>) -> Self {
         let name_space = name.map_or(NAME_SPACE, |name| Uuid::new_v5(&NAME_SPACE, name.as_bytes()));
         Self { name_space, once: HashSet::new(), again: HashMap::new() }
@@ -34,7 +34,7 @@ impl Identity {
 
     fn id(&mut self, line: &[u8]) -> Uuid {
         let first = Uuid::new_v5(&self.name_space, line);
-        // Half of the digest is enough: two texts that share it are only counted together.
+        // Half of the digest is enough: two texts that share it merely share a count.
         let (text, _) = first.as_u64_pair();
         if self.once.insert(text) {
             return first;
@@ -45,7 +45,7 @@ impl Identity {
     }
 }
 
-/// Adds `line`, with an id, to `body`; or says why it cannot be an event.
+/// Adds `line`, with an id, to `body`, or says why it cannot be an event.
 pub(super) fn write(body: &mut Vec<u8>, identity: &mut Identity, line: &[u8]) -> Result<(), String> {
     let Some(members) = line.strip_prefix(b"{") else {
         return Err("is not a JSON object".to_owned());
@@ -65,7 +65,7 @@ pub(super) fn write(body: &mut Vec<u8>, identity: &mut Identity, line: &[u8]) ->
     Ok(())
 }
 
-/// Counts a line that is not sent, so that its equals get the ids they would have had.
+/// Counts a line that is not sent, so that later equal lines get the same ids as in a full import.
 pub(super) fn pass_over(identity: &mut Identity, line: &[u8]) {
     let has_no_id = serde_json::from_slice::<Shape>(line).is_ok_and(|shape| shape.id.is_none());
     if line.starts_with(b"{") && has_no_id {
@@ -73,7 +73,7 @@ pub(super) fn pass_over(identity: &mut Identity, line: &[u8]) {
     }
 }
 
-/// What the parser says, without its line number: to it, every line is the first.
+/// The parser's message without its line number: to the parser, every line is the first.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let said = text.split(" at line ").next().unwrap_or(&text);

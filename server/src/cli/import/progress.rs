@@ -1,4 +1,4 @@
-//! How far an upload is, shown while somebody watches.
+//! The progress of an upload, shown on a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{machine, terminal};
 
-/// How much there is to do.
+/// The size of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Total {
     /// Bytes of a file.
     Bytes(u64),
     /// Events.
     Events(u64),
-    /// Nobody knows.
+    /// Not known.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ impl Progress {
         Self { bar, started: machine::now() }
     }
 
-    /// So much of the source is done, and so many events with it.
+    /// Shows that `done` of the source is handled, with `events` events.
     pub(super) fn advance(&self, done: u64, events: u64) {
         self.bar.set_position(done);
         let rate = per_second(events, self.started.elapsed());
@@ -57,7 +57,7 @@ impl Progress {
     }
 }
 
-/// Events a second, to the nearest whole.
+/// Events a second, as a whole number.
 pub(super) fn per_second(events: u64, elapsed: Duration) -> u64 {
     let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
     u64::try_from(u128::from(events) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX)

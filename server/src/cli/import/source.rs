@@ -1,4 +1,4 @@
-//! A file or standard input as lines; gzip is known by its first bytes, whatever the file is called.
+//! A file or standard input as lines. Gzip is recognised by its first bytes, not by the name of the file.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::wire::LINE_BYTES_MAX;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// What is looked at to recognise another kind of file.
+/// Bytes examined to recognise other kinds of files.
 const HEAD_BYTES: usize = 64 << 10;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -41,7 +41,7 @@ impl Source {
         let file = machine::open(path).map_err(problem)?;
         let metadata = file.metadata().map_err(problem)?;
         if metadata.is_dir() {
-            return Err(Failure::new(format!("{} is a folder; name its files", path.display())));
+            return Err(Failure::new(format!("{} is a folder; name the files in it", path.display())));
         }
         let total = if metadata.is_file() { Total::Bytes(metadata.len()) } else { Total::Unknown };
         let name = path.display().to_string();
@@ -62,14 +62,14 @@ impl Source {
         Ok(Self { reader, total, bytes_read })
     }
 
-    /// Looks at the beginning, and refuses what is known not to be lines of events.
+    /// Examines the beginning, and refuses a source that is known not to be lines of events.
     fn known(mut self, label: &str, path: &Path) -> Result<Self, Failure> {
         match self.recognise() {
             Verdict::Lines => Ok(self),
             Verdict::Foreign { what, advice } => {
                 let path =
                     if path == Path::new("-") { "FILE".to_owned() } else { path.display().to_string() };
-                let problem = format!("{label} is {what}, not one JSON object a line; nothing was appended");
+                let problem = format!("{label} is {what}, not one JSON object per line; nothing was appended");
                 Err(Failure::new(problem).exit(Exit::Refused).advise(advice.replace("FILE", &path)))
             }
         }
@@ -92,7 +92,7 @@ impl Lines for Source {
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if line.len() > LINE_BYTES_MAX {
-            let problem = format!("it is longer than {LINE_BYTES_MAX} bytes, more than any event takes");
+            let problem = format!("it is longer than {LINE_BYTES_MAX} bytes, more than any event needs");
             return Err(io::Error::other(problem));
         }
         Ok(read > 0)
@@ -103,11 +103,11 @@ impl Lines for Source {
     }
 }
 
-/// A reader whose first bytes were looked at.
+/// A reader whose first bytes were examined.
 struct Headed {
     head: Vec<u8>,
     taken: usize,
-    /// Why the head ends where it does, to be reported behind it.
+    /// The error that ended the head, to be reported after it.
     failure: Option<io::Error>,
     rest: Box<dyn BufRead + Send>,
 }
@@ -117,7 +117,7 @@ impl Headed {
         Self { head: Vec::new(), taken: 0, failure: None, rest }
     }
 
-    /// Reads until the head is enough, long enough, or all there is.
+    /// Reads until the head decides the kind of file, is full, or ends.
     fn read_head(&mut self, is_enough: impl Fn(&[u8]) -> bool) {
         while self.failure.is_none() && self.head.len() < HEAD_BYTES && !is_enough(&self.head) {
             let read = match self.rest.fill_buf() {
@@ -140,7 +140,9 @@ impl Headed {
 impl BufRead for Headed {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.taken < self.head.len() {
-            return Ok(self.head.get(self.taken..).unwrap_or_default());
+            #[expect(clippy::expect_used, reason = "the branch checked that the head reaches further")]
+            let unread = self.head.get(self.taken..).expect("the head holds unread bytes");
+            return Ok(unread);
         }
         match self.failure.take() {
             Some(error) => Err(error),
@@ -166,7 +168,7 @@ impl Read for Headed {
     }
 }
 
-/// Counts the bytes that were read, as they lie in the file.
+/// Counts the bytes read from the file, before decompression.
 struct Counted {
     input: Box<dyn Read + Send>,
     bytes_read: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What an import does with lines, files and servers that are not as they should be.
+//! Imports of malformed lines, damaged files and failing servers.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -78,7 +78,7 @@ fn the_same_line_always_has_the_same_id_wherever_it_stands() {
     let text = lines(9);
     let all = ids(text.as_bytes(), None, 1);
     assert_eq!(ids(text.as_bytes(), None, 4), all[3..]);
-    // The importer used to number lines: one more at the top then appended the whole file again.
+    // Ids that depend on line numbers would append the whole file again.
     let longer =
         format!("{{\"event_type\":\"t\",\"entity_id\":\"new\",\"payload\":0}}\n\n{text}{}", lines(1));
     let longer = ids(longer.as_bytes(), None, 1);

@@ -1,4 +1,4 @@
-//! Chunks on their way to the server: strictly in order, so that the events of an entity stay in theirs.
+//! Uploads chunks strictly in order, so that the events of each entity stay in order.
 
 use std::io;
 use std::process::ExitCode;
@@ -16,19 +16,19 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::{self, Output, grouped};
 
-/// Chunks that are made ready while one is under way.
+/// Chunks prepared while one is being sent.
 const CHUNKS_AHEAD: usize = 2;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How often a command that waits looks whether it should end.
+/// How often a waiting command checks for an interrupt.
 const GLANCE: Duration = Duration::from_millis(200);
 
-/// How long a server that does not answer is waited for: long enough to be started again and recover.
+/// How long to wait for a server that does not answer: long enough to restart and recover.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the server says about a chunk.
+/// The server's answer to a chunk.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::cli) struct Reply {
     ingested: u64,
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Reply {
     replayed: u64,
     #[serde(default)]
     refused: Vec<RefusedLine>,
-    /// How many lines were refused, those that are not listed included.
+    /// The number of refused lines, including those not listed.
     #[serde(default)]
     refused_count: u64,
 }
@@ -47,30 +47,30 @@ struct RefusedLine {
     error: String,
 }
 
-/// What became of the lines so far.
+/// The outcome so far.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::cli) struct Tally {
     /// Events appended.
     pub(in crate::cli) appended: u64,
-    /// Events that were there already.
+    /// Events that were stored before.
     pub(in crate::cli) replayed: u64,
-    /// Lines that are no events, or that the server would not take.
+    /// Lines that are not events, or that the server refused.
     pub(in crate::cli) refused: u64,
 }
 
 /// How an upload ended.
 #[derive(Debug)]
 pub(in crate::cli) enum End {
-    /// Every line was dealt with.
+    /// Every line was handled.
     Complete,
-    /// Some were not.
+    /// Some lines were not.
     Stopped(Stopped),
 }
 
-/// An upload that did not get to the end.
+/// An upload that stopped before the end.
 #[derive(Debug)]
 pub(in crate::cli) struct Stopped {
-    /// Every line up to this one was dealt with.
+    /// Every line up to this one was handled.
     pub(in crate::cli) reached: u64,
     /// What stopped it.
     pub(in crate::cli) because: Because,
@@ -81,13 +81,13 @@ pub(in crate::cli) struct Stopped {
 pub(in crate::cli) enum Because {
     /// The user.
     Interrupted,
-    /// The server, or the way to it.
+    /// The server, or the connection to it.
     Server(Failure),
     /// The source.
     Source(Broken),
 }
 
-/// Appends one chunk; what is not answered is sent again.
+/// Appends one chunk.
 pub(in crate::cli) fn post(client: &Client, body: &[u8]) -> Result<Reply, NoAnswer> {
     client.send("/api/v1/events/batch", "application/x-ndjson", body)
 }
@@ -96,22 +96,22 @@ pub(in crate::cli) fn post(client: &Client, body: &[u8]) -> Result<Reply, NoAnsw
 pub(in crate::cli) struct Upload<'a> {
     pub(in crate::cli) interrupt: &'a Interrupt,
     pub(in crate::cli) progress: &'a Progress,
-    /// What the source is called in messages.
+    /// The name of the source in messages.
     pub(in crate::cli) label: String,
     pub(in crate::cli) tally: &'a mut Tally,
-    /// How many refused lines are printed, over all sources of the tally.
+    /// Most refused lines to print, over all sources of the tally.
     pub(in crate::cli) show_refused: u64,
 }
 
 impl Upload<'_> {
-    /// Makes chunks ready on a thread of their own and sends them with `send`.
+    /// Prepares chunks on a thread of its own and sends them with `send`.
     pub(in crate::cli) fn run<L: Lines + 'static>(
         &mut self,
         chunks: Chunks<L>,
         send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
     ) -> End {
         let (ready, next) = sync_channel(CHUNKS_AHEAD);
-        // Nobody waits for it: it may be reading from a terminal at which nobody types.
+        // The thread is not joined: it may be blocked on a terminal without input.
         thread::spawn(move || chunks.map(|chunk| ready.send(chunk)).all(|sent| sent.is_ok()));
         let mut reached = 0;
         loop {
@@ -163,11 +163,11 @@ impl Upload<'_> {
         if self.tally.refused <= self.show_refused {
             self.progress.complain(&format!("{}:{line}: {reason}", self.label));
         } else if self.tally.refused == self.show_refused + 1 {
-            self.progress.complain("more lines are refused; --show-refused prints more of them");
+            self.progress.complain("more lines were refused; --show-refused prints more of them");
         }
     }
 
-    /// Sends until there is an answer, or hope is lost. The ids in the body make sending twice harmless.
+    /// Sends until there is an answer or the patience runs out. The ids in the body make a resend harmless.
     fn insist(
         &self,
         body: &[u8],
@@ -188,7 +188,7 @@ impl Upload<'_> {
             }
             if waited.is_zero() {
                 let seconds = PATIENCE.as_secs();
-                self.progress.complain(&format!("{}; trying again for {seconds} s", failure.message()));
+                self.progress.complain(&format!("{}; retrying for {seconds} s", failure.message()));
             }
             thread::sleep(pause);
             waited += pause;
@@ -198,7 +198,7 @@ impl Upload<'_> {
 }
 
 impl Tally {
-    /// What a command that got to its end returns.
+    /// The exit code of a command that got to its end.
     pub(in crate::cli) fn exit_code(&self) -> ExitCode {
         if self.refused == 0 { ExitCode::SUCCESS } else { Exit::Refused.into() }
     }
@@ -215,7 +215,7 @@ impl Tally {
             return terminal::say(&summary.to_string());
         }
         terminal::say(&format!(
-            "{} events in {:.1} s ({}/s): {} appended, {} there already; {} lines refused",
+            "{} events in {:.1} s ({}/s): {} appended, {} already stored; {} lines refused",
             grouped(events),
             elapsed.as_secs_f64(),
             grouped(rate),

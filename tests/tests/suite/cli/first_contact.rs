@@ -76,14 +76,14 @@ fn a_tail_that_was_connected_waits_for_its_server() {
     running.process.kill();
     let deadline = Instant::now() + Duration::from_secs(30);
     let said = || std::fs::read_to_string(&errors).unwrap();
-    while !said().contains("asking again") && Instant::now() < deadline {
+    while !said().contains("reconnecting") && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(child.try_wait().unwrap().is_none(), "it ended: {}", said());
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(json(&first)["entity_id"], "a");
-    assert!(said().contains("the stream broke off; asking again"), "{}", said());
+    assert!(said().contains("the stream broke off; reconnecting"), "{}", said());
 }
 
 /// The commands of the program that a text shows, without their comments.

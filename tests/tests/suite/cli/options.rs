@@ -60,7 +60,7 @@ fn an_append_happens_once_under_a_key_and_errors_are_json_on_request() {
         |payload: &str, more: &[&str]| running.program.run(&[&["append", "a", "t", payload], more].concat());
     append("1", &["--idempotency-key", "k", "--metadata", "{\"by\":\"x\"}"]).success();
     let again = append("1", &["--idempotency-key", "k", "--metadata", "{\"by\":\"x\"}"]).success();
-    assert!(again.contains("was there already"), "{again}");
+    assert!(again.contains("already stored"), "{again}");
     assert_eq!(append("2", &["--idempotency-key", "k"]).code, CONFLICT);
     let id = "9b2f8c1e-6a53-4f6e-9f2b-1d1f5a0c7e11";
     append("3", &["--id", id, "--timestamp", "2026-01-31"]).success();

@@ -91,9 +91,9 @@ fn a_truncated_gzip_file_is_imported_up_to_the_cut_and_completed_later() {
     assert!(appended > 5_000, "{appended} of 20,000 lines, from half of the file");
     let error = json(broken.err.lines().last().unwrap());
     let message = error["error"]["message"].as_str().unwrap();
-    assert!(message.contains(&format!("every line up to {appended} is done")), "{message}");
+    assert!(message.contains(&format!("every line up to {appended} was processed")), "{message}");
     let advice = error["error"]["advice"].as_str().unwrap();
-    assert!(advice.contains("whole copy") && !advice.contains("--from-line"), "{advice}");
+    assert!(advice.contains("intact copy") && !advice.contains("--from-line"), "{advice}");
     std::fs::write(&file, &zipped).unwrap();
     let whole = json(&import(&["--output", "json"]).success());
     assert_eq!((&whole["appended"], &whole["replayed"]), (&(20_000 - appended).into(), &appended.into()));
