@@ -1,4 +1,4 @@
-//! HTTP: the only room that knows axum. Routes are thin; what they do is done below.
+//! HTTP: the only module that knows axum. Routes are thin; the modules below do the work.
 
 mod reply;
 mod params;

@@ -96,7 +96,8 @@ fn base_url(text: &str) -> Result<String, Failure> {
         Some(("http", rest)) => format!("http://{}", rest.trim_end_matches('/')),
         Some(("https", rest)) => {
             let problem = format!("{text}: this program speaks http only, not https");
-            let advice = format!("name the server itself, not the proxy that terminates TLS: --url http://{rest}");
+            let advice =
+                format!("name the server itself, not the proxy that terminates TLS: --url http://{rest}");
             return Err(Failure::new(problem).advise(advice));
         }
         Some((scheme, _)) => {

@@ -92,7 +92,9 @@ impl Read {
             self.columns.events(&events, self.format.output)?;
         }
         if let Some(cursor) = cursor {
-            terminal::complain(&format!("there are more events: raise --limit, or continue with --cursor {cursor}"));
+            terminal::complain(&format!(
+                "there are more events: raise --limit, or continue with --cursor {cursor}"
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -72,12 +72,9 @@ pub(super) fn run(flags: Settings) -> Outcome {
 fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot listen on {}: {error}", config.listen));
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            failure.advise("another program is using this address; choose another one: --listen 127.0.0.1:8081")
-        }
-        io::ErrorKind::PermissionDenied => {
-            failure.advise("ports below 1024 need root; choose a higher one")
-        }
+        io::ErrorKind::AddrInUse => failure
+            .advise("another program is using this address; choose another one: --listen 127.0.0.1:8081"),
+        io::ErrorKind::PermissionDenied => failure.advise("ports below 1024 need root; choose a higher one"),
         _ => failure,
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Outcome {
-        let report = inspect::verify(&self.dir).map_err(|error| cannot_look(&self.dir, &error))?;
+        let report = inspect::verify(&self.dir).map_err(|error| cannot_open(&self.dir, &error))?;
         match self.format.output {
             Output::Json | Output::Ndjson => terminal::say(&json(&report).to_string())?,
             Output::Table => terminal::say(&text(&report))?,

@@ -1,4 +1,4 @@
-//! Bodies of requests: of the right type, and never larger than the limit in memory.
+//! Request bodies: checks their type and limits their size in memory.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::metered::Refused;
 use crate::problem::{Kind, Problem};
 
-/// Most bytes of a body that is held in memory as a whole.
+/// Most bytes of a body that is read into memory as a whole.
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// The media type of a body, without its parameters.
@@ -28,13 +28,13 @@ fn has_json_suffix(media_type: &str) -> bool {
     media_type.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
 }
 
-/// Whether a media type is one JSON text a line.
+/// Whether a media type is one JSON text per line.
 pub(super) fn is_ndjson(media_type: &str) -> bool {
     let names = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
     names.iter().any(|name| media_type.eq_ignore_ascii_case(name))
 }
 
-/// The problem of a body of another type than the path takes.
+/// The problem of a body with a media type that the path does not accept.
 pub(super) fn unsupported(headers: &HeaderMap, expected: &str) -> Problem {
     let detail = match media_type(headers) {
         "" => format!("the request has no Content-Type; it must be {expected}"),
@@ -43,17 +43,18 @@ pub(super) fn unsupported(headers: &HeaderMap, expected: &str) -> Problem {
     Problem::new(Kind::UNSUPPORTED_TYPE, detail)
 }
 
-/// Refuses a body that is compressed: it would be taken for one that is not JSON.
+/// Refuses a compressed body, which would otherwise fail as invalid JSON.
 pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
     if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
         return Ok(());
     }
-    let detail = format!("the Content-Encoding is {encoding}; send the body as it is, without one");
+    let detail =
+        format!("the Content-Encoding is {encoding}; send the body uncompressed, without this header");
     Err(Problem::new(Kind::UNSUPPORTED_TYPE, detail).with("header", "Content-Encoding"))
 }
 
-/// Reads a body as a whole.
+/// Reads a whole body.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > BODY_BYTES_MAX) {
@@ -66,7 +67,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     }
 }
 
-/// Reads a body of JSON as a whole.
+/// Reads a whole JSON body.
 pub(super) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     check_encoding(headers)?;
     if !is_json(media_type(headers)) {
@@ -75,7 +76,7 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, 
     read(headers, body).await
 }
 
-/// The problem of a body that ended before it was complete, or was refused while it arrived.
+/// The problem of a body that was cut short, or refused while it arrived.
 pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Problem {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -84,7 +85,7 @@ pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Problem {
         }
         cause = error.source();
     }
-    Problem::new(Kind::INVALID_BODY, format!("the body could not be read to its end: {error}"))
+    Problem::new(Kind::INVALID_BODY, format!("the body could not be read completely: {error}"))
 }
 
 fn too_large() -> Problem {

@@ -1,4 +1,4 @@
-//! Who asks, taken from a request. The tenant is named by the query string or a header, and the same in both.
+//! Extracts the caller from a request. The query string or a header names the tenant; if both do, they must agree.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// The tenant that the query string names. What is wrong with the string is said by those who read all of it.
+/// The tenant that the query string names. [`Params`](super::params::Params) reports a malformed string.
 fn named_in_query(parts: &Parts) -> Option<String> {
     if parts.uri.query().is_none_or(str::is_empty) {
         return None;

@@ -1,5 +1,5 @@
-//! Long answers in constant memory: a piece is made when the one before it is on its way. Nothing of the store is held
-//! while a client does not read.
+//! Long answers in constant memory: each piece is built once the one before it is being sent. A client that does not
+//! read holds nothing of the store.
 
 use allsource_engine::event::EventRef;
 use allsource_engine::{Found, Order, Position, Query, Version};
@@ -11,37 +11,37 @@ use crate::budget::{Budget, Charge};
 use crate::store::{Error, Look, Store};
 use crate::wire::write_event_line;
 
-/// A piece is sent once it has so many bytes.
+/// A piece is sent once it has this many bytes.
 const PIECE_BYTES: usize = 128 << 10;
-/// A worker looks at so many events before another gets its thread.
+/// A worker examines at most this many events before it yields its thread.
 const LOOKED_AT_MAX: u64 = 100_000;
 
-/// A piece with more bytes than this, of one large event, is waited for anew once it is known how large it is.
+/// The charge of an ordinary piece. A larger event waits again, for a charge of its own size.
 const ROOM_BYTES: usize = 2 * PIECE_BYTES;
 
 /// Decides whether an event is part of the answer.
 pub(super) type Keep = Box<dyn FnMut(&EventRef) -> bool + Send>;
 
-/// An answer of one event a line.
+/// An answer with one event per line.
 pub(super) struct Chunks {
     pub(super) store: Store,
     pub(super) budget: Budget,
-    /// What is left to be asked.
+    /// The rest of the query.
     pub(super) query: Query,
     pub(super) keep: Keep,
-    /// Most events.
+    /// Most events still to send.
     pub(super) left: usize,
-    /// How much room the next piece needs.
+    /// The room that the next piece needs.
     pub(super) room: Room,
 }
 
-/// How many bytes a piece may need.
+/// The room that a piece needs in the budget.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Room {
-    /// Those of ordinary events.
+    /// For ordinary events.
     #[default]
     Usual,
-    /// Those of one large event.
+    /// For one large event of this many bytes.
     ForOne(usize),
 }
 
@@ -54,7 +54,7 @@ impl Room {
     }
 }
 
-/// What a worker made, and what is left to be done.
+/// One piece, and the rest of the answer.
 struct Piece {
     bytes: Vec<u8>,
     charge: Charge,
@@ -62,7 +62,7 @@ struct Piece {
 }
 
 impl Chunks {
-    /// The body that sends it. An error breaks the connection off: a shortened answer would look complete.
+    /// The body of the answer. An error breaks the connection: a shortened answer would look complete.
     pub(super) fn into_body(self) -> Body {
         Body::from_stream(stream::try_unfold(Some(self), |mut chunks| async {
             while let Some(rest) = chunks {
@@ -127,10 +127,10 @@ impl Chunks {
     }
 }
 
-/// The same question about what comes after an event; `None`: nothing does.
+/// The query for the events after this one; `None` if there can be none.
 fn beyond(query: &Query, event: &EventRef) -> Option<Query> {
     let mut rest = query.clone();
-    // Versions lead to the place in a long history at once, positions only to its files.
+    // A version leads straight to the place in a long history; a position only to its files.
     let is_history = query.filter.tenant.is_some() && query.filter.entity_id.is_some();
     let version = event.version().value();
     match query.order {

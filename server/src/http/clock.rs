@@ -1,30 +1,30 @@
-//! Saying in the log when the clock falls behind what is stored.
+//! Logs when the clock falls behind the stored events.
 
 use std::time::Duration;
 
-/// A clock that is behind by less is not worth a word: commit times run ahead of it by a microsecond an event.
+/// A smaller lag is normal: commit times run ahead of the clock by a microsecond per event.
 const BEHIND: Duration = Duration::from_secs(1);
 
-/// By how much the clock is behind the last event, if that is far.
+/// How far the clock is behind the last event, if that is far.
 pub(super) fn if_far(behind: Duration) -> Option<Duration> {
     Some(behind).filter(|behind| *behind >= BEHIND)
 }
 
-/// Remembers what the log says of the clock.
+/// Remembers what was logged about the clock.
 #[derive(Debug, Default)]
 pub(super) struct ClockWatch {
     is_behind: bool,
 }
 
 impl ClockWatch {
-    /// Says so when the clock falls far behind, and when it has caught up.
+    /// Logs when the clock falls far behind, and when it has caught up.
     pub(super) fn look(&mut self, behind: Duration) {
         let behind = if_far(behind);
         match behind {
             Some(behind) if !self.is_behind => tracing::warn!(
                 behind_seconds = behind.as_secs(),
-                "the clock is behind the last stored event: it jumped ahead before, or was put back. Events get \
-                 timestamps by the clock, and commit times that rise from the last one"
+                "the clock is behind the last stored event: it jumped ahead before, or was set back. Events get \
+                timestamps from the clock, and commit times that keep rising from the last one"
             ),
             None if self.is_behind => tracing::info!("the clock has caught up with the stored events"),
             _ => {}

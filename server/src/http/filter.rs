@@ -1,4 +1,4 @@
-//! Which events a request is about: the same conditions in query strings and in the frames of a WebSocket client.
+//! The conditions of a request on events: the same in query strings and in the frames of a WebSocket client.
 
 use std::fmt;
 
@@ -24,12 +24,12 @@ pub(super) const NAMES: [&str; 11] = [
     "until",
     "as_of",
 ];
-/// Those that may be given several times, or as a list.
+/// The conditions that may be repeated, or given as a list.
 pub(super) const LISTS: [&str; 4] = ["event_type", "event_type_prefix", "exclude_event_type_prefix", "tag"];
-/// An event has no more tags.
+/// Most tags of an event.
 const TAGS_MAX: usize = 64;
 
-/// Conditions as they were given.
+/// Conditions as the client gave them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Conditions {
@@ -54,11 +54,11 @@ impl Conditions {
     /// The conditions among the parameters of a request.
     ///
     /// # Errors
-    /// When one is not of its type.
+    /// When a parameter has the wrong type.
     pub(super) fn among(params: &Params) -> Result<Self, Problem> {
         let text = |name| params.text(name).map(str::to_owned);
         let texts = |name| Texts(params.texts(name).map(str::to_owned).collect());
-        // Existing clients send the excluded prefixes with commas between them.
+        // Existing clients send the excluded prefixes separated by commas.
         let excluded = texts("exclude_event_type_prefix").0;
         let excluded = excluded.iter().flat_map(|list| list.split(',')).map(str::trim);
         let version = |name| params.parsed(name, "a version: a whole number from 1");
@@ -82,7 +82,7 @@ impl Conditions {
     /// The filter on a tenant's events.
     ///
     /// # Errors
-    /// When a name breaks a rule, or no event can meet the conditions: the answer would be empty without a word.
+    /// When a name breaks a rule, or no event can meet the conditions: an empty answer would hide the mistake.
     pub(super) fn filter(self, tenant: TenantId) -> Result<Filter, Problem> {
         let time = |name, text: Option<String>| text.map(|text| params::time(name, &text)).transpose();
         let until = [time("until", self.until)?, time("as_of", self.as_of)?];
@@ -107,7 +107,7 @@ impl Conditions {
         if filter.tags.len() > TAGS_MAX {
             return Err(invalid(
                 "tag",
-                &format!("is given {} times, an event has at most {TAGS_MAX}", filter.tags.len()),
+                &format!("is given {} times, but an event has at most {TAGS_MAX}", filter.tags.len()),
             ));
         }
         Ok(filter)
@@ -119,7 +119,7 @@ fn version(name: &str, number: Option<u64>) -> Result<Option<Version>, Problem> 
     number.map(version).transpose()
 }
 
-/// Nothing lies between two bounds in the wrong order.
+/// Refuses two bounds in the wrong order, between which there is nothing.
 pub(super) fn ascending<T: Ord + fmt::Display>(
     lower: &str,
     least: Option<T>,
@@ -134,13 +134,13 @@ pub(super) fn ascending<T: Ord + fmt::Display>(
     }
 }
 
-/// A prefix that no name begins with finds nothing, ever.
+/// Refuses a prefix with which no name can begin, and which could never match.
 fn check_prefixes(filter: &Filter) -> Result<(), Problem> {
     let check = |name: &str, prefix: &str, error: Option<String>| match error {
-        Some(error) => Err(invalid(name, &format!("`{prefix}` is how no name begins: {error}"))),
+        Some(error) => Err(invalid(name, &format!("`{prefix}` cannot begin a name: {error}"))),
         None => Ok(()),
     };
-    // Names do not end with white space, but what they begin with may.
+    // A name cannot end with white space, but a prefix of it can.
     if let Some(prefix) = &filter.entity_prefix {
         let error = EntityId::new(prefix.trim_end()).err();
         check("entity_id_prefix", prefix, error.map(|error| error.problem))?;
@@ -159,10 +159,10 @@ fn check_entity(filter: &Filter) -> Result<(), Problem> {
     if entity.as_str().starts_with(prefix) {
         return Ok(());
     }
-    Err(invalid("entity_id_prefix", &format!("`{prefix}` is not how the entity_id `{entity}` begins")))
+    Err(invalid("entity_id_prefix", &format!("`{prefix}` is not a prefix of the entity_id `{entity}`")))
 }
 
-/// Each type and each prefix that is asked for must be able to find something.
+/// Refuses types and prefixes that the other conditions keep from ever matching.
 fn check_types(filter: &Filter) -> Result<(), Problem> {
     let excluded =
         |name: &str| filter.exclude_type_prefixes.iter().find(|prefix| name.starts_with(prefix.as_str()));
@@ -177,7 +177,7 @@ fn check_types(filter: &Filter) -> Result<(), Problem> {
     let is_admitted = |event_type: &&EventType| filter.admits_type(event_type.as_str());
     match filter.types.iter().find(|event_type| !is_admitted(event_type)) {
         Some(other) => {
-            Err(invalid("event_type", &format!("`{other}` begins with no event_type_prefix that is given")))
+            Err(invalid("event_type", &format!("`{other}` begins with none of the given event_type_prefix")))
         }
         None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! How a body is framed. The parser undoes `chunked`; any other coding before it would be taken for the body itself.
+//! Transfer codings. The parser decodes `chunked` only; the output of any other coding would be taken for the body.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
@@ -7,12 +7,12 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::problem::{Kind, Problem};
 
-/// Refuses a request whose body comes in a transfer coding that is not understood.
+/// Refuses a request whose body has an unsupported transfer coding.
 pub(super) async fn check(request: Request, next: Next) -> Response {
     match foreign_coding(request.headers()) {
         None => next.run(request).await,
         Some(coding) => {
-            let detail = format!("the transfer coding `{coding}` is not understood; only `chunked` is");
+            let detail = format!("the transfer coding `{coding}` is not supported; only `chunked` is");
             let problem = Problem::new(Kind::UNKNOWN_CODING, detail).with("header", "Transfer-Encoding");
             problem.into_response()
         }

@@ -1,5 +1,5 @@
-//! A body is lent to the handler, so that what a refused request has not read yet can be dealt with in one place: most
-//! clients read no answer before they have sent everything.
+//! Lends the body to the handler, so that one place drains what a refused request has not read: most clients read no
+//! answer before they have sent everything.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use hyper::body::{Frame, SizeHint};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::timeout;
 
-/// How much of a refused body is taken, in bytes and in time.
+/// How much of a refused body to drain, in bytes and in time.
 const DISCARD_BYTES_MAX: usize = 64 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 struct Owned {
     body: Body,
-    /// Some of it was asked for.
+    /// Whether the handler has started to read.
     is_begun: bool,
 }
 
-/// What the handler gets in the place of the body.
+/// The handler's handle to the body.
 #[derive(Clone)]
 struct Lent(Arc<Mutex<Owned>>);
 
 impl Lent {
     fn owned(&self) -> MutexGuard<'_, Owned> {
-        // A handler that panicked while it read leaves the body as it was.
+        // A handler that panicked while reading leaves the body intact.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,8 +60,8 @@ impl HttpBody for Lent {
     }
 }
 
-/// Answers a request; if it is refused, takes what is left of its body. A body that the client would only send when
-/// asked is not asked for.
+/// Answers a request; if it is refused, drains the rest of its body. A client that waits for `100 Continue` is not
+/// asked to send.
 pub(super) async fn lend(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
@@ -87,7 +87,7 @@ fn waits_to_be_asked(headers: &HeaderMap) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
 }
 
-/// Takes what is left of a body, within reason.
+/// Drains the rest of a body, within the limits.
 async fn discard(mut body: Body) {
     let taking = async {
         let mut taken = 0;
@@ -98,6 +98,6 @@ async fn discard(mut body: Body) {
         }
     };
     if timeout(DISCARD_TIMEOUT, taking).await.is_err() {
-        tracing::debug!("a refused body was not sent in time; the connection is closed");
+        tracing::debug!("a client did not send a refused body in time; its connection is closed");
     }
 }

@@ -1,5 +1,5 @@
-//! Where connections come from, and how many there may be: fewer than descriptors, so that the store can always open
-//! its files.
+//! Accepts connections, and limits them to fewer than the descriptors of the process, so that the store can always
+//! open its files.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,20 +9,20 @@ use std::task::Poll;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Descriptors that are kept for the store: this many, but never more than half of all.
+/// Descriptors reserved for the store: this many, but at most half of all.
 const RESERVE: u64 = 4096;
 
-/// Sockets that take connections together.
+/// Listening sockets that share one limit on connections.
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<TcpListener>,
-    places: Arc<Semaphore>,
-    /// It was said in the log that connections wait.
+    permits: Arc<Semaphore>,
+    /// Whether the log already says that connections wait.
     is_full: bool,
 }
 
-/// The place of an open connection.
-pub(super) type Place = OwnedSemaphorePermit;
+/// The permit of an open connection.
+pub(super) type Permit = OwnedSemaphorePermit;
 
 impl From<TcpListener> for Listeners {
     fn from(socket: TcpListener) -> Self {
@@ -32,39 +32,39 @@ impl From<TcpListener> for Listeners {
 
 impl From<Vec<TcpListener>> for Listeners {
     fn from(sockets: Vec<TcpListener>) -> Self {
-        Self { sockets, places: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), is_full: false }
+        Self { sockets, permits: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), is_full: false }
     }
 }
 
 impl Listeners {
-    /// The same, for a process that may have this many descriptors; `None`: any number.
+    /// Limits connections for a process with this many descriptors; `None` means no limit.
     #[must_use]
     pub fn within(self, descriptors: Option<u64>) -> Self {
         let most = descriptors.map_or(u64::MAX, |all| all - RESERVE.min(all / 2));
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(most)), ..self }
+        Self { permits: Arc::new(Semaphore::new(most)), ..self }
     }
 
-    /// The next connection. When there are as many as there may be, it waits until one of them ends.
-    pub(super) async fn accept(&mut self) -> io::Result<(TcpStream, Place)> {
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => {
+    /// The next connection. At the limit, it waits until an open connection ends.
+    pub(super) async fn accept(&mut self) -> io::Result<(TcpStream, Permit)> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => {
                 self.is_full = false;
-                place
+                permit
             }
             Err(_) => {
                 if !std::mem::replace(&mut self.is_full, true) {
                     tracing::warn!(
-                        "there are as many connections as the limit on open files allows; others wait until one ends"
+                        "the number of connections has reached the limit on open files; further ones wait until one ends"
                     );
                 }
-                Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?
+                Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?
             }
         };
         let stream = poll_fn(|context| {
             let mut accepted = self.sockets.iter().map(|socket| socket.poll_accept(context));
             accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
         });
-        Ok((stream.await?.0, place))
+        Ok((stream.await?.0, permit))
     }
 }

@@ -1,5 +1,5 @@
-//! Bodies in the server's budget of bytes: what arrives is charged as it comes, and within a time; what is sent stays
-//! charged until the client has taken it.
+//! Charges bodies to the server's memory budget: request bodies as they arrive, within a time limit; answers until the
+//! client has read them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,18 +15,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::budget::{Budget, Charge, Exhausted};
 use crate::problem::{Kind, Problem};
 
-/// A body that is read in pieces is never charged more than this: what was read is let go of meanwhile.
+/// Most bytes charged for a body that is read in pieces: the handler releases earlier pieces meanwhile.
 const PIECES_BYTES: usize = 8 << 20;
-/// How long a client may be waited for in all, and how much longer for each of the bytes that came.
+/// How long to wait for a client in all, and the rate at which arriving bytes extend that.
 const PATIENCE: Duration = Duration::from_secs(30);
 const BYTES_PER_SECOND: u64 = 16 << 10;
-/// Answers below this many bytes are not charged: every connection has a buffer of that size.
+/// Answers of fewer bytes are not charged: every connection has a buffer of that size.
 const UNCHARGED_BYTES: u64 = 8 << 10;
 
-/// Why a body is not read to its end.
+/// Why the server stopped reading a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
-    #[error("the server holds as much for other requests as it may")]
+    #[error("other requests use the server's whole memory budget")]
     NoRoom,
     #[error("the body did not arrive in time")]
     Late,
@@ -37,7 +37,7 @@ impl From<Refused> for Problem {
         match refused {
             Refused::NoRoom => Problem::new(Kind::OVERLOADED, refused.to_string()).with("retry_after", 1),
             Refused::Late => {
-                let detail = format!("{refused}: at least {BYTES_PER_SECOND} bytes a second are expected");
+                let detail = format!("{refused}: send at least {BYTES_PER_SECOND} bytes a second");
                 Problem::new(Kind::TIMEOUT, detail)
             }
         }
@@ -50,25 +50,25 @@ impl From<Exhausted> for Refused {
     }
 }
 
-/// Whether a body is held as a whole or read in pieces.
+/// Whether a handler holds the whole body or reads it in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Held {
     Whole,
     InPieces,
 }
 
-/// A body as it arrives. Its charge ends with it.
+/// A body that is charged as it arrives, until it is dropped.
 struct Arriving {
     body: Body,
     charge: Charge,
     most: usize,
     arrived: u64,
     patience: Duration,
-    /// How long the client was waited for, and since when it is waited for now.
+    /// How long the server has waited for the client, and since when it is waiting now.
     waited: Duration,
     waiting: Option<Instant>,
     deadline: Pin<Box<Sleep>>,
-    /// Once it was refused the rest is only taken off the connection.
+    /// Set once the body is refused: the rest is only drained.
     is_refused: bool,
 }
 
@@ -105,7 +105,7 @@ impl Arriving {
         axum::Error::new(refused)
     }
 
-    /// Waits for the client no longer than it may take. Ready: it took too long.
+    /// Waits for the client, but no longer than allowed. Ready means that it took too long.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.waiting.is_none() {
             let now = Instant::now();
@@ -157,7 +157,7 @@ impl HttpBody for Arriving {
     }
 }
 
-/// Bytes that stay charged until nobody has them any more.
+/// Bytes that stay charged until the last handle to them is dropped.
 struct Kept {
     bytes: Bytes,
     _charge: Charge,
@@ -174,8 +174,8 @@ pub(super) fn kept(bytes: Bytes, charge: Charge) -> Bytes {
     Bytes::from_owner(Kept { bytes, _charge: charge })
 }
 
-/// An answer whose body stays charged until the client has taken it; a refusal if there is no room for it. A body whose
-/// length is not known yet charges its pieces itself.
+/// An answer whose body stays charged until the client has read it, or a refusal if there is no room. A body of unknown
+/// length charges its pieces itself.
 pub(super) fn leaving(response: Response, budget: &Budget) -> Response {
     let length = response.body().size_hint().exact().unwrap_or(0);
     if length < UNCHARGED_BYTES {
@@ -226,11 +226,11 @@ mod tests {
             };
             assert_eq!(count, 84, "the share of large requests");
             assert_eq!(broken_off(&error).kind(), Kind::OVERLOADED);
-            assert_eq!(budget.charged(), 0, "who is refused holds nothing");
+            assert_eq!(budget.charged(), 0, "a refused body holds nothing");
             assert!(whole.frame().await.is_some_and(|frame| frame.is_ok()), "the rest can be discarded");
             let mut in_pieces = arriving(pieces(100), &budget, Held::InPieces);
             while let Some(frame) = in_pieces.frame().await {
-                frame.expect("pieces are let go of");
+                frame.expect("earlier pieces are released");
                 assert!(budget.charged() <= PIECES_BYTES);
             }
             drop(in_pieces);

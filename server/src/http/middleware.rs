@@ -1,5 +1,4 @@
-//! Around every request: time and outcome are counted and logged, panics become answers, browsers may call from
-//! anywhere.
+//! Wraps every request: counts and logs its time and outcome, answers panics, and lets browsers of any origin call.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -18,13 +17,13 @@ use super::metered::{self, Held};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
-/// How long a browser may rely on the answer to a preflight.
+/// How long a browser may cache the answer to a preflight request.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
-/// What tells whether the server works is answered however full it is.
+/// Paths of monitoring, which the memory budget never refuses.
 const VITAL: [&str; 4] = ["/health", "/healthz", "/readyz", "/metrics"];
 
-/// Counts a request, and logs it where that is wanted.
+/// Counts a request, and logs it at `debug`.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let _in_flight = app.metrics().in_flight();
@@ -53,14 +52,13 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     response
 }
 
-/// The panic's message went to the log by way of the panic hook; the caller learns nothing of the inside.
+/// Answers a request whose handler panicked. The panic hook logs the message; the caller sees no internals.
 pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request handler panicked");
-    Problem::new(Kind::INTERNAL, "the request could not be answered; the server's log says more")
-        .into_response()
+    Problem::new(Kind::INTERNAL, "the request could not be answered; see the server's log").into_response()
 }
 
-/// Browsers of any origin may call, and see these headers of an answer.
+/// Lets browsers of any origin call, and read these response headers.
 pub(super) fn cross_origin() -> CorsLayer {
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
     let exposed =

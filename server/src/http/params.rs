@@ -1,4 +1,4 @@
-//! Query strings: every parameter is known, given once unless it is a list, and of its type, or the request is refused.
+//! Query strings. A request is refused if a parameter is unknown, repeated without being a list, or of the wrong type.
 
 use std::str::FromStr;
 
@@ -15,12 +15,12 @@ use crate::problem::{Kind, Problem, nearest};
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Reads a query string that may have the `known` parameters, each once.
+    /// Parses a query string with the `known` parameters, each at most once.
     pub(super) fn of(uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
         Self::with_lists(uri, known, &[])
     }
 
-    /// Reads a query string that may have the `known` parameters, those of `lists` several times.
+    /// Parses a query string with the `known` parameters; those in `lists` may be repeated.
     pub(super) fn with_lists(uri: &Uri, known: &[&'static str], lists: &[&str]) -> Result<Self, Problem> {
         if uri.query().is_none_or(str::is_empty) {
             return Ok(Self(Vec::new()));
@@ -28,7 +28,7 @@ impl Params {
         if percent_decode_str(uri.query().unwrap_or("")).decode_utf8().is_err() {
             return Err(Problem::new(
                 Kind::INVALID_PARAMETER,
-                "the query string is not UTF-8 once it is decoded",
+                "the query string is not UTF-8 after decoding",
             ));
         }
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
@@ -42,13 +42,13 @@ impl Params {
                 return Err(invalid(name, "is given twice"));
             }
             if value.is_empty() {
-                return Err(invalid(name, "is empty; leave it out if it is not meant"));
+                return Err(invalid(name, "is empty; leave it out if you do not need it"));
             }
         }
         Ok(Self(given))
     }
 
-    /// Whether none was given.
+    /// Whether the request has no parameters.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -58,36 +58,36 @@ impl Params {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    /// The texts of a parameter that may be given several times.
+    /// The texts of a parameter that may be repeated.
     pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter as something that has a text form.
+    /// A parameter parsed from its text form.
     pub(super) fn parsed<T: FromStr>(&self, name: &str, form: &str) -> Result<Option<T>, Problem> {
         let parse =
-            |text: &str| text.parse().map_err(|_| invalid(name, &format!("must be {form}, `{text}` is not")));
+            |text: &str| text.parse().map_err(|_| invalid(name, &format!("must be {form}, but is `{text}`")));
         self.text(name).map(parse).transpose()
     }
 
-    /// A moment.
+    /// A parameter that is a time.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         self.text(name).map(|text| time(name, text)).transpose()
     }
 
-    /// A position.
+    /// A parameter that is a position.
     pub(super) fn position(&self, name: &str) -> Result<Option<Position>, Problem> {
         let number: Option<u64> = self.parsed(name, "a position: a whole number from 1")?;
         let position = |number| Position::new(number).ok_or_else(|| invalid(name, "must be at least 1"));
         number.map(position).transpose()
     }
 
-    /// Yes or no.
+    /// A parameter that is true or false.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
         self.parsed(name, "true or false")
     }
 
-    /// Everything but some parameters, in one text: the same for the same question.
+    /// All parameters but some, as one text: equal for equal questions.
     pub(super) fn fingerprint(&self, except: &[&str]) -> String {
         let mut kept: Vec<_> = self.0.iter().filter(|(name, _)| !except.contains(&name.as_str())).collect();
         kept.sort();
@@ -95,7 +95,7 @@ impl Params {
     }
 }
 
-/// The moment that the text of a parameter says.
+/// Parses the time in a parameter.
 pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
     text.parse().map_err(|error: InvalidTime| {
         let hint = if text.contains(' ') { "; write a `+` in a URL as %2B" } else { "" };
@@ -103,7 +103,7 @@ pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
     })
 }
 
-/// A parameter has a value it cannot have.
+/// The problem of a parameter with an invalid value.
 pub(super) fn invalid(name: &str, problem: &str) -> Problem {
     Problem::new(Kind::INVALID_PARAMETER, format!("{name} {problem}")).with("parameter", name)
 }

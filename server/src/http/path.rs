@@ -1,4 +1,4 @@
-//! The part of a path that names something.
+//! The parts of a path that hold a name.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;

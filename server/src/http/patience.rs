@@ -1,5 +1,4 @@
-//! A connection whose client must take what is sent: one that takes nothing for too long is broken off, so that what
-//! it was to get is not kept for ever.
+//! Breaks off a connection whose client reads nothing for too long, so that its answer is not held for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -9,16 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::listeners::Place;
+use super::listeners::Permit;
 
-/// How long a client may take nothing of what is sent to it.
+/// How long a client may read nothing of its answer.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A stream with a limit on how long a write may wait.
 pub(super) struct Patient<S> {
     stream: S,
-    /// Given back when the connection ends, upgraded or not.
-    _place: Option<Place>,
+    /// Released when the connection ends, upgraded or not.
+    _permit: Option<Permit>,
     limit: Duration,
     /// Runs while a write waits.
     deadline: Pin<Box<Sleep>>,
@@ -26,12 +25,12 @@ pub(super) struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, place: Option<Place>, limit: Duration) -> Self {
+    pub(super) fn new(stream: S, permit: Option<Permit>, limit: Duration) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + limit));
-        Self { stream, _place: place, limit, deadline, is_waiting: false }
+        Self { stream, _permit: permit, limit, deadline, is_waiting: false }
     }
 
-    /// Breaks off what has waited for too long.
+    /// Breaks off a write that has waited too long.
     fn wait<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.is_waiting = false;
@@ -42,7 +41,7 @@ impl<S> Patient<S> {
             self.deadline.as_mut().reset(deadline);
         }
         ready!(self.deadline.as_mut().poll(context));
-        let problem = "the client took nothing of what was sent for too long";
+        let problem = "the client read nothing for too long";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, problem)))
     }
 }
@@ -106,7 +105,10 @@ mod tests {
         run(async {
             let limit = Duration::from_millis(200);
             let (near, _far) = duplex(16);
-            let error = Patient::new(near, None, limit).write_all(&[0; 64]).await.expect_err("nobody reads");
+            let error = Patient::new(near, None, limit)
+                .write_all(&[0; 64])
+                .await
+                .expect_err("the client does not read");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             let (near, mut far) = duplex(16);
             let writing = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Where a read begins: at a position, or at a time of commit.
+//! Where a read begins: at a position, or at a commit time.
 
 use allsource_engine::Position;
 
@@ -6,8 +6,8 @@ use super::params::{Params, invalid};
 use crate::problem::Problem;
 use crate::store::Store;
 
-/// Checks that a position is at most the one that the next event gets: beyond it this log has nothing, and a client that
-/// asks for it has a position of another one.
+/// Checks that a position is at most that of the next event. A client that asks for a later one got it from another
+/// log.
 pub(super) fn check_end(name: &str, from: Position, store: &Store) -> Result<(), Problem> {
     let last = store.watermark().map_or(0, Position::value);
     if from.value() <= last + 1 {
@@ -16,7 +16,7 @@ pub(super) fn check_end(name: &str, from: Position, store: &Store) -> Result<(),
     Err(invalid(name, &format!("is beyond the end of the log: its last position is {last}")))
 }
 
-/// The position that the parameter `from_time` means: the first that was recorded then or later.
+/// The position of the parameter `from_time`: the first that was recorded at that time or later.
 pub(super) async fn from_time(params: &Params, store: &Store) -> Result<Option<Position>, Problem> {
     let Some(time) = params.time("from_time")? else { return Ok(None) };
     let first = store.first_recorded_since(time).await?;

@@ -1,4 +1,4 @@
-//! Answers: JSON bytes, problems, and the tags of versions.
+//! Answers: JSON, problems, and entity tags of versions.
 
 use allsource_engine::Version;
 use axum::body::Body;
@@ -8,20 +8,20 @@ use mime::Mime;
 
 use crate::problem::Problem;
 
-/// What a handler gives back.
+/// The result of a handler.
 pub(super) type Reply = Result<Response, Problem>;
 
-/// A body of JSON that is ready.
+/// An answer with a JSON body.
 pub(super) fn json(body: Vec<u8>) -> Response {
     of_type("application/json", Body::from(body))
 }
 
-/// A body of JSON from a value.
+/// An answer with a value as its JSON body.
 pub(super) fn json_value(value: &serde_json::Value) -> Response {
     json(value.to_string().into_bytes())
 }
 
-/// A body of any type.
+/// An answer with a body of any media type.
 pub(super) fn of_type(content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -42,27 +42,27 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The tag of what is read of an entity at a version.
+/// The entity tag of a version.
 pub(super) fn version_tag(version: Version) -> HeaderValue {
     #[expect(clippy::expect_used, reason = "digits and quotes are header text")]
     HeaderValue::from_str(&format!("\"{version}\"")).expect("header text")
 }
 
-/// Whether the caller has what the tag stands for already.
+/// Whether the caller already has the version of this tag.
 pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
     tags.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one).as_bytes() == tag.as_bytes())
 }
 
-/// The answer to a caller who has it already.
+/// The answer to a caller that already has this version.
 pub(super) fn not_modified(tag: HeaderValue) -> Response {
     let mut response = StatusCode::NOT_MODIFIED.into_response();
     response.headers_mut().insert(header::ETAG, tag);
     response
 }
 
-/// How much the caller wants a type that its `Accept` header names; `None`: the header does not name it.
+/// The weight that the `Accept` header gives a media type; `None` if the header does not name the type.
 fn quality(headers: &HeaderMap, content_type: &str) -> Option<f32> {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges =
@@ -73,16 +73,16 @@ fn quality(headers: &HeaderMap, content_type: &str) -> Option<f32> {
 
 fn weight(range: &Mime) -> f32 {
     let Some(q) = range.get_param("q") else { return 1.0 };
-    // A weight that is no number is not one that rules a type out.
+    // A malformed weight does not rule a type out.
     q.as_str().parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(1.0)
 }
 
-/// Whether the caller takes a type, and named it.
+/// Whether the `Accept` header names a type and accepts it.
 pub(super) fn accepts(headers: &HeaderMap, content_type: &str) -> bool {
     quality(headers, content_type).is_some_and(|quality| quality > 0.0)
 }
 
-/// Whether the caller named a type, and wants it no less than the `usual` one.
+/// Whether the `Accept` header names a type and gives it at least the weight of the `usual` one.
 pub(super) fn prefers(headers: &HeaderMap, content_type: &str, usual: &str) -> bool {
     let usual = quality(headers, usual).unwrap_or(0.0);
     quality(headers, content_type).is_some_and(|quality| quality > 0.0 && quality >= usual)

@@ -1,5 +1,4 @@
-//! The paths of a resource, beside what answers them. What is here is also what a refusal names: nothing else lists
-//! paths.
+//! The paths of a resource and their handlers. Refusals of unknown paths and methods name the paths listed here.
 
 use std::sync::Arc;
 
@@ -14,14 +13,14 @@ use serde_json::Value;
 use crate::app::App;
 use crate::problem::{Kind, Problem, nearest};
 
-/// A path and the methods it takes.
+/// A path and its methods.
 #[derive(Debug, Clone)]
 struct Entry {
     path: &'static str,
     methods: Vec<&'static str>,
 }
 
-/// Paths and what answers them.
+/// Paths and their handlers.
 #[derive(Default)]
 pub(super) struct Routes {
     router: Router<Arc<App>>,
@@ -29,12 +28,12 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// `GET` of a path, and with it `HEAD`.
+    /// Adds `GET` and `HEAD` of a path.
     pub(super) fn get<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.route(path, &["GET", "HEAD"], routing::get(handler))
     }
 
-    /// `POST` to a path.
+    /// Adds `POST` to a path.
     pub(super) fn post<H: Handler<T, Arc<App>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.route(path, &["POST"], routing::post(handler))
     }
@@ -52,7 +51,7 @@ impl Routes {
         }
     }
 
-    /// These paths and those of another resource.
+    /// Adds the paths of another resource.
     pub(super) fn and(mut self, other: Self) -> Self {
         for Entry { path, methods } in &other.entries {
             self.name(path, methods);
@@ -61,7 +60,7 @@ impl Routes {
         self
     }
 
-    /// The router of all of them, which refuses every other path and method.
+    /// The router of these paths, which refuses every other path and method.
     pub(super) fn into_router(self) -> Router<Arc<App>> {
         let entries: Arc<[Entry]> = self.entries.into();
         let known = Arc::clone(&entries);
@@ -95,7 +94,7 @@ fn no_route(entries: &[Entry], uri: &Uri) -> Problem {
     problem.with("nearest", found.map_or(Value::Null, |entry| entry.path.into()))
 }
 
-/// A path with its names taken from what was asked for, so that they make no difference.
+/// A path with its placeholders filled from the requested path, so that names do not affect the similarity.
 fn filled(path: &str, asked: &str) -> String {
     let mut given = asked.split('/');
     let segments = path.split('/').map(|segment| {
@@ -108,7 +107,7 @@ fn filled(path: &str, asked: &str) -> String {
 fn method_not_allowed(entries: &[Entry], method: &Method, uri: &Uri, path: &MatchedPath) -> Problem {
     let found = entries.iter().find(|entry| entry.path == path.as_str());
     let methods = found.map_or_else(String::new, |entry| entry.methods.join(", "));
-    let detail = format!("{} does not take {method}; it takes {methods}", uri.path());
+    let detail = format!("{} does not support {method}; it supports {methods}", uri.path());
     Problem::new(Kind::METHOD_NOT_ALLOWED, detail)
 }
 

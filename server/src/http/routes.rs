@@ -1,4 +1,4 @@
-//! Every resource, each in a file of its own with its paths.
+//! Every resource, each with its paths in its own file.
 
 mod health;
 mod stats;
@@ -22,7 +22,7 @@ use super::resource::Routes;
 use super::{framing, lend, middleware};
 use crate::app::App;
 
-/// Everything the server answers.
+/// The router of all resources.
 pub fn router(app: Arc<App>) -> Router {
     let resources = [
         append::routes(),

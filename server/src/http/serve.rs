@@ -1,4 +1,4 @@
-//! Connections: accepted, given a limited time to say what they want, and ended in order.
+//! Accepts connections, limits how long a request may take to arrive, and shuts down in order.
 
 use std::io;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::app::{App, stopped};
 
 type Connection = http1::UpgradeableConnection<TokioIo<Patient<Socket>>, TowerToHyperService<axum::Router>>;
 
-/// How long a connection may take to send the head of a request, idle time between requests included.
+/// How long a connection may take to send the head of a request, including idle time between requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long requests in progress are waited for at the end.
+/// How long to wait for requests in progress at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often the store is asked whether it does its work.
+/// How often to check the health of the store.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(500);
-/// A pause after a failed accept, so that a lack of file descriptors does not become a busy loop.
+/// The pause after a failed accept, so that a lack of file descriptors does not cause a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves connections until `shutdown` is over, then lets requests finish and ends streams.
+/// Serves connections until `shutdown` completes, then lets requests finish and ends streams.
 ///
 /// # Errors
 /// When the listener cannot be used.
@@ -51,10 +51,10 @@ pub async fn serve(
             accepted = listeners.accept() => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, permit)) => {
                 prepare(&stream);
                 let socket = Socket::new(stream);
-                let stream = TokioIo::new(Patient::new(socket.clone(), Some(place), WRITE_TIMEOUT));
+                let stream = TokioIo::new(Patient::new(socket.clone(), Some(permit), WRITE_TIMEOUT));
                 let connection = http.serve_connection(stream, service.clone()).with_upgrades();
                 tokio::spawn(finish(connection, socket, app.stopping()));
             }
@@ -72,7 +72,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Says in the log when the store stops to do all of its work, and when it does again.
+/// Logs changes in the health of the store.
 async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut before = Health::Serving;
     let mut clock = ClockWatch::default();
@@ -81,7 +81,7 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         let health = app.store().health();
         if health != before {
             match &health {
-                Health::Serving => tracing::info!("the store takes appends again"),
+                Health::Serving => tracing::info!("the store accepts appends again"),
                 Health::StorageFull { needed_bytes } => {
                     tracing::error!(
                         needed_bytes,
@@ -89,13 +89,13 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
                     );
                 }
                 Health::Refusing(reason) => {
-                    tracing::error!(%reason, "appends are refused until this has passed");
+                    tracing::error!(%reason, "appends are refused until this is resolved");
                 }
                 Health::Moved => {
-                    tracing::warn!("the store's folder was moved; the store goes on in its new place");
+                    tracing::warn!("the store's folder was moved; the store continues in its new place");
                 }
                 Health::NotSealing(reason) => {
-                    tracing::error!(%reason, "events cannot be sealed; appends go on until memory is full");
+                    tracing::error!(%reason, "events cannot be sealed; appends continue until memory is full");
                 }
                 Health::Damaged(damages) => {
                     for damage in damages {
@@ -108,7 +108,7 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
                     }
                 }
                 Health::Fenced(reason) => {
-                    tracing::error!(%reason, "the store takes no more appends until it is opened again");
+                    tracing::error!(%reason, "the store refuses appends until it is reopened");
                 }
             }
             before = health;
@@ -116,8 +116,7 @@ async fn watch_health(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-/// Sees a connection to its end: its own, at once when the client has gone, or after the request in progress once the
-/// server stops.
+/// Drives a connection until it ends, the client has gone, or the server stops and the request in progress is done.
 async fn finish(connection: Connection, socket: Socket, mut stopping: watch::Receiver<bool>) {
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -136,9 +135,9 @@ async fn finish(connection: Connection, socket: Socket, mut stopping: watch::Rec
     }
 }
 
-/// Small answers leave at once.
+/// Sends small answers at once.
 fn prepare(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was not set");
+        tracing::debug!(%error, "could not set TCP_NODELAY");
     }
 }

@@ -1,5 +1,5 @@
-//! A connection's socket, shared with a watcher: a half-closed connection is still to be answered, so the parser does
-//! not look whether the client is there while a request is worked on.
+//! A connection's socket, shared with a watcher. A half-closed connection still gets its answer, so the parser does not
+//! check for a client that has gone while a request is handled.
 
 use std::io;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ impl Socket {
         Self(Arc::new(stream))
     }
 
-    /// Waits until the client has gone: it reset the connection, or did so in answer to what was sent.
+    /// Waits until the client has reset the connection.
     pub(super) async fn gone(&self) {
         if let Err(error) = self.0.ready(Interest::ERROR).await {
-            tracing::debug!(%error, "a connection cannot be watched");
+            tracing::debug!(%error, "cannot watch a connection");
         }
     }
 }
@@ -47,7 +47,7 @@ impl AsyncRead for Socket {
 }
 
 impl Socket {
-    /// Writes once the socket takes something.
+    /// Writes once the socket is writable.
     fn poll_with(
         &self,
         context: &mut Context<'_>,
@@ -86,7 +86,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write) {
-            // The client may have closed it before.
+            // The client may have closed the connection already.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             outcome => Poll::Ready(outcome),
         }

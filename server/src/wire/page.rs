@@ -24,7 +24,10 @@ pub struct PageCursor {
 impl PageCursor {
     /// The text form, valid for one question only; `seen` is the store's cursor at `top`.
     pub fn to_text(self, seen: SeenCursor, question: Uuid) -> String {
-        assert_eq!(seen.position, self.top, "a page cursor names the incarnation that wrote its top position");
+        assert_eq!(
+            seen.position, self.top,
+            "a page cursor names the incarnation that wrote its top position"
+        );
         let mut bytes = Vec::with_capacity(CURSOR_BYTES);
         for number in [self.top, self.next, self.skip] {
             bytes.extend_from_slice(&number.to_le_bytes());

@@ -73,7 +73,10 @@ impl Business {
 }
 
 fn delta(ms: u64) -> TimeDelta {
-    #[expect(clippy::expect_used, reason = "the clock of a course starts at zero and stays far below 2^63 ms")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the clock of a course starts at zero and stays far below 2^63 ms"
+    )]
     i64::try_from(ms).ok().and_then(TimeDelta::try_milliseconds).expect("a duration of the course")
 }
 

@@ -66,7 +66,10 @@ pub(super) fn recognise(head: &[u8]) -> Verdict {
     if let Some(rest) = text.strip_prefix(b"[")
         && matches!(rest.trim_ascii_start().first(), Some(b'{' | b'[' | b']'))
     {
-        return foreign("a JSON array", "convert each element to one line: jq -c '.[]' FILE | allsource import");
+        return foreign(
+            "a JSON array",
+            "convert each element to one line: jq -c '.[]' FILE | allsource import",
+        );
     }
     if is_answer(text) {
         return foreign("a JSON object that holds events", "jq -c '.events[]' FILE | allsource import");

@@ -69,7 +69,8 @@ impl Source {
             Verdict::Foreign { what, advice } => {
                 let path =
                     if path == Path::new("-") { "FILE".to_owned() } else { path.display().to_string() };
-                let problem = format!("{label} is {what}, not one JSON object per line; nothing was appended");
+                let problem =
+                    format!("{label} is {what}, not one JSON object per line; nothing was appended");
                 Err(Failure::new(problem).exit(Exit::Refused).advise(advice.replace("FILE", &path)))
             }
         }

@@ -1,4 +1,4 @@
-//! Appending one event, and what appends of one and of many have in common.
+//! Appends one event, and holds what it shares with batches.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Routes {
     Routes::default().post("/api/v1/events", append)
 }
 
-/// What a request says about all of its events.
+/// The terms that a request sets for all of its events.
 pub(super) fn terms(caller: Caller, uri: &Uri, headers: &HeaderMap) -> Result<Terms, Problem> {
     Params::of(uri, &["tenant_id"])?;
     Ok(Terms::of(caller, idempotency_key(headers)?))
@@ -39,7 +39,7 @@ pub(super) fn invalid_header(name: &str, problem: &str) -> Problem {
     Problem::new(Kind::INVALID_HEADER, format!("{name} {problem}")).with("header", name)
 }
 
-/// What the headers expect of the entity.
+/// The version that the headers expect of the entity.
 fn expected_by_headers(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, Problem> {
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("").trim());
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
@@ -75,7 +75,7 @@ async fn append(
 async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap, body: Body) -> Reply {
     body::check_encoding(headers)?;
     if !body::is_json(body::media_type(headers)) {
-        return Err(body::unsupported(headers, "application/json; many events go to /api/v1/events/batch"));
+        return Err(body::unsupported(headers, "application/json; send many events to /api/v1/events/batch"));
     }
     let terms = terms(caller, uri, headers)?;
     let by_headers = expected_by_headers(headers)?;
@@ -101,7 +101,7 @@ async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap,
     Ok(response)
 }
 
-/// Says in a header that a key's request was answered before.
+/// Adds the header that marks a repeated request under a key.
 pub(super) fn mark_replayed(terms: &Terms, commit: &Commit, response: &mut Response) {
     if terms.key().is_some() && commit.events.iter().all(|committed| committed.replayed) {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));

@@ -1,4 +1,4 @@
-//! Appending many events: a JSON body in one piece, or any number of lines.
+//! Appends many events: one JSON body, or any number of lines.
 
 mod json;
 mod lines;

@@ -1,4 +1,4 @@
-//! What an entity is, and was.
+//! The state of an entity, now and in the past.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{write_payload, write_text};
 
-/// Events that a history has at most; the query path has them all.
+/// Most events of a history; a query returns all of them.
 const HISTORY_EVENTS: u64 = 10_000;
-/// A history ends at so many bytes.
+/// A history ends at this many bytes.
 const HISTORY_BYTES: usize = 32 << 20;
 
-/// The paths of this resource. Names such as `..` cannot stand in a path: clients take them for a way up.
+/// The paths of this resource. A name such as `..` cannot be in a path, because clients resolve it.
 pub(super) fn routes() -> Routes {
     Routes::default()
         .get("/api/v1/entities/{id}/state", state)
@@ -33,16 +33,16 @@ pub(super) fn routes() -> Routes {
 /// Parameters of a state.
 const STATE: [&str; 5] = ["as_of", "at_version", "at_position", "history", "tenant_id"];
 
-/// What is asked about an entity.
-struct Asked {
+/// A request for the state of an entity.
+struct StateRequest {
     entity: Entity,
     as_of: AsOf,
-    /// Whether the history is asked for; `None`: the request does not say.
+    /// Whether to include the history; `None` if the request does not say.
     history: Option<bool>,
 }
 
-impl Asked {
-    /// `id`: the entity, where the path names it; otherwise a parameter does.
+impl StateRequest {
+    /// Parses a request. `id` is the entity if the path names it; otherwise a parameter does.
     fn of(id: Option<&str>, caller: &Caller, uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
         let params = match id {
             Some(_) => Params::of(uri, known)?,
@@ -58,14 +58,13 @@ impl Asked {
         Problem::new(
             Kind::ENTITY_NOT_FOUND,
             match self.as_of {
-                AsOf::Now => format!("no event is about `{id}`"),
+                AsOf::Now => format!("the entity `{id}` has no events"),
                 _ => format!("`{id}` had no events at that moment"),
             },
         )
     }
 
-    /// A version that the entity has not got to has no state yet, and a position beyond the end belongs to no log that
-    /// this store has.
+    /// Refuses a version that the entity has not reached, and a position beyond the end of the log.
     fn check_reached(&self, state: &EntityState, last: Option<Position>) -> Result<(), Problem> {
         let (id, newest) = (self.entity.id(), state.version());
         match self.as_of {
@@ -85,7 +84,7 @@ impl Asked {
     }
 }
 
-/// The moment that is asked about; at most one parameter names it.
+/// The moment of the state; at most one parameter names it.
 fn moment(params: &Params) -> Result<AsOf, Problem> {
     let names = ["as_of", "at_version", "at_position"];
     let mut given = names.into_iter().filter(|name| params.text(name).is_some());
@@ -102,7 +101,7 @@ fn moment(params: &Params) -> Result<AsOf, Problem> {
     Ok(params.position("at_position")?.map_or(AsOf::Now, AsOf::Position))
 }
 
-/// `GET /api/v1/entities/{id}/state`: the merged payloads, now or as of a time or a version.
+/// `GET /api/v1/entities/{id}/state`: the merged payloads, now or as of a time, version or position.
 async fn state(
     State(app): State<Arc<App>>,
     PathName(id): PathName,
@@ -110,7 +109,7 @@ async fn state(
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {
-    state_of(&app, Asked::of(Some(&id), &caller, &uri, &STATE)?, headers).await
+    state_of(&app, StateRequest::of(Some(&id), &caller, &uri, &STATE)?, headers).await
 }
 
 /// `GET /api/v1/entities/state?entity_id=…`.
@@ -120,10 +119,10 @@ async fn state_by_parameter(
     uri: Uri,
     headers: HeaderMap,
 ) -> Reply {
-    state_of(&app, Asked::of(None, &caller, &uri, &STATE)?, headers).await
+    state_of(&app, StateRequest::of(None, &caller, &uri, &STATE)?, headers).await
 }
 
-async fn state_of(app: &App, asked: Asked, headers: HeaderMap) -> Reply {
+async fn state_of(app: &App, asked: StateRequest, headers: HeaderMap) -> Reply {
     let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
     let store = app.store().clone();
     app.store()
@@ -147,7 +146,7 @@ async fn state_of(app: &App, asked: Asked, headers: HeaderMap) -> Reply {
         .await
 }
 
-fn state_body(asked: &Asked, state: &EntityState, history: Option<History>) -> Vec<u8> {
+fn state_body(asked: &StateRequest, state: &EntityState, history: Option<History>) -> Vec<u8> {
     let mut out = b"{\"entity_id\":".to_vec();
     write_text(&mut out, asked.entity.id().as_str());
     let as_of = match asked.as_of {
@@ -172,7 +171,7 @@ fn state_body(asked: &Asked, state: &EntityState, history: Option<History>) -> V
     out
 }
 
-/// The events that made a state, as they are written.
+/// The events of a state, written as they are folded.
 #[derive(Default)]
 struct History {
     events: Vec<u8>,
@@ -180,7 +179,7 @@ struct History {
 }
 
 impl History {
-    /// Takes the next event. False: there is no room for more.
+    /// Adds the next event; false if there is no room for more.
     fn take(&mut self, event: &EventRef) -> bool {
         let out = &mut self.events;
         if self.count > 0 {
@@ -196,17 +195,17 @@ impl History {
     }
 }
 
-/// `GET /api/v1/entities/{id}/snapshot`: the current state in the form of old servers.
+/// `GET /api/v1/entities/{id}/snapshot`: the current state in the format of v0.6 servers.
 async fn snapshot(State(app): State<Arc<App>>, PathName(id): PathName, caller: Caller, uri: Uri) -> Reply {
-    snapshot_of(&app, Asked::of(Some(&id), &caller, &uri, &["tenant_id"])?).await
+    snapshot_of(&app, StateRequest::of(Some(&id), &caller, &uri, &["tenant_id"])?).await
 }
 
 /// `GET /api/v1/entities/snapshot?entity_id=…`.
 async fn snapshot_by_parameter(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
-    snapshot_of(&app, Asked::of(None, &caller, &uri, &["tenant_id"])?).await
+    snapshot_of(&app, StateRequest::of(None, &caller, &uri, &["tenant_id"])?).await
 }
 
-async fn snapshot_of(app: &App, asked: Asked) -> Reply {
+async fn snapshot_of(app: &App, asked: StateRequest) -> Reply {
     app.store()
         .look(move |look| {
             let state = look.fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;

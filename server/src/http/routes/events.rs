@@ -15,9 +15,9 @@ use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::write_event;
 
-/// The default and the largest number of events of an answer.
+/// The default and highest number of events in an answer.
 const EVENTS: u64 = 1000;
-/// An answer takes no further event from this length on, in bytes.
+/// An answer is full once it has this many bytes.
 const ANSWER_BYTES: usize = 4 << 20;
 
 /// The paths of this resource.
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Routes {
 /// `GET /api/v1/events/{id}`.
 async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Caller, uri: Uri) -> Reply {
     Params::of(&uri, &["tenant_id"])?;
-    let id: Uuid = id.parse().map_err(|_| invalid("id", &format!("must be a UUID, `{id}` is not")))?;
+    let id: Uuid = id.parse().map_err(|_| invalid("id", &format!("must be a UUID, but is `{id}`")))?;
     let found = app.store().event(caller.tenant(), id).await?;
     let event =
         found.ok_or_else(|| Problem::new(Kind::EVENT_NOT_FOUND, format!("no event has the id {id}")))?;
@@ -38,8 +38,8 @@ async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Call
     Ok(json(body))
 }
 
-/// `GET /api/v1/events/by-key`: the events that were appended under an idempotency key, from a place in its request
-/// on, up to the first place without one.
+/// `GET /api/v1/events/by-key`: the events appended under an idempotency key, from an index of its request on, up to
+/// the first index without an event.
 async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     let params = Params::of(&uri, &["tenant_id", "key", "index", "limit"])?;
     let key = params.text("key").and_then(Key::new);
@@ -47,7 +47,7 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
     let first: u64 = params.parsed("index", "a whole number")?.unwrap_or(0);
     let limit: u64 = params.parsed("limit", "a whole number")?.unwrap_or(EVENTS);
     if !(1..=EVENTS).contains(&limit) {
-        return Err(invalid("limit", &format!("must be from 1 to {EVENTS}, {limit} is not")));
+        return Err(invalid("limit", &format!("must be from 1 to {EVENTS}, but is {limit}")));
     }
     let (tenant, mut body) = (caller.tenant(), b"{\"events\":[".to_vec());
     let mut index = first;

@@ -1,4 +1,4 @@
-//! Whether the server is there, and whether it does its work.
+//! Liveness and readiness of the server.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) fn routes() -> Routes {
     Routes::default().get("/health", health).get("/healthz", live).get("/readyz", ready)
 }
 
-/// `GET /health`: in the form of old servers.
+/// `GET /health`: in the format of v0.6 servers.
 async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     let (version, incarnation) = (env!("CARGO_PKG_VERSION"), app.store().incarnation().to_string());
@@ -50,8 +50,8 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
         Health::Fenced(reason) => ("fenced", Some(reason)),
         Health::NotSealing(reason) => ("not_sealing", Some(reason)),
         Health::Damaged(damages) => {
-            let told: Vec<String> = damages.iter().map(ToString::to_string).collect();
-            ("damaged", Some(told.join("; ")))
+            let texts: Vec<String> = damages.iter().map(ToString::to_string).collect();
+            ("damaged", Some(texts.join("; ")))
         }
     };
     let mut body = json!({"status": status, "reason": reason});
@@ -64,7 +64,7 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
         members.insert("upkeep_failing".to_owned(), failing.into());
     }
     let mut response = json_value(&body);
-    // A store that is damaged in places, or does not seal for now, still takes events and answers for the rest.
+    // A store that is damaged in places, or cannot seal for now, still accepts events and serves the rest.
     if !["ready", "damaged", "not_sealing", "moved"].contains(&status) {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }

@@ -1,4 +1,4 @@
-//! Work that the store does by itself, done now because somebody asks.
+//! Requests for work that the store otherwise does by itself.
 
 use std::sync::Arc;
 
@@ -26,14 +26,14 @@ pub(super) fn routes() -> Routes {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// `POST /api/v1/maintenance/seal`: everything that is durable now moves into sealed files.
+/// `POST /api/v1/maintenance/seal`: moves everything that is durable now into sealed files.
 async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
     check_empty(&uri, &headers, body).await?;
     let sealed = app.store().seal().await?;
     Ok(json(to_json(&SealedReply { sealed_position: sealed.map_or(0, Position::value) })))
 }
 
-/// Nothing can be said about it: a body is empty, or an empty object.
+/// Checks that the body is empty or an empty object: sealing has no options.
 async fn check_empty(uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
     Params::of(uri, &[])?;
     body::check_encoding(headers)?;

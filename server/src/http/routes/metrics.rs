@@ -1,4 +1,4 @@
-//! What is counted, for a scraper.
+//! Metrics for a scraper.
 
 use std::sync::Arc;
 

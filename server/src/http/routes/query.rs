@@ -1,4 +1,4 @@
-//! Finding events.
+//! Queries for events.
 
 mod asked;
 mod payload;
@@ -16,7 +16,7 @@ use crate::http::chunks::{Chunks, Room};
 use crate::http::reply::{self, Reply, of_type};
 use crate::http::resource::Routes;
 use crate::store::{Error, Look};
-use asked::Asked;
+use asked::EventQuery;
 use search::{Page, Step};
 
 /// The paths of this resource.
@@ -24,18 +24,18 @@ pub(super) fn routes() -> Routes {
     Routes::default().get("/api/v1/events", query).get("/api/v1/events/query", query)
 }
 
-/// `GET /api/v1/events` and `GET /api/v1/events/query`: a page of JSON, or every event as NDJSON if that is what the
-/// caller accepts.
+/// `GET /api/v1/events` and `GET /api/v1/events/query`: a page of JSON, or every event as NDJSON if the caller
+/// prefers that.
 async fn query(State(app): State<Arc<App>>, caller: Caller, uri: Uri, headers: HeaderMap) -> Reply {
     let is_ndjson = reply::prefers(&headers, "application/x-ndjson", "application/json");
-    let asked = Asked::of(&uri, &caller, app.store(), is_ndjson).await?;
+    let asked = EventQuery::of(&uri, &caller, app.store(), is_ndjson).await?;
     app.metrics().query(asked.kind());
     let mut response = if is_ndjson { stream(&app, asked) } else { one_page(&app, asked, headers).await? };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, x-tenant-id"));
     Ok(response)
 }
 
-fn stream(app: &App, mut asked: Asked) -> Response {
+fn stream(app: &App, mut asked: EventQuery) -> Response {
     let payload = asked.payload.take();
     let mut skip = asked.skip;
     let keep = move |event: &_| {
@@ -56,7 +56,7 @@ fn stream(app: &App, mut asked: Asked) -> Response {
     of_type("application/x-ndjson", chunks.into_body())
 }
 
-async fn one_page(app: &App, asked: Asked, headers: HeaderMap) -> Reply {
+async fn one_page(app: &App, asked: EventQuery, headers: HeaderMap) -> Reply {
     let store = app.store().clone();
     let begin = move |look: &Look<'_>| {
         let version = asked.entity_version(look)?;

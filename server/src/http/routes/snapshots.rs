@@ -1,4 +1,4 @@
-//! Snapshots: states of entities that the store keeps, so that folding need not begin at the first event.
+//! Snapshots: stored states of entities, so that folding need not start at the first event.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_object, write_text};
 
-/// Snapshots that are listed unless another limit is given.
+/// The default limit of a list.
 const LISTED: usize = 1_000;
-/// Snapshots that are listed at most.
+/// The highest limit of a list.
 const LISTED_MAX: usize = 10_000;
-/// Fields of a body that asks for a snapshot.
+/// Fields of a body that requests a snapshot.
 const FIELDS: &[&str] = &["entity_id", "tenant_id"];
 
-/// The paths of this resource. Names such as `..` cannot stand in a path: clients take them for a way up.
+/// The paths of this resource. A name such as `..` cannot be in a path, because clients resolve it.
 pub(super) fn routes() -> Routes {
     Routes::default()
         .get("/api/v1/snapshots", list)
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/snapshots/latest", latest_by_parameter)
 }
 
-/// A body that asks for a snapshot.
+/// A body that requests a snapshot.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -43,7 +43,7 @@ struct Wanted {
     tenant_id: Option<String>,
 }
 
-/// `POST /api/v1/snapshots`: keeps the state of an entity as it is now.
+/// `POST /api/v1/snapshots`: takes a snapshot of an entity as it is now.
 async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -73,7 +73,7 @@ async fn wanted(caller: &Caller, uri: &Uri, headers: &HeaderMap, body: Body) -> 
     Ok(Entity::of(tenant, EntityId::new(wanted.entity_id)?))
 }
 
-/// `GET /api/v1/snapshots`: of each entity the newest first, without their states.
+/// `GET /api/v1/snapshots`: newest first for each entity, without their states.
 async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     let params = Params::of(&uri, &["entity_id", "limit", "tenant_id"])?;
     let tenant = caller.tenant();
@@ -102,7 +102,7 @@ fn limit(params: &Params) -> Result<usize, Problem> {
     if (1..=LISTED_MAX).contains(&limit) {
         return Ok(limit);
     }
-    Err(invalid("limit", &format!("must be from 1 to {LISTED_MAX}, {limit} is not")))
+    Err(invalid("limit", &format!("must be from 1 to {LISTED_MAX}, but is {limit}")))
 }
 
 /// `GET /api/v1/snapshots/{id}/latest`: the newest snapshot of an entity, with its state.
@@ -137,7 +137,7 @@ async fn latest_of(app: &App, entity: Entity) -> Reply {
         .await
 }
 
-/// Begins the object of a snapshot, with everything but its state; `id_name` is what its id is called there.
+/// Writes the start of a snapshot's object, with everything but its state; `id_name` is the name of its id.
 fn write_facts(out: &mut Vec<u8>, id_name: &str, snapshot: &Snapshot) {
     out.extend_from_slice(format!("{{\"{id_name}\":\"{}\",\"entity_id\":", snapshot.id).as_bytes());
     write_text(out, snapshot.entity.id().as_str());

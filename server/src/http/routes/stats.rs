@@ -1,4 +1,4 @@
-//! How much there is.
+//! The size and the lineage of the store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::http::resource::Routes;
 use crate::store::Store;
 use crate::wire::{LineageSpan, StatsReply, to_json};
 
-/// Incarnations that are shown, the newest.
+/// Most incarnations to show, newest first.
 const INCARNATIONS: usize = 16;
 
 /// The paths of this resource.
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Routes {
     Routes::default().get("/api/v1/stats", stats)
 }
 
-/// Who wrote which part of the log, the newest first.
+/// Which incarnation wrote which part of the log, newest first.
 fn lineage(store: &Store) -> Vec<LineageSpan> {
     let spans = store.lineage().into_iter().rev().take(INCARNATIONS);
     let span = |(incarnation, first): (Incarnation, Position)| LineageSpan {
@@ -32,7 +32,7 @@ fn lineage(store: &Store) -> Vec<LineageSpan> {
     spans.map(span).collect()
 }
 
-/// `GET /api/v1/stats`: of the whole store, or of the tenant that is named.
+/// `GET /api/v1/stats`: of the whole store, or of the named tenant.
 async fn stats(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     Params::of(&uri, &["tenant_id"])?;
     let tenant = caller.named_tenant().cloned();

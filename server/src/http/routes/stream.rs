@@ -1,5 +1,5 @@
-//! Following the log: server-sent events and WebSocket on one path. A slow reader misses nothing: it is given what
-//! is next for it in the log, whenever it takes it.
+//! Follows the log, with server-sent events or a WebSocket on one path. A slow reader misses nothing: it always gets
+//! the next event of the log.
 
 mod asked;
 mod sse;
@@ -20,9 +20,9 @@ use crate::http::reply;
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::store::Error;
-use asked::Asked;
+use asked::StreamRequest;
 
-/// What a message has beside its event, at most.
+/// Most bytes of a message besides its event.
 const FRAME_BYTES: usize = 512;
 
 /// The paths of this resource.
@@ -38,7 +38,7 @@ async fn stream(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let asked = match Asked::of(&caller, &uri, &headers, app.store()).await {
+    let asked = match StreamRequest::of(&caller, &uri, &headers, app.store()).await {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
@@ -47,7 +47,7 @@ async fn stream(
         Err(_) if reply::accepts(&headers, "text/event-stream") => sse::serve(app, asked).into_response(),
         Err(rejection) => {
             let detail =
-                "connect with a WebSocket, or ask for server-sent events with `Accept: text/event-stream`";
+                "connect with a WebSocket, or request server-sent events with `Accept: text/event-stream`";
             let problem = Problem::new(Kind::UPGRADE_REQUIRED, format!("{detail} ({rejection})"));
             let mut response = problem.into_response();
             response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -56,7 +56,7 @@ async fn stream(
     }
 }
 
-/// About how many bytes a message has on the wire, at most.
+/// An upper estimate of a message's bytes on the wire.
 fn bytes_of(message: &Result<Message, Error>) -> usize {
     match message {
         Ok(Message::Event(event)) => 2 * event.record_bytes() + FRAME_BYTES,

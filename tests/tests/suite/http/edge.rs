@@ -133,7 +133,7 @@ fn a_wrong_path_or_method_gets_the_right_one_suggested() {
     let answer = server.send("DELETE", "/api/v1/snapshots", &[], "");
     let problem = answer.problem(405, "method-not-allowed");
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("does not take DELETE") && detail.contains("GET, HEAD, POST"), "{detail}");
+    assert!(detail.contains("does not support DELETE") && detail.contains("GET, HEAD, POST"), "{detail}");
     assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")));
     assert_eq!(server.send("HEAD", "/health", &[], "").status, 200);
 }

@@ -11,7 +11,7 @@ use crate::http::routes::append::mark_replayed;
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_batch, parse_event, to_json, write_commit};
 
-/// Problems that are listed one by one.
+/// Most problems to list.
 const LISTED_MAX: usize = 100;
 
 pub(super) async fn append(app: &App, terms: &Terms, bytes: &[u8]) -> Reply {
@@ -97,7 +97,7 @@ async fn each_alone(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Pro
                 }
                 Some(Outcome::Settled(Err(error))) => terms.problem(error.into()),
                 Some(Outcome::Ended(problem)) => problem,
-                None => unreachable!("what is not settled has ended"),
+                None => unreachable!("every event is settled or ended"),
             },
         };
         separate(&mut items, place);
@@ -121,11 +121,11 @@ enum Outcome {
     Ended(Problem),
 }
 
-/// What is said of the events that were not settled: first of those that the failure is about, then of the rest.
+/// The outcomes of the unsettled events: first of those that the failure is about, then of the rest.
 fn unsettled(ended: Option<Ended>, total: usize) -> impl Iterator<Item = Outcome> {
     ended.into_iter().flat_map(move |Ended { count, error }| {
         let detail =
-            format!("an event before it could not be appended, so this one was not attempted: {error}");
+            format!("an earlier event could not be appended, so this one was not attempted: {error}");
         let rest = Problem::new(Kind::NOT_ATTEMPTED, detail);
         let concerned = std::iter::repeat_n(Problem::from(error), count);
         concerned.chain(std::iter::repeat_n(rest, total)).map(Outcome::Ended)

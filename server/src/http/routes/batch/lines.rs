@@ -1,4 +1,4 @@
-//! A body of lines on its way into an import.
+//! Imports a body of lines.
 
 mod split;
 

@@ -1,4 +1,4 @@
-//! What a query asks, read from its parameters.
+//! Parses the parameters of a query.
 
 use allsource_engine::event::{Entity, EventRef, Filter};
 use allsource_engine::{Order, Position, Query, Version};
@@ -14,30 +14,30 @@ use crate::problem::Problem;
 use crate::store::{Error, Look, Store};
 use crate::wire::{PageCursor, question};
 
-/// The default and the largest number of events of a page.
+/// The default and highest number of events of a page.
 const PAGE_EVENTS: usize = 10_000;
-/// Parameters beside the conditions of the filter.
+/// Parameters other than the conditions of the filter.
 const OTHERS: [&str; 9] =
     ["payload_filter", "tenant_id", "from", "from_time", "to", "order", "limit", "offset", "cursor"];
 
-/// Parameters that may differ between the pages of one question.
+/// Parameters that may differ between pages of one question.
 const FREE: [&str; 3] = ["cursor", "limit", "offset"];
 
-/// A question, and where its answer goes on.
-pub(super) struct Asked {
+/// A question, and where its answer continues.
+pub(super) struct EventQuery {
     pub(super) query: Query,
-    /// Highest position of the log that the question is about.
+    /// The highest position that the question covers.
     pub(super) top: u64,
     pub(super) question: Uuid,
     pub(super) limit: usize,
-    /// Matching events to pass over first.
+    /// Matching events to skip first.
     pub(super) skip: u64,
     pub(super) payload: Option<PayloadFilter>,
-    /// The question as first asked, to count what answers it.
+    /// The question as first asked, to count its matches.
     whole: Query,
 }
 
-impl Asked {
+impl EventQuery {
     pub(super) async fn of(
         uri: &Uri,
         caller: &Caller,
@@ -68,7 +68,7 @@ impl Asked {
         Ok(Self { query, top, question, limit: limit(&params, is_unlimited)?, skip, payload, whole })
     }
 
-    /// What the events are looked up by, as it is named in metrics.
+    /// The kind of look-up, as named in metrics.
     pub(super) fn kind(&self) -> &'static str {
         let filter = &self.query.filter;
         if filter.entity_id.is_some() {
@@ -82,9 +82,8 @@ impl Asked {
         }
     }
 
-    /// The version of the entity that is asked about, at the position up to which the answer reaches: appends that
-    /// came later are not in the answer, so its tag must not speak of them.
-    /// `None`: none is asked about; `Some(None)`: it has no events.
+    /// The version of the requested entity at the last position that the answer covers: its tag must not cover later
+    /// appends. `None` if no entity is requested; `Some(None)` if it has no events.
     pub(super) fn entity_version(&self, look: &Look<'_>) -> Result<Option<Option<Version>>, Error> {
         let Filter { tenant: Some(tenant), entity_id: Some(id), .. } = &self.query.filter else {
             return Ok(None);
@@ -94,29 +93,29 @@ impl Asked {
         Ok(Some(look.read(&newest)?.next().transpose()?.map(|event| event.version())))
     }
 
-    /// How many events answer the question, pages aside, if that is cheap to know.
+    /// The number of events that match the question, on all pages, if an index knows it.
     pub(super) fn total(&self, look: &Look<'_>) -> Result<Option<u64>, Error> {
         if self.payload.is_none() { look.count(&self.whole) } else { Ok(None) }
     }
 
-    /// Whether an event that the engine found is part of the answer.
+    /// Whether an event that the engine found belongs to the answer.
     pub(super) fn keeps(&self, event: &EventRef) -> bool {
         self.payload.as_ref().is_none_or(|conditions| conditions.hold(event))
     }
 }
 
-/// Where the page begins, if it is not the first.
+/// The cursor of the page, if it is not the first.
 fn cursor(params: &Params, question: Uuid, store: &Store) -> Result<Option<PageCursor>, Problem> {
     let Some(text) = params.text("cursor") else { return Ok(None) };
     if params.text("offset").is_some() {
-        return Err(invalid("offset", "counts from the beginning; leave it out where there is a cursor"));
+        return Err(invalid("offset", "counts from the beginning; leave it out when there is a cursor"));
     }
     let (cursor, seen) = PageCursor::parse(text, question).map_err(|problem| invalid("cursor", problem))?;
     store.check_cursor(seen)?;
     Ok(Some(cursor))
 }
 
-/// The same query up to a position; up to 0, where no event is, it finds nothing.
+/// The same query up to a position; up to 0 it finds nothing.
 fn up_to(top: u64, query: Query) -> Query {
     match Position::new(top) {
         Some(to) => Query { to: Some(to), ..query },
@@ -128,7 +127,7 @@ async fn whole(params: &Params, store: &Store, filter: Filter) -> Result<Query, 
     let order = match params.text("order") {
         None | Some("asc") => Order::Ascending,
         Some("desc") => Order::Descending,
-        Some(other) => return Err(invalid("order", &format!("must be asc or desc, `{other}` is neither"))),
+        Some(other) => return Err(invalid("order", &format!("must be asc or desc, but is `{other}`"))),
     };
     let (from, to) = (params.position("from")?, params.position("to")?);
     filter::ascending("from", from, "to", to)?;
@@ -146,6 +145,6 @@ fn limit(params: &Params, is_unlimited: bool) -> Result<usize, Problem> {
         return Ok(limit);
     }
     let more =
-        "the next page is behind next_cursor, and `Accept: application/x-ndjson` streams without a limit";
-    Err(invalid("limit", &format!("must be from 1 to {PAGE_EVENTS}, {limit} is not; {more}")))
+        "next_cursor leads to the next page, and `Accept: application/x-ndjson` streams without a limit";
+    Err(invalid("limit", &format!("must be from 1 to {PAGE_EVENTS}, but is {limit}; {more}")))
 }

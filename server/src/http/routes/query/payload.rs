@@ -1,4 +1,4 @@
-//! Conditions on payloads: members that must have a value.
+//! Conditions on payloads: members that must have a certain value.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use crate::http::params::{Params, invalid};
 use crate::problem::Problem;
 
-/// Members and the canonical text of the values they must all have; a name is a path of names joined by dots.
+/// Members and the canonical text of their required values; a name is a path of names joined by dots.
 #[derive(Debug)]
 pub(super) struct Conditions(Vec<(String, Vec<u8>)>);
 
 impl Conditions {
-    /// Reads the parameter `payload_filter`, if it is there.
+    /// Parses the parameter `payload_filter`, if given.
     pub(super) fn among(params: &Params) -> Result<Option<Self>, Problem> {
         let Some(text) = params.text("payload_filter") else { return Ok(None) };
         let conditions: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| {
@@ -24,7 +24,7 @@ impl Conditions {
         Ok(Some(Self(conditions.into_iter().map(canonical).collect())))
     }
 
-    /// Whether the payload of an event meets them all; one that is not JSON meets none.
+    /// Whether the payload of an event meets all conditions; a payload that is not JSON meets none.
     pub(super) fn hold(&self, event: &EventRef) -> bool {
         let Payload::Json(text) = event.payload() else { return false };
         self.hold_in(text)
@@ -37,7 +37,7 @@ impl Conditions {
     }
 }
 
-/// The text of the member of that very name, or else of the one the path leads to.
+/// The text of the member with exactly this name, or else of the member at the path.
 fn at<'a>(payload: &'a str, name: &str) -> Option<&'a str> {
     let name = name.strip_prefix("payload.").unwrap_or(name);
     member(payload, name).or_else(|| name.split('.').try_fold(payload, |text, part| member(text, part)))
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(at(payload, "a.x"), None);
     }
 
-    /// Such events were left out of every answer without a word.
+    /// Such members must not hide the event from every answer.
     #[test]
     fn a_member_is_found_beside_one_that_no_program_can_hold() {
         assert_eq!(at(r#"{"n":1,"big":1e999,"half":"\ud800","\ud83d":0}"#, "n"), Some("1"));

@@ -1,4 +1,4 @@
-//! Filling a page, piece by piece: between two pieces others get the worker thread, and a client that has gone ends the
+//! Fills a page piece by piece. Between two pieces other work gets the thread, and a client that has gone ends the
 //! search.
 
 use std::time::Duration;
@@ -8,60 +8,60 @@ use allsource_engine::{Found, Order, Position, Query, Version};
 use axum::response::Response;
 use tokio::time::Instant;
 
-use super::asked::Asked;
+use super::asked::EventQuery;
 use crate::http::reply::json;
 use crate::store::{Error, Look, Store};
 use crate::wire::{PageCursor, write_event};
 
-/// A page ends at so many bytes: a few large events must not fill the memory.
+/// A page ends at this many bytes, so that a few large events do not fill the memory.
 const PAGE_BYTES: usize = 8 << 20;
-/// A page that has found something ends after reading this many events.
+/// A page with at least one event ends after examining this many.
 const LOOKS_MAX: u64 = 100_000;
-/// A page ends after this much work.
+/// A page ends after this much time.
 const WORK_MAX: Duration = Duration::from_secs(2);
-/// A worker thread goes to somebody else after this much work.
+/// A piece yields its worker thread after this much time.
 const PIECE: Duration = Duration::from_millis(100);
-/// Events read until the time is looked at again.
+/// Events examined between two checks of the time.
 const STEP: u64 = 1_000;
 
-/// A page that is being filled.
+/// A page in progress.
 pub(super) struct Page {
-    asked: Asked,
+    asked: EventQuery,
     store: Store,
-    /// The version of the entity that is asked about, if one is.
+    /// The version of the requested entity, if one is requested.
     version: Option<Option<Version>>,
     body: Vec<u8>,
     count: usize,
-    /// Matching events still to be passed over.
+    /// Matching events still to skip.
     skip: u64,
     looked_at: u64,
     worked: Duration,
     end: End,
 }
 
-/// What a piece of work leads to.
+/// The result of one piece of work.
 pub(super) enum Step {
-    /// A page for which the search goes on.
+    /// A page whose search continues.
     Open(Box<Page>),
-    /// The answer, and how many events it has.
+    /// The answer, and its number of events.
     Done(Response, u64),
 }
 
-/// How far a page is.
+/// Whether and why a page has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// There is more to be searched.
+    /// The search continues.
     Open,
     /// Nothing more matches.
     Complete,
     /// The page is full; the next one begins at this position.
     Full(u64),
-    /// The search has taken long enough; the next page goes on at this position.
+    /// The search ran out of time; the next page continues at this position.
     Partial(u64),
 }
 
 impl Page {
-    pub(super) fn of(asked: Asked, store: Store, version: Option<Option<Version>>) -> Self {
+    pub(super) fn of(asked: EventQuery, store: Store, version: Option<Option<Version>>) -> Self {
         let (body, skip) = (b"{\"events\":[".to_vec(), asked.skip);
         let (count, looked_at, worked, end) = (0, 0, Duration::ZERO, End::Open);
         Self { asked, store, version, body, count, skip, looked_at, worked, end }
@@ -106,8 +106,8 @@ impl Page {
         Ok(())
     }
 
-    /// What is left to be asked. Where the history of an entity goes on, the version leads there at once; a position
-    /// leads only to the generation, whose part of the history would be read from its beginning for each page.
+    /// The rest of the query. In the history of an entity, a version leads straight to the next event; a position leads
+    /// only to a generation, whose part of the history each page would read from its beginning.
     fn with_version_bound(&self, look: &Look<'_>) -> Result<Query, Error> {
         let mut query = self.asked.query.clone();
         let at = match query.order {
@@ -116,7 +116,7 @@ impl Page {
         };
         let filter = &query.filter;
         let (Some(at), Some(entity)) = (at, filter.entity_id.as_ref()) else { return Ok(query) };
-        // Versions bind the search to the entity's list; where a type or a tag is asked for, that may be shorter.
+        // A version ties the search to the entity's list; that of a requested type or tag may be shorter.
         let plain =
             Filter { types: Vec::new(), type_prefixes: Vec::new(), tags: Vec::new(), ..filter.clone() };
         if plain != *filter {
@@ -138,7 +138,7 @@ impl Page {
         Ok(query)
     }
 
-    /// Takes the next event that the engine found.
+    /// Adds the next event that the engine found.
     fn take(&mut self, event: &EventRef) {
         if !self.asked.keeps(event) {
             return;
@@ -156,7 +156,7 @@ impl Page {
         }
     }
 
-    /// A page that has all it may hold is full, wherever the search for the event after it has stopped.
+    /// Marks a page with as many events as it may hold as full, wherever the search for the next event has stopped.
     fn stopped_at(&self, position: u64) -> End {
         if self.count == self.asked.limit { End::Full(position) } else { End::Partial(position) }
     }

@@ -1,4 +1,4 @@
-//! What a stream is asked for.
+//! Parses the parameters of a stream.
 
 use allsource_engine::event::{Filter, TenantId};
 use allsource_engine::{Cursor, Position, Start};
@@ -12,21 +12,21 @@ use crate::http::routes::append::invalid_header;
 use crate::problem::Problem;
 use crate::store::Store;
 
-/// Parameters beside the conditions of the filter.
+/// Parameters other than the conditions of the filter.
 const OTHERS: [&str; 4] = ["cursor", "from", "from_time", "tenant_id"];
 
 const CURSOR_FORM: &str = "a cursor that a stream of this server gave";
 
-/// Where a stream begins and what it carries.
-pub(super) struct Asked {
+/// Where a stream begins, and which events it carries.
+pub(super) struct StreamRequest {
     pub(super) tenant: TenantId,
     pub(super) start: Start,
     pub(super) filter: Filter,
-    /// No parameter was given: a client of old servers, which expects bare events.
+    /// Whether the request has no parameters: a v0.6 client, which expects bare events.
     pub(super) is_bare: bool,
 }
 
-impl Asked {
+impl StreamRequest {
     pub(super) async fn of(
         caller: &Caller,
         uri: &Uri,
@@ -38,7 +38,7 @@ impl Asked {
         let tenant = caller.tenant();
         let filter = Conditions::among(&params)?.filter(tenant.clone())?;
         let start = match (last_seen(headers)?, params.parsed::<Cursor>("cursor", CURSOR_FORM)?) {
-            // A client that reconnects repeats its first request and says how far it has come since.
+            // A client that reconnects repeats its first request, and says how far it has got since.
             (Some(cursor), _) | (None, Some(cursor)) => {
                 store.check_cursor(cursor)?;
                 Start::Cursor(cursor)
@@ -70,7 +70,7 @@ async fn start(params: &Params, store: &Store) -> Result<Start, Problem> {
     }
 }
 
-/// What a client that lost its connection has seen last.
+/// The last cursor that a reconnecting client has seen.
 fn last_seen(headers: &HeaderMap) -> Result<Option<Cursor>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let cursor = value.to_str().ok().and_then(|text| text.trim().parse().ok());

@@ -1,4 +1,4 @@
-//! Server-sent events: `id` is a cursor, so `Last-Event-ID` goes on where a broken connection ended.
+//! Server-sent events: `id` is a cursor, so `Last-Event-ID` resumes where a broken connection ended.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::asked::Asked;
+use super::asked::StreamRequest;
 use super::bytes_of;
 use crate::app::{App, stopped};
 use crate::budget::Charge;
@@ -24,9 +24,9 @@ use crate::problem::Problem;
 use crate::store::{Error, Following};
 use crate::wire::write_event_line;
 
-/// Silence longer than this makes proxies end connections.
+/// The interval of heartbeats: proxies close connections that are silent for longer.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// What is ready is sent together: all that was fetched, and more below this many bytes.
+/// Ready messages are sent together: all prefetched ones, and more up to this many bytes.
 const PIECE_BYTES: usize = 32 << 10;
 
 struct Follower {
@@ -37,7 +37,7 @@ struct Follower {
     _open: InFlight,
 }
 
-pub(super) fn serve(app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
+pub(super) fn serve(app: Arc<App>, asked: StreamRequest) -> Result<Response, Problem> {
     let follower = Follower {
         following: app.store().subscribe(asked.start, asked.filter)?,
         stopping: app.stopping(),
@@ -57,7 +57,7 @@ pub(super) fn serve(app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
 }
 
 impl Follower {
-    /// What is to be sent next; `None` at the end. It stays charged until the client has taken it.
+    /// The next piece to send; `None` at the end. It stays charged until the client has read it.
     async fn piece(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;
@@ -73,7 +73,7 @@ impl Follower {
                 Ok(message) => message?,
             };
             let bytes = bytes_of(&message);
-            // What was waited for is all that there can be: then the message goes out in any case.
+            // After waiting, the charge is as large as it can get, so the message is sent in any case.
             if charge.grow_to(bytes).is_ok() || charge.bytes() > 0 {
                 return Some(self.piece_of(message, charge));
             }
@@ -87,7 +87,7 @@ impl Follower {
         }
     }
 
-    /// A piece of this message and of what else there is and has room.
+    /// A piece of this message and of as many further ones as are ready and have room.
     fn piece_of(&mut self, first: Result<Message, Error>, mut charge: Charge) -> Bytes {
         let mut piece = Vec::with_capacity(1024);
         self.write(&mut piece, first);

@@ -1,5 +1,5 @@
-//! WebSocket: one text frame a message. A client that gave no parameter gets bare events, as old servers sent them,
-//! and may set a filter with a frame of its own.
+//! WebSocket: one text frame per message. A client that gives no parameters gets bare events, as v0.6 servers sent
+//! them. A client can set a filter with a text frame.
 
 mod closing;
 
@@ -12,7 +12,7 @@ use axum::extract::ws::{Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade
 use axum::response::Response;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::asked::Asked;
+use super::asked::StreamRequest;
 use super::bytes_of;
 use crate::app::{App, stopped};
 use crate::budget::Charge;
@@ -22,14 +22,18 @@ use crate::store::{Error, Following};
 use crate::wire::{parse_object, write_event};
 use closing::End;
 
-/// A silent connection is asked whether it is still there so often.
+/// The interval of pings to a silent client.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// A client that takes nothing for so long is gone.
+/// A client that reads nothing for this long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest frame of a client: all it sends is a filter.
+/// The largest frame of a client: clients send only filters.
 const FRAME_BYTES_MAX: usize = 16 << 10;
 
-pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> Result<Response, Problem> {
+pub(super) fn serve(
+    upgrade: WebSocketUpgrade,
+    app: Arc<App>,
+    asked: StreamRequest,
+) -> Result<Response, Problem> {
     let following = app.store().subscribe(asked.start, asked.filter.clone())?;
     let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
     let charge = app.budget().charge_of_stream();
@@ -40,14 +44,14 @@ pub(super) fn serve(upgrade: WebSocketUpgrade, app: Arc<App>, asked: Asked) -> R
 
 struct Connection {
     app: Arc<App>,
-    asked: Asked,
+    asked: StreamRequest,
     following: Following,
     socket: WebSocket,
-    /// For the frame that is being sent, and what was fetched after it.
+    /// The charge of the frame being sent and of the prefetched events.
     charge: Charge,
-    /// How many bytes were waited for.
+    /// The number of bytes that the connection waited for.
     waited_for: usize,
-    /// Whether the client was heard since it was last asked.
+    /// Whether the client sent anything since the last ping.
     is_answering: bool,
 }
 
@@ -63,7 +67,7 @@ impl Connection {
     async fn follow(&mut self) -> End {
         let mut stopping = self.app.stopping();
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-        // A send may take longer than a beat; the client is then given a whole one to answer.
+        // A send may take longer than an interval; the client then gets a whole interval to answer.
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let outcome = tokio::select! {
@@ -71,15 +75,15 @@ impl Connection {
                     return End::Close(close_code::AWAY, "the server is stopping".to_owned());
                 }
                 frame = self.socket.recv() => match frame {
-                    Some(Ok(frame)) => self.hear(frame).await,
+                    Some(Ok(frame)) => self.receive(frame).await,
                     Some(Err(error)) => return End::of(error),
                     None => return End::Gone,
                 },
                 message = self.following.next() => match message {
-                    Some(message) => self.tell_in_budget(message).await,
+                    Some(message) => self.send_in_budget(message).await,
                     None => return End::Close(close_code::AWAY, "the store is closed".to_owned()),
                 },
-                _ = heartbeat.tick() => self.ask().await,
+                _ = heartbeat.tick() => self.ping().await,
             };
             if let Err(end) = outcome {
                 return end;
@@ -87,20 +91,20 @@ impl Connection {
         }
     }
 
-    async fn ask(&mut self) -> Result<(), End> {
+    async fn ping(&mut self) -> Result<(), End> {
         if !std::mem::take(&mut self.is_answering) {
             return Err(End::Gone);
         }
         self.send(Frame::Ping(Default::default())).await
     }
 
-    /// Tells once there is room for it. What waits for room is fetched again.
-    async fn tell_in_budget(&mut self, message: Result<Message, Error>) -> Result<(), End> {
+    /// Sends a message once there is room for it. A message that waits for room is fetched again.
+    async fn send_in_budget(&mut self, message: Result<Message, Error>) -> Result<(), End> {
         let bytes = bytes_of(&message);
         if self.charge.grow_to(bytes + self.following.prefetched_bytes()).is_err() {
             self.following.release();
         }
-        // What was waited for is all that there can be: then the message goes out in any case.
+        // After waiting, the charge is as large as it can get, so the message is sent in any case.
         let is_room = self.charge.grow_to(bytes).is_ok() || self.waited_for >= bytes;
         match message {
             Ok(message) if !is_room => {
@@ -116,7 +120,7 @@ impl Connection {
                 Ok(())
             }
             message => {
-                let outcome = self.tell(message).await;
+                let outcome = self.send_message(message).await;
                 self.waited_for = 0;
                 self.charge.shrink_to(self.following.prefetched_bytes());
                 outcome
@@ -124,7 +128,7 @@ impl Connection {
         }
     }
 
-    async fn tell(&mut self, message: Result<Message, Error>) -> Result<(), End> {
+    async fn send_message(&mut self, message: Result<Message, Error>) -> Result<(), End> {
         match message {
             Ok(Message::Event(event)) => {
                 let mut out = Vec::with_capacity(512);
@@ -153,7 +157,7 @@ impl Connection {
         }
     }
 
-    async fn hear(&mut self, frame: Frame) -> Result<(), End> {
+    async fn receive(&mut self, frame: Frame) -> Result<(), End> {
         self.is_answering = true;
         match frame {
             Frame::Text(text) => match self.filter(&text) {

@@ -1,20 +1,20 @@
-//! Lines out of pieces of any size, none of them longer in memory than the limit.
+//! Splits pieces of any size into lines. A line in memory is never longer than the limit.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::problem::{Kind, Problem};
 use crate::wire::LINE_BYTES_MAX;
 
-/// A line without its end.
+/// A line without its line break.
 #[derive(Debug)]
 pub(super) enum Line {
     /// Its text.
     Text(Bytes),
-    /// It was longer than the limit and was passed over.
+    /// The line was longer than the limit and was skipped.
     TooLong(Problem),
 }
 
-/// Pieces on one side, lines on the other.
+/// Takes pieces and returns lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     piece: Bytes,
@@ -23,12 +23,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes the next piece, once the lines of the last one were taken.
+    /// Adds the next piece, once every line of the last one was returned.
     pub(super) fn push(&mut self, piece: Bytes) {
         self.piece = piece;
     }
 
-    /// The next line that is complete.
+    /// The next complete line.
     pub(super) fn next(&mut self) -> Option<Line> {
         match self.piece.iter().position(|byte| *byte == b'\n') {
             Some(end) => {
@@ -48,7 +48,7 @@ impl Lines {
         }
     }
 
-    /// The last line, if it had no end.
+    /// The last line, if it has no line break.
     pub(super) fn finish(&mut self) -> Option<Line> {
         (self.is_too_long || !self.begun.is_empty()).then(|| self.end())
     }

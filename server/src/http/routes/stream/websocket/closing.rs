@@ -1,4 +1,4 @@
-//! How a connection ends: both sides say so, and the one that broke a rule is told which.
+//! Closes a connection: both sides send a close frame, and the server's names the rule that the client broke.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use tokio::time::timeout;
 use tungstenite::Error;
 use tungstenite::error::CapacityError;
 
-/// How long the last words of either side are waited for.
+/// How long to wait for the close frames.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection ends.
 pub(super) enum End {
-    /// The client went away, or takes nothing.
+    /// The client has gone, or reads nothing.
     Gone,
-    /// The client said that it ends.
+    /// The client sent a close frame.
     Closed,
-    /// With these words to the client.
+    /// The server closes, with this code and reason.
     Close(u16, String),
 }
 
 impl End {
-    /// Why nothing more can be read from a client.
+    /// The end that a read error causes.
     pub(super) fn of(error: axum::Error) -> Self {
         let Ok(error) = error.into_inner().downcast::<Error>() else { return Self::Gone };
         let code = match &*error {
@@ -45,10 +45,10 @@ impl End {
                     return;
                 }
             }
-            // Reading sends the answer to a close frame, and waits for the answer to ours.
+            // Reading sends the reply to the client's close frame, and waits for the reply to ours.
             while let Some(Ok(_)) = socket.recv().await {}
         };
-        // A client that is gone hears nothing; one that does not answer is not waited for.
+        // A client that does not answer in time is cut off.
         let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 }
