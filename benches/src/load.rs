@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Requests a second over so many connections, each waiting for an answer before its next request.
+/// Requests a second over `connections` connections, each waiting for an answer before its next request.
 ///
 /// # Errors
 /// When a connection fails, or an answer is not a success.

@@ -15,7 +15,7 @@ pub enum Durability {
     /// Acknowledged means written; a sync follows within this time. A crash of the system may lose what was
     /// acknowledged since the last one; a crash of the process loses nothing. Every acknowledgement says so.
     Interval(Duration),
-    /// Never synced, except at close: for tests and throw-away data.
+    /// Synced only when a journal file is full, and at close: for tests and throw-away data.
     None,
 }
 

@@ -28,6 +28,8 @@ use file::File;
 
 /// The folder of snapshots.
 pub(crate) const DIR: &str = "snapshots";
+/// Stands for the file that has no number yet, because it was not written to its end.
+const UNNAMED_NUMBER: u64 = 0;
 
 /// Snapshots in memory are written once they take so much, in bytes.
 const RECENT_BYTES: u64 = 4 << 20;
@@ -111,7 +113,7 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Finds the snapshots of a store. A file that does not read is removed. States of another history stay in their
+    /// Finds the snapshots of a store. A damaged file is removed. States of another history stay in their
     /// files until those are merged: each state names the incarnation that wrote its last event.
     pub(crate) fn open(place: Place) -> io::Result<Self> {
         let names = match place.disk.list(DIR) {
@@ -123,16 +125,15 @@ impl Snapshots {
             // What the store does not know belongs to somebody else; a file half written is its own.
             let number = match file::number_of(&name) {
                 Some(number) => number,
-                None if file::UNNAMED.ends_with(&format!("/{name}")) => 0,
+                None if file::UNNAMED.ends_with(&format!("/{name}")) => UNNAMED_NUMBER,
                 None => continue,
             };
             next_number = next_number.max(number.saturating_add(1));
             match File::open(&place, number) {
                 Ok(file) => files.push(Arc::new(file)),
-                // One that cannot be read now is no loss either: it is a cache.
-                Err(_) => {
-                    place.disk.remove(&format!("{DIR}/{name}"))?;
-                }
+                // One that cannot be read now is left for the next opening, and not missed until then: it is a cache.
+                Err(error) if number != UNNAMED_NUMBER && error.damage().is_none() => {}
+                Err(_) => place.disk.remove(&format!("{DIR}/{name}"))?,
             }
         }
         Ok(Self {

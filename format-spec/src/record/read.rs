@@ -194,8 +194,8 @@ impl<'a> Record<'a> {
         self.payload() == new.payload() && self.metadata() == new.metadata() && self.same_terms(new)
     }
 
-    /// Whether a record that has its place agrees with `new` in all but payload and metadata: the place in the log aside,
-    /// tags as a set, and a timestamp that the client gives being that of the record, whoever gave that one.
+    /// Whether a record that has its place agrees with `new` in all but payload, metadata and the place in the log. Tags
+    /// are compared as sets. A timestamp given in `new` must equal the stored one, whether a client or the clock gave it.
     pub fn same_terms(&self, new: &Record<'_>) -> bool {
         let is_same_time = match new.is_timestamp_given() {
             true => self.timestamp() == new.timestamp(),

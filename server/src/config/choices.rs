@@ -12,7 +12,7 @@ pub enum DurabilityName {
     Sync,
     /// Once it is written; a sync follows within the interval.
     Interval,
-    /// Once it is written, and never synced: for throw-away data.
+    /// Once it is written; synced when a journal file is full and at a clean stop: for throw-away data.
     None,
 }
 

@@ -12,8 +12,10 @@ use super::listeners::Permit;
 
 /// How long a client may read nothing of its answer.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// After this many bytes the other connections of the thread have their turn.
+const TURN_BYTES: usize = 256 << 10;
 
-/// A stream with a limit on how long a write may wait.
+/// A stream with a limit on how long a write may wait, and on how much is written before others have their turn.
 pub(super) struct Patient<S> {
     stream: S,
     /// Released when the connection ends, upgraded or not.
@@ -22,12 +24,38 @@ pub(super) struct Patient<S> {
     /// Runs while a write waits.
     deadline: Pin<Box<Sleep>>,
     is_waiting: bool,
+    /// Bytes written in this turn.
+    written: usize,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(stream: S, permit: Option<Permit>, limit: Duration) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + limit));
-        Self { stream, _permit: permit, limit, deadline, is_waiting: false }
+        Self { stream, _permit: permit, limit, deadline, is_waiting: false, written: 0 }
+    }
+
+    /// Ends the turn once enough was written; the runtime comes back after it has served the others.
+    fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
+        if self.written < TURN_BYTES {
+            return Poll::Ready(());
+        }
+        self.written = 0;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Counts what was written, and breaks off a write that has waited too long.
+    fn count(
+        &mut self,
+        outcome: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match &outcome {
+            Poll::Ready(Ok(bytes)) => self.written += bytes,
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.written = 0,
+        }
+        self.wait(outcome, context)
     }
 
     /// Breaks off a write that has waited too long.
@@ -62,8 +90,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(context));
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wait(outcome, context)
+        self.count(outcome, context)
     }
 
     fn poll_write_vectored(
@@ -71,8 +100,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(context));
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.wait(outcome, context)
+        self.count(outcome, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -121,6 +151,24 @@ mod tests {
                 far.read_exact(&mut taken).await.expect("bytes");
             }
             writing.await.expect("no panic").expect("a slow client gets all of it");
+        });
+    }
+
+    #[test]
+    fn a_client_that_takes_everything_at_once_lets_others_have_their_turn() {
+        run(async {
+            let writing = tokio::spawn(async {
+                let mut patient = Patient::new(tokio::io::sink(), None, WRITE_TIMEOUT);
+                for _ in 0..64 {
+                    patient.write_all(&[0; TURN_BYTES]).await.expect("a sink takes everything");
+                }
+            });
+            let mut turns = 0;
+            while !writing.is_finished() {
+                turns += 1;
+                tokio::task::yield_now().await;
+            }
+            assert!(turns >= 63, "others had {turns} turns");
         });
     }
 }

@@ -104,7 +104,8 @@ fn without(text: &str, member: &str) -> String {
 
 /// Where two answers part, with a little of what follows in each.
 fn apart((one, other): (&str, &str)) -> (String, String) {
-    let place = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count().saturating_sub(200);
+    let place =
+        one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count().saturating_sub(200);
     let short = |text: &str| text.chars().skip(place).take(400).collect();
     (short(one), short(other))
 }
