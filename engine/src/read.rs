@@ -1,4 +1,4 @@
-//! Reading: a query becomes a plan, the plan a lazy walk through one layer after the other.
+//! Reading: a query becomes a plan, and the plan becomes a lazy walk through the layers.
 
 mod plan;
 mod source;
@@ -22,7 +22,7 @@ use walk::{Layer, Next, STRIDE, Walk};
 pub(crate) use count::count;
 pub(crate) use moment::first_recorded_since;
 
-/// The events a query asks for, found one by one as they are taken; dropping it ends the search.
+/// The events that match a query, found lazily; dropping it ends the search.
 pub struct Events {
     view: View,
     plan: Plan,
@@ -30,21 +30,21 @@ pub struct Events {
     bottom: u64,
     top: u64,
     walk: Option<Walk>,
-    /// Every candidate of the walk is an answer: nothing is left to be compared.
+    /// Every candidate of the walk matches: no conditions are left to check.
     is_plain: bool,
-    /// How many layers have been begun.
+    /// How many layers were started.
     begun: usize,
     left: usize,
-    /// Once this is true the search ends.
+    /// The search ends once this is true.
     stop: Option<Arc<AtomicBool>>,
 }
 
-/// What a bounded search comes to.
+/// The result of a bounded search.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// The next event.
     Event(EventRef),
-    /// Nothing within the events that could be looked at; the search goes on at this position, in the order of the
+    /// The search used up its budget of candidates without a match. It resumes at this position, in the order of the
     /// query.
     Paused(Position),
     /// There are no more events.
@@ -68,18 +68,18 @@ impl Events {
         }
     }
 
-    /// Ends the search early once `stop` is true: what is found by then looks complete, so whoever sets it must not
-    /// take it for an answer.
+    /// Ends the search once `stop` is true. The result then looks complete although it is not, so the caller that sets
+    /// `stop` must discard it.
     #[must_use]
     pub fn until(self, stop: Arc<AtomicBool>) -> Self {
         Self { stop: Some(stop), ..self }
     }
 
-    /// Searches for the next event, looking at no more candidates than `looks`, from which those looked at are taken
-    /// off. What an index leaves out is not looked at. The search may go on after a pause.
+    /// Searches for the next event, examining at most `looks` candidates and subtracting the number examined. Events
+    /// that an index rules out are not candidates. The search may resume after a pause.
     ///
     /// # Errors
-    /// When the data is damaged or cannot be read now; then the search is over.
+    /// When the data is damaged or cannot be read now; the search is then over.
     pub fn search(&mut self, looks: &mut u64) -> Result<Found, ReadError> {
         if self.left == 0 {
             return Ok(Found::End);
@@ -87,7 +87,7 @@ impl Events {
         let found = self.find_next(looks);
         match &found {
             Ok(Found::Event(_)) => self.left -= 1,
-            // What comes after damage would be an answer with a hole in it.
+            // An answer that continued after damage would have a gap.
             Err(_) => self.left = 0,
             Ok(Found::Paused(_) | Found::End) => {}
         }
@@ -116,7 +116,7 @@ impl Events {
         }
     }
 
-    /// Begins the next layer that can hold something. False: there is none.
+    /// Starts the next layer that may hold a match. False: there is none.
     fn begin_layer(&mut self) -> Result<bool, ReadError> {
         let layers = Arc::clone(&self.view.layers);
         let count = layers.generations.len() + layers.tails.len();
@@ -143,7 +143,7 @@ impl Events {
         Ok(false)
     }
 
-    /// Whether nothing that is asked for can lie in a generation.
+    /// Whether a generation cannot hold a match.
     fn is_outside(&self, entry: &allsource_format::manifest::Generation) -> bool {
         entry.first_position > self.top
             || entry.last_position < self.bottom
@@ -168,6 +168,6 @@ impl Iterator for Events {
 }
 
 fn position(number: u64) -> Position {
-    #[expect(clippy::expect_used, reason = "walks keep within positions, which count from 1")]
-    Position::new(number).expect("a walk goes on at a position")
+    #[expect(clippy::expect_used, reason = "callers pass a position plus one, or one from within a walk")]
+    Position::new(number).expect("positions start at 1")
 }

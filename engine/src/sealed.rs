@@ -1,5 +1,4 @@
-//! Sealed files: written once, as a whole, then only read. Nothing of one is believed before the checksum of its
-//! block was compared.
+//! Sealed files: written once, as a whole, then only read. A block is used only after its checksum matched.
 
 mod column;
 mod source;

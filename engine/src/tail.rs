@@ -17,12 +17,12 @@ use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use crate::event::{Block, EntityKeyBuffer, EventRef, TenantId, key_of, record_at};
+use crate::event::{Block, EntityKeyBuffer, EventRef, TenantId, key_of, record_at, split_key};
 
 pub(crate) use names::Names;
 pub(crate) use postings::Postings;
 
-/// What an event takes beside its record, about, in bytes: measured on events of 300 bytes about 10,000 entities.
+/// Approximate memory of an event besides its record, in bytes; measured with 300-byte events of 10,000 entities.
 const EVENT_WEIGHT: u64 = 120;
 
 /// Where an event's record is.
@@ -32,14 +32,14 @@ struct Place {
     offset: u32,
 }
 
-/// How much a tenant has.
+/// How many events and entities a tenant has.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) events: u64,
     pub(crate) entities: u64,
 }
 
-/// Consecutive events of one type of a tenant: what they share is looked up once.
+/// Consecutive events of one type of one tenant: their shared postings and tally are looked up once per run.
 #[derive(Default)]
 struct Run<'a> {
     tenant: &'a [u8],
@@ -48,13 +48,13 @@ struct Run<'a> {
     tally: Tally,
 }
 
-/// Events in memory and the ways to find them.
+/// Events in memory, with the indexes that find them.
 pub(crate) struct Tail {
     /// Position of the event before the tail's first.
     base: u64,
-    /// How many events of each partition come before the tail's.
+    /// Number of events in each partition before the tail's first.
     sequences: Vec<u64>,
-    /// About how much memory it takes, in bytes.
+    /// Approximate memory use in bytes.
     weight: AtomicU64,
     blocks: boxcar::Vec<Arc<Block>>,
     places: boxcar::Vec<Place>,
@@ -62,7 +62,7 @@ pub(crate) struct Tail {
     tags: Names,
     /// By tenant and type, ordered, so that a prefix is a range.
     types: RwLock<BTreeMap<EntityKeyBuffer, Arc<Postings>>>,
-    /// Hash of tenant and id to the ordinals that have it; the records decide.
+    /// From the hash of a tenant and an id to candidate ordinals; the records decide.
     ids: DashMap<u64, SmallVec<[u32; 2]>, RandomState>,
     partitions: Vec<Postings>,
     tallies: RwLock<BTreeMap<Box<[u8]>, Tally>>,
@@ -74,9 +74,10 @@ pub(crate) fn id_hash(tenant: impl AsRef<[u8]>, id: &[u8; 16]) -> u64 {
 }
 
 impl Tail {
-    /// An empty tail after position `base`, before which each partition has so many events.
+    /// An empty tail after position `base`. `sequences` holds the number of earlier events of each partition.
     pub(crate) fn after(base: u64, sequences: Vec<u64>) -> Self {
         let partitions = sequences.len();
+        assert!(partitions.is_power_of_two(), "a key's partition is some bits of its hash");
         Self {
             base,
             sequences,
@@ -105,15 +106,15 @@ impl Tail {
             self.index(&record, ordinal, &mut run);
         }
         self.count(&run);
+        assert!(self.weight() >= weight, "inserting a block never lowers the weight");
     }
 
     fn index<'a>(&self, record: &Record<'a>, ordinal: u32, run: &mut Run<'a>) {
         let tenant = record.tenant_bytes();
         let key = key_of(tenant, record.entity_bytes());
         let partition = partition::of_key(&key, u32_of(self.partitions.len())) as usize;
-        if let Some(postings) = self.partitions.get(partition) {
-            postings.push(ordinal);
-        }
+        #[expect(clippy::expect_used, reason = "the partition was computed for this number of partitions")]
+        self.partitions.get(partition).expect("a key has a partition of the store").push(ordinal);
         let mut weight = self.entities.push(key, ordinal);
         for (place, tag) in record.tags().enumerate() {
             if record.tags().take(place).any(|earlier| earlier == tag) {
@@ -154,7 +155,7 @@ impl Tail {
         }
     }
 
-    /// Hands over the record of an ordinal.
+    /// Calls `look` with the record of an ordinal.
     pub(crate) fn with_record<R>(&self, ordinal: u32, look: impl FnOnce(&Record<'_>) -> R) -> Option<R> {
         let place = self.places.get(ordinal as usize)?;
         Some(look(&record_at(self.blocks.get(place.block as usize)?, place.offset)))
@@ -168,7 +169,7 @@ impl Tail {
 
     /// How many of the tail's events lie at or below this position: also the ordinal after it.
     pub(crate) fn ordinals_through(&self, position: u64) -> u32 {
-        u32::try_from(position.saturating_sub(self.base)).unwrap_or(u32::MAX)
+        u32_of(position.saturating_sub(self.base).min(self.places.count() as u64))
     }
 
     /// The version of an entity's last event in the tail, visible or not.
@@ -208,7 +209,7 @@ impl Tail {
         self.types.read().get(key).cloned()
     }
 
-    /// The lists of the wanted types among the first `most` whose keys begin so, and how many types were looked at.
+    /// The lists of the wanted types among the first `most` whose keys begin with `prefix`, and how many were examined.
     pub(crate) fn types_from(
         &self,
         prefix: &[u8],
@@ -231,9 +232,9 @@ impl Tail {
     /// How many of a partition's events lie at or below this position of the tail.
     pub(crate) fn sequence_through(&self, partition: u32, position: u64) -> u64 {
         let through = self.ordinals_through(position);
-        let before = self.sequences.get(partition as usize).copied().unwrap_or(0);
-        let here = self.partitions.get(partition as usize);
-        before + here.map_or(0, |postings| postings.count_below(through) as u64)
+        #[expect(clippy::expect_used, reason = "both lists have an entry for each partition")]
+        let before = self.sequences.get(partition as usize).expect("the store has this partition");
+        before + self.partition(partition).count_below(through) as u64
     }
 
     /// How many events each partition has at or below this position of the tail.
@@ -249,8 +250,9 @@ impl Tail {
     }
 
     /// The ordinals of a partition's events.
-    pub(crate) fn partition(&self, partition: u32) -> Option<&Postings> {
-        self.partitions.get(partition as usize)
+    pub(crate) fn partition(&self, partition: u32) -> &Postings {
+        #[expect(clippy::expect_used, reason = "callers count partitions as the store does")]
+        self.partitions.get(partition as usize).expect("the store has this partition")
     }
 
     /// Position of the event before the tail's first.
@@ -263,12 +265,12 @@ impl Tail {
         self.base + self.places.count() as u64
     }
 
-    /// About how much memory it takes, in bytes.
+    /// Approximate memory use in bytes.
     pub(crate) fn weight(&self) -> u64 {
         self.weight.load(Ordering::Relaxed)
     }
 
-    /// What a tenant has in the tail; `None`: what all have.
+    /// The tally of a tenant within the tail; `None`: of all tenants.
     pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Tally {
         let tallies = self.tallies.read();
         match tenant {
@@ -283,9 +285,8 @@ impl Tail {
     /// Adds the names of a tenant's types; `None`: of all tenants.
     pub(crate) fn type_names(&self, tenant: Option<&TenantId>, into: &mut BTreeSet<Box<[u8]>>) {
         for key in self.types.read().keys() {
-            let separator = key.iter().position(|byte| *byte == partition::KEY_SEPARATOR).unwrap_or(0);
-            let (owner, name) =
-                (key.get(..separator).unwrap_or(&[]), key.get(separator + 1..).unwrap_or(&[]));
+            #[expect(clippy::expect_used, reason = "every key of a tail was built by `key_of`")]
+            let (owner, name) = split_key(key).expect("a key has a tenant and a name");
             if tenant.is_none_or(|tenant| tenant.as_str().as_bytes() == owner) && !into.contains(name) {
                 into.insert(name.into());
             }
@@ -293,9 +294,9 @@ impl Tail {
     }
 }
 
-fn u32_of(count: usize) -> u32 {
-    #[expect(clippy::expect_used, reason = "memory ends long before")]
-    u32::try_from(count).expect("a tail holds fewer than 2^32 events")
+fn u32_of(count: impl TryInto<u32>) -> u32 {
+    #[expect(clippy::expect_used, reason = "a tail of that many events does not fit into memory")]
+    count.try_into().ok().expect("a tail holds fewer than 2^32 events")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What a reader holds: everything up to one position, whatever is appended, sealed or merged meanwhile.
+//! What a reader holds: a consistent view up to one position, unaffected by later appends, seals and merges.
 //!
 //! The events of a store lie in layers, oldest first: sealed generations, then tails, of which only the last still
-//! grows. Layers are replaced as a whole; a reader keeps those that it began with.
+//! grows. Layers are replaced as a whole; a reader keeps the ones it started with.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use allsource_format::partition;
 use parking_lot::RwLock;
 
 use crate::error::ReadError;
-use crate::event::{EventRef, TenantId};
+use crate::event::{EventRef, TenantId, split_key};
 use crate::generation::Generation;
 use crate::heads::{Heads, Known};
 use crate::planted::{self, Bug};
 use crate::tail::{Tail, Tally};
 
-/// So many tails may wait to be sealed.
+/// How many frozen tails may wait to be sealed.
 const FROZEN_MAX: usize = 2;
 
-/// What can be said without reading a file.
+/// An answer that needs no file, if memory holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resident<T> {
     /// Memory holds the answer.
@@ -35,12 +35,38 @@ pub(crate) struct Layers {
     pub(crate) generations: Vec<Arc<Generation>>,
     /// Oldest first; all but the last are frozen: they wait to be sealed.
     pub(crate) tails: Vec<Arc<Tail>>,
-    /// Versions of sealed entities that were asked for lately.
+    /// A cache of the versions of sealed entities.
     pub(crate) heads: Arc<Heads>,
 }
 
 impl Layers {
-    /// Whether so many tails wait to be sealed that no more may be frozen.
+    /// Checks that the layers follow each other without a gap or an overlap. The last tail may grow meanwhile.
+    fn check(&self) {
+        let positions = |of: &Arc<Generation>| (of.entry().first_position, of.entry().last_position);
+        let follows = |pair: &[Arc<Generation>]| match pair {
+            [one, next] => positions(one).1 + 1 == positions(next).0,
+            _ => false,
+        };
+        assert!(self.generations.windows(2).all(follows), "generations ascend without a gap");
+        let first = self.tails.first().map(|tail| tail.base());
+        assert_eq!(first, Some(self.sealed_position()), "the first tail follows the sealed events");
+        let follows = |pair: &[Arc<Tail>]| match pair {
+            [frozen, next] => frozen.last_position() == next.base(),
+            _ => false,
+        };
+        assert!(self.tails.windows(2).all(follows), "each tail follows the frozen one before it");
+    }
+
+    /// The tail that grows.
+    fn growing(&self) -> &Arc<Tail> {
+        #[expect(
+            clippy::expect_used,
+            reason = "a store starts with a tail, and only frozen tails are removed"
+        )]
+        self.tails.last().expect("a store has a tail")
+    }
+
+    /// Whether the limit of frozen tails is reached, so that no further tail may be frozen.
     pub(crate) fn is_full(&self) -> bool {
         self.tails.len() > FROZEN_MAX
     }
@@ -116,17 +142,19 @@ impl Layers {
             if let Some(event) = generation.find_id(hash, tenant, id)? {
                 let partition = event.partition(self.partitions());
                 let sequence = generation.sequence_through(partition, event.position().value())?;
-                return Ok(Some((event, sequence.unwrap_or(0))));
+                let lacking = "the table of segments lacks the partition of an event";
+                let sequence = sequence.ok_or_else(|| generation.holder().damaged(0, lacking))?;
+                return Ok(Some((event, sequence)));
             }
         }
         Ok(None)
     }
 
     fn partitions(&self) -> u32 {
-        self.tails.last().map_or(1, |tail| tail.partitions())
+        self.growing().partitions()
     }
 
-    /// How much a tenant has; `None`: all tenants.
+    /// The tally of a tenant; `None`: of all tenants.
     pub(crate) fn tally(&self, tenant: Option<&TenantId>) -> Result<Tally, ReadError> {
         let prefix = prefix_of(tenant);
         let mut sum = Tally::default();
@@ -143,13 +171,17 @@ impl Layers {
         Ok(sum)
     }
 
-    /// How many types a tenant has; `None`: all have, a name that two tenants use counting once.
+    /// The number of a tenant's types; `None`: of all tenants, counting a name that two tenants use once.
     pub(crate) fn type_count(&self, tenant: Option<&TenantId>) -> Result<u64, ReadError> {
         let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
         for generation in &self.generations {
             for (key, ..) in generation.type_counts(&prefix_of(tenant))? {
-                let separator = key.iter().position(|byte| *byte == partition::KEY_SEPARATOR).unwrap_or(0);
-                names.insert(key.get(separator + 1..).unwrap_or(&[]).into());
+                #[expect(
+                    clippy::expect_used,
+                    reason = "a generation reports a key without a separator as damage"
+                )]
+                let (_, name) = split_key(&key).expect("a key has a tenant and a name");
+                names.insert(name.into());
             }
         }
         self.tails.iter().for_each(|tail| tail.type_names(tenant, &mut names));
@@ -157,12 +189,12 @@ impl Layers {
     }
 }
 
-/// How the keys of a tenant's names begin.
+/// The prefix of all keys of a tenant; `None`: of all keys.
 fn prefix_of(tenant: Option<&TenantId>) -> Vec<u8> {
     tenant.map_or_else(Vec::new, |tenant| [tenant.as_str().as_bytes(), &[partition::KEY_SEPARATOR]].concat())
 }
 
-/// The layers as they are now.
+/// The layers, replaced as a whole.
 pub(crate) struct Store {
     layers: RwLock<Arc<Layers>>,
 }
@@ -171,33 +203,31 @@ impl Store {
     /// A store of these generations and a tail after them.
     pub(crate) fn new(generations: Vec<Arc<Generation>>, tail: Tail) -> Self {
         let (tails, heads) = (vec![Arc::new(tail)], Arc::default());
-        Self { layers: RwLock::new(Arc::new(Layers { generations, tails, heads })) }
+        let layers = Layers { generations, tails, heads };
+        layers.check();
+        Self { layers: RwLock::new(Arc::new(layers)) }
     }
 
-    /// The layers as they are now. Whoever reads the watermark first finds all it promises in them.
+    /// The current layers. Read the watermark first: then the layers hold every event up to it.
     pub(crate) fn layers(&self) -> Arc<Layers> {
         Arc::clone(&self.layers.read())
     }
 
-    /// Replaces the layers by changed ones.
+    /// Publishes changed layers.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Layers)) {
         let mut layers = self.layers.write();
         let mut changed = Layers::clone(&layers);
         change(&mut changed);
+        changed.check();
         let before = std::mem::replace(&mut *layers, Arc::new(changed));
         drop(layers);
-        // The last to hold a generation removes its files: not under the lock.
+        // Dropping the last reference to a generation removes its files: not under the lock.
         drop(before);
     }
 
     /// The tail that grows.
     pub(crate) fn tail(&self) -> Arc<Tail> {
-        let layers = self.layers();
-        #[expect(
-            clippy::expect_used,
-            reason = "a store begins with a tail, and only frozen ones are taken out"
-        )]
-        Arc::clone(layers.tails.last().expect("a store has a tail"))
+        Arc::clone(self.layers().growing())
     }
 }
 
@@ -210,10 +240,12 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// A view of layers that were looked up after the watermark. What was sealed in between is visible, too, so that a
-    /// head in sealed events never lies above the watermark.
+    /// A view of layers that were read after the watermark. Events sealed in between are visible too, so the head of a
+    /// sealed entity never lies above the watermark.
     pub(crate) fn new(watermark: u64, layers: Arc<Layers>) -> Self {
-        Self { watermark: watermark.max(layers.sealed_position()), layers }
+        let watermark = watermark.max(layers.sealed_position());
+        assert!(watermark <= layers.growing().last_position(), "everything visible lies in the layers");
+        Self { layers, watermark }
     }
 
     /// The version of an entity's last visible event.

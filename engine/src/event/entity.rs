@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::name::{EntityId, NameError, TenantId};
 
-/// Which entity: the unit of ordering, versions and state.
+/// An entity: the unit of versions and state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entity {
     tenant: TenantId,
@@ -60,10 +60,10 @@ impl fmt::Display for Entity {
     }
 }
 
-/// A key without an allocation, unless it is long.
+/// A key, stored inline unless it is long.
 pub(crate) type EntityKeyBuffer = SmallVec<[u8; 96]>;
 
-/// The bytes by which a name within a tenant is looked up: no two pairs share them.
+/// The key of a name within a tenant. It is unique to the pair, since no tenant contains the separator.
 pub(crate) fn key_of(tenant: impl AsRef<[u8]>, name: &[u8]) -> EntityKeyBuffer {
     let tenant = tenant.as_ref();
     let mut key = EntityKeyBuffer::with_capacity(tenant.len() + 1 + name.len());
@@ -71,4 +71,11 @@ pub(crate) fn key_of(tenant: impl AsRef<[u8]>, name: &[u8]) -> EntityKeyBuffer {
     key.push(KEY_SEPARATOR);
     key.extend_from_slice(name);
     key
+}
+
+/// The tenant and the name of a key; `None`: it has no separator, so `key_of` did not build it.
+pub(crate) fn split_key(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let separator = key.iter().position(|byte| *byte == KEY_SEPARATOR)?;
+    let (tenant, rest) = key.split_at_checked(separator)?;
+    Some((tenant, rest.strip_prefix(&[KEY_SEPARATOR])?))
 }

@@ -13,11 +13,11 @@ use super::new::Payload;
 use super::time::Timestamp;
 use crate::position::{Position, Version};
 
-/// An event that is kept is copied when what it points into has more than this many times its bytes, and then some.
+/// [`EventRef::compact`] copies a record out of a block larger than this multiple of the record plus `COMPACT_MIN` bytes.
 const COMPACT_FACTOR: usize = 4;
 const COMPACT_MIN: usize = 4096;
 
-/// An event in the store, read in place: it keeps what it points into alive, and copies nothing.
+/// An event in the store, read in place. It keeps the block of memory that holds its record alive.
 #[derive(Clone)]
 pub struct EventRef {
     block: Arc<Block>,
@@ -25,7 +25,7 @@ pub struct EventRef {
 }
 
 impl EventRef {
-    /// The event at `offset` of a block whose records were checked when the block came to be.
+    /// The event at `offset` of a block. The caller has checked the record.
     pub(crate) fn new(block: Arc<Block>, offset: u32) -> Self {
         Self { block, offset }
     }
@@ -34,13 +34,13 @@ impl EventRef {
         record_at(&self.block, self.offset)
     }
 
-    /// How many bytes its record has: about what it takes in memory, and on the wire.
+    /// Length of its record in bytes: about what it takes in memory and on the wire.
     pub fn record_bytes(&self) -> usize {
         self.record().as_bytes().len()
     }
 
-    /// The same event in memory of its own, when most of what it points into is about others: whoever keeps an event
-    /// keeps all that it points into.
+    /// The same event, copied into its own block if its current block mostly holds other events. Holding an event keeps
+    /// its whole block in memory.
     #[must_use]
     pub fn compact(self) -> Self {
         let bytes = self.record().as_bytes();
@@ -59,12 +59,14 @@ impl EventRef {
 
     /// Its place in the store.
     pub fn position(&self) -> Position {
-        Position::new(self.record().position()).unwrap_or(Position::FIRST)
+        #[expect(clippy::expect_used, reason = "no record at position 0 gets into a block")]
+        Position::new(self.record().position()).expect("positions start at 1")
     }
 
     /// Its place in the history of its entity.
     pub fn version(&self) -> Version {
-        Version::new(self.record().version()).unwrap_or(Version::FIRST)
+        #[expect(clippy::expect_used, reason = "no record of version 0 gets into a block")]
+        Version::new(self.record().version()).expect("versions start at 1")
     }
 
     /// When it was committed: later than every event before it.
@@ -72,8 +74,8 @@ impl EventRef {
         Timestamp::from_micros(self.record().recorded_at())
     }
 
-    /// When it happened: as its author said, or as the store's clock showed when it was committed. Unlike the commit time
-    /// it may fall back with the clock.
+    /// When it happened: the author's time, or the store's clock at commit. Unlike the commit time, it goes backwards
+    /// when the clock does.
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::from_micros(self.record().timestamp())
     }
@@ -112,7 +114,7 @@ impl EventRef {
         self.record().tags()
     }
 
-    /// Its partition in a store of so many partitions.
+    /// Its partition in a store with this many partitions.
     pub fn partition(&self, partitions: u32) -> u32 {
         partition::of_key(&self.entity_key(), partitions)
     }
@@ -123,11 +125,11 @@ impl EventRef {
     }
 }
 
-/// The record at an offset of a block whose records were checked when the block came to be.
+/// The record at `offset` of a block whose records were checked when it was built.
 pub(crate) fn record_at(block: &Block, offset: u32) -> Record<'_> {
-    let bytes = block.bytes().get(offset as usize..).unwrap_or(&[]);
+    let record = block.bytes().get(offset as usize..).map(Record::at);
     #[expect(clippy::expect_used, reason = "offsets come from walking the checked records of this block")]
-    Record::at(bytes).expect("a record lies where the index says")
+    record.and_then(Result::ok).expect("a record begins at every offset into its block")
 }
 
 impl std::fmt::Debug for EventRef {

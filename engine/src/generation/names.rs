@@ -1,4 +1,4 @@
-//! Types and tags, and the lists of the events that bear them.
+//! Types and tags, and the lists of their events.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use allsource_format::index::{Name, TAG_KEYS, TAG_LISTS, TAGS, TYPE_KEYS, TYPE_L
 
 use super::Generation;
 use crate::error::ReadError;
-use crate::event::EntityKeyBuffer;
+use crate::event::{EntityKeyBuffer, split_key};
 use crate::sealed::SealedFile;
 
-/// Which names.
+/// The kind of name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
     /// Event types.
@@ -47,7 +47,7 @@ fn entry_at(index: &SealedFile, names: Names, at: u64) -> Result<Name, ReadError
     Name::decode(&bytes).map_err(|problem| index.damaged(0, problem))
 }
 
-/// Looks at the key of a name.
+/// Calls `look` with the key of a name.
 fn with_key<R>(
     index: &SealedFile,
     names: Names,
@@ -67,7 +67,7 @@ fn first_from(index: &SealedFile, names: Names, key: &[u8]) -> Result<u64, ReadE
     })
 }
 
-/// The first `most` names whose keys begin so.
+/// The first `most` names whose keys begin with `prefix`.
 fn names_from(
     index: &SealedFile,
     names: Names,
@@ -103,7 +103,7 @@ impl Generation {
         })
     }
 
-    /// The lists of the wanted types among the first `most` whose keys begin so, and how many types were looked at.
+    /// The lists of the wanted types among the first `most` whose keys begin with `prefix`, and how many were examined.
     pub(crate) fn types_from(
         &self,
         prefix: &[u8],
@@ -116,13 +116,14 @@ impl Generation {
         Ok((wanted.map(|(_, name)| List { names: Names::Types, name }).collect(), looked_at))
     }
 
-    /// Key, number of events and number of new entities of every type whose key begins so.
+    /// Key, number of events and number of new entities of every type whose key begins with `prefix`.
     pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, ReadError> {
         let found = self.indexed(|index| names_from(index, Names::Types, prefix, u64::MAX))?;
-        Ok(found
-            .into_iter()
-            .map(|(key, name)| (key, u64::from(name.count), u64::from(name.entities)))
-            .collect())
+        let counts = found.into_iter().map(|(key, name)| match split_key(&key) {
+            Some(_) => Ok((key, u64::from(name.count), u64::from(name.entities))),
+            None => Err(ReadError::damaged(&*self.entry.index.name, 0, "the key of a type has no tenant")),
+        });
+        counts.collect()
     }
 
     /// How many ordinals of a list are below this one.
@@ -137,7 +138,7 @@ impl Generation {
         })
     }
 
-    /// Copies the ordinals of these indexes of a list.
+    /// Copies the ordinals at these indexes of a list.
     pub(crate) fn copy(
         &self,
         list: &List,

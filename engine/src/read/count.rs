@@ -1,4 +1,4 @@
-//! Counting without reading records: lists know how many they hold, and timestamps stand in a column of their own.
+//! Counting without reading records: lists know their lengths, and timestamps have a column of their own.
 
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::query::Query;
 use crate::tail::Tail;
 use crate::view::View;
 
-/// Ordinals are looked at so many at a time.
+/// How many ordinals are examined at a time.
 const PIECE: u64 = 8192;
 
-/// More lists than this in one layer are not added up.
+/// Counting gives up on a layer with more lists than this.
 const LISTS_MAX: u64 = 4_096;
 
-/// What is counted: positions and, if they matter, timestamps.
+/// The positions to count, and the timestamps if the query bounds them.
 struct Bounds {
     positions: RangeInclusive<u64>,
     times: Option<RangeInclusive<i64>>,
@@ -28,13 +28,15 @@ struct Bounds {
 impl Bounds {
     /// The ordinals within the positions, of a layer of these positions.
     fn ordinals(&self, base: u64, last: u64) -> Range<u32> {
-        let ordinal = |position: u64| u32::try_from(position.saturating_sub(base)).unwrap_or(u32::MAX);
-        let first = ordinal(self.positions.start().saturating_sub(1).max(base));
-        first..ordinal((*self.positions.end()).min(last)).max(first)
+        assert!(base <= last, "a layer ends at or after its base");
+        #[expect(clippy::expect_used, reason = "a layer has fewer than 2^32 events")]
+        let ordinal = |position: u64| u32::try_from(position - base).expect("ordinals are 32 bits");
+        let first = ordinal(self.positions.start().saturating_sub(1).clamp(base, last));
+        first..ordinal((*self.positions.end()).clamp(base, last)).max(first)
     }
 }
 
-/// How many events match, when an index knows it without reading them.
+/// How many events match, if the indexes alone tell.
 pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
     let plan = Plan::of(&query.filter);
     if plan.is_of_one_id() {
@@ -64,7 +66,7 @@ pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError
     Ok(Some(sum))
 }
 
-/// Counting looks at lists, not at events: how many events a scan would read does not matter.
+/// Counting reads lists, not events, so the cost of a scan does not matter.
 fn effort(events: u64) -> Effort {
     Effort { events, window: LISTS_MAX * 4, wanted: u64::MAX }
 }
@@ -76,7 +78,7 @@ fn in_generation(
 ) -> Result<Option<u64>, ReadError> {
     let entry = generation.entry();
     let ordinals = bounds.ordinals(generation.base(), entry.last_position);
-    // Only a generation that lies across a bound is looked at event by event.
+    // Only a generation that straddles a bound needs its timestamps compared.
     let times = bounds.times.as_ref();
     let is_outside =
         times.is_some_and(|times| *times.start() > entry.max_timestamp || *times.end() < entry.min_timestamp);
@@ -130,7 +132,7 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>
         InTail::One(event) => return Ok(Some(u64::from(event.is_some()))),
         InTail::Lists(lists) => lists,
     };
-    let mut sum = 0;
+    let (mut sum, within) = (0, ordinals.len() as u64);
     for list in lists {
         let list = Ordinals::Tail(list);
         let indexes = list.count_below(ordinals.start)?..list.count_below(ordinals.end)?;
@@ -142,10 +144,11 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>
             })?,
         };
     }
+    assert!(sum <= within, "the lists of a tail share no event");
     Ok(Some(sum))
 }
 
-/// How many ordinals of a list are left after `retain` was through with them.
+/// How many ordinals of a list `retain` keeps.
 fn count_in(
     list: &Ordinals,
     indexes: Range<u64>,

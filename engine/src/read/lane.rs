@@ -1,10 +1,11 @@
-//! A list of ordinals of which a part is still to be walked.
+//! The part of a list of ordinals that is still to be walked.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::ReadError;
 use crate::generation::{Generation, List};
+use crate::number::index;
 use crate::query::Order;
 use crate::tail::Postings;
 
@@ -28,7 +29,6 @@ impl Ordinals {
     pub(super) fn copy(&self, indexes: Range<u64>, into: &mut Vec<u32>) -> Result<(), ReadError> {
         match self {
             Self::Tail(postings) => {
-                let index = |index| usize::try_from(index).unwrap_or(usize::MAX);
                 postings.copy(index(indexes.start)..index(indexes.end), into);
                 Ok(())
             }
@@ -41,7 +41,7 @@ impl Ordinals {
 pub(super) struct Lane {
     ordinals: Ordinals,
     left: Range<u64>,
-    /// Ordinals copied out, the next one last.
+    /// Prefetched ordinals, the next one last.
     ready: Vec<u32>,
 }
 
@@ -54,12 +54,15 @@ impl Lane {
 
     /// The first ordinal of the whole list.
     pub(super) fn first(&self) -> Result<Option<u32>, ReadError> {
+        if self.ordinals.count_below(u32::MAX)? == 0 {
+            return Ok(None);
+        }
         let mut first = Vec::with_capacity(1);
         self.ordinals.copy(0..1, &mut first)?;
         Ok(first.first().copied())
     }
 
-    /// Leaves out what lies outside these indexes of the whole list.
+    /// Narrows the walk to these indexes of the whole list.
     pub(super) fn narrow(&mut self, indexes: Range<u64>) {
         self.left = self.left.start.max(indexes.start)..self.left.end.min(indexes.end);
     }
@@ -74,6 +77,7 @@ impl Lane {
 
     fn refill(&mut self, order: Order) -> Result<(), ReadError> {
         let count = (self.left.end - self.left.start).min(STRIDE);
+        assert!(count > 0 && self.ready.is_empty(), "ordinals are copied when all before them are taken");
         match order {
             Order::Ascending => {
                 let taken = self.left.start..self.left.start + count;
@@ -87,6 +91,7 @@ impl Lane {
                 self.ordinals.copy(taken, &mut self.ready)?;
             }
         }
+        assert_eq!(self.ready.len() as u64, count, "a list has an ordinal at every index below its length");
         Ok(())
     }
 }

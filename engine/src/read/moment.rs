@@ -1,18 +1,19 @@
-//! Finding where a time of commit lies in the log: positions and times of commit rise together.
+//! Finding the position of a commit time: positions and commit times ascend together.
 
+use super::position;
 use crate::error::ReadError;
 use crate::event::Timestamp;
 use crate::position::Position;
 use crate::view::View;
 
-/// The first position whose event was recorded at or after a time; if there is none yet, the one that the next event
-/// gets.
+/// The position of the first event recorded at or after a time; if there is none yet, the position of the next event.
 pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Position, ReadError> {
     let wanted = time.micros();
     let sealed = view.layers.generations.iter();
     for generation in sealed.filter(|generation| generation.entry().last_recorded_at >= wanted) {
         let is_before = |ordinal| Ok(generation.event(ordinal)?.recorded_at() < time);
-        let events = u32::try_from(generation.entry().events).unwrap_or(u32::MAX);
+        #[expect(clippy::expect_used, reason = "a manifest entry with more events does not decode")]
+        let events = u32::try_from(generation.entry().events).expect("ordinals are 32 bits");
         let ordinal = first_not(events, is_before)?;
         if ordinal < events {
             return Ok(visible(generation.base() + u64::from(ordinal), view));
@@ -30,13 +31,12 @@ pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Posit
     Ok(visible(view.watermark, view))
 }
 
-/// The position after one, or the first that is not visible if that is lower.
+/// The position after `before`, or the first invisible position if that is lower.
 fn visible(before: u64, view: &View) -> Position {
-    let first_hidden = Position::new(view.watermark).map_or(Position::FIRST, Position::next);
-    Position::new(before).map_or(Position::FIRST, Position::next).min(first_hidden)
+    position(before.min(view.watermark) + 1)
 }
 
-/// The first of so many ordinals for which `is_before` is false, if it is true for those before and false from there on.
+/// A binary search: the first ordinal below `events` for which `is_before` is false, or `events`.
 fn first_not(events: u32, is_before: impl Fn(u32) -> Result<bool, ReadError>) -> Result<u32, ReadError> {
     let (mut start, mut end) = (0, events);
     while start < end {

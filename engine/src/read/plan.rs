@@ -14,7 +14,7 @@ use crate::tail::{Postings, Tail, id_hash};
 /// A list of at most this many events is walked without looking for a shorter one.
 const SHORT: u64 = 64;
 
-/// Where candidates come from, whatever layer they lie in.
+/// Where candidates come from, in every layer.
 pub(super) struct Plan {
     lookup: Lookup,
     /// The filter as it was given.
@@ -30,13 +30,13 @@ enum Lookup {
     Lists(Vec<Choice>),
 }
 
-/// A list, and what of the filter is left to be compared with each of its events.
+/// A list, and the conditions that remain to be checked for each of its events.
 struct Choice {
     source: Source,
     rest: Filter,
 }
 
-/// Which conditions are left to be compared with each candidate of a layer.
+/// The conditions that remain to be checked for each candidate of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
     Whole,
@@ -56,11 +56,13 @@ impl Plan {
         Self { lookup, whole: filter.clone() }
     }
 
-    /// The conditions that the events of a layer are compared with.
+    /// The conditions to check for each candidate of a layer.
     pub(super) fn rest(&self, rest: Rest) -> &Filter {
         match (&self.lookup, rest) {
             (Lookup::Lists(choices), Rest::OfChoice(number)) => {
-                choices.get(number).map_or(&self.whole, |choice| &choice.rest)
+                #[expect(clippy::expect_used, reason = "the number was counted over these choices")]
+                let choice = choices.get(number).expect("the plan has this choice");
+                &choice.rest
             }
             _ => &self.whole,
         }
@@ -71,7 +73,7 @@ impl Plan {
         matches!(self.lookup, Lookup::Id(..))
     }
 
-    /// Whether there is one list, whose events are exactly those that match the filter but for its times.
+    /// Whether one list holds exactly the matches of the filter, its bounds on timestamps aside.
     pub(super) fn is_exact(&self) -> bool {
         match &self.lookup {
             Lookup::Everything => self.leaves_only_times(Rest::Whole),
@@ -85,13 +87,13 @@ impl Plan {
         *self.rest(rest) == Filter::all()
     }
 
-    /// Whether every candidate whose timestamp is wanted matches the filter.
+    /// Whether every candidate whose timestamp is within bounds matches the filter.
     pub(super) fn leaves_only_times(&self, rest: Rest) -> bool {
         let Filter { since, until, .. } = self.whole;
         *self.rest(rest) == Filter { since, until, ..Filter::all() }
     }
 
-    /// The candidates in a tail, and what is left of the filter.
+    /// The candidates in a tail, and the conditions that remain.
     pub(super) fn in_tail(&self, tail: &Tail, effort: Effort) -> (InTail, Rest) {
         let choices = match &self.lookup {
             Lookup::Everything => return (InTail::Everything, Rest::Whole),
@@ -112,10 +114,11 @@ impl Plan {
                 break;
             }
         }
-        best.map_or((InTail::Everything, Rest::Whole), |(found, _)| found)
+        #[expect(clippy::expect_used, reason = "a plan with lists has at least one choice")]
+        best.map(|(found, _)| found).expect("one of the choices is the shortest")
     }
 
-    /// The candidates in a generation, and what is left of the filter.
+    /// The candidates in a generation, and the conditions that remain.
     pub(super) fn in_generation(
         &self,
         generation: &Generation,
@@ -155,11 +158,12 @@ impl Plan {
                 break;
             }
         }
-        Ok(best.map_or((Sealed::Everything, Rest::Whole), |(found, _)| found))
+        #[expect(clippy::expect_used, reason = "a plan with lists has at least one choice")]
+        Ok(best.map(|(found, _)| found).expect("one of the choices is the shortest"))
     }
 }
 
-/// Keeps the shorter of two lists. True: it is short enough.
+/// Keeps the shorter of two lists. True: it is short enough to stop searching.
 fn keep_shorter<T>(best: &mut Option<(T, u64)>, found: T, events: u64) -> bool {
     if best.as_ref().is_none_or(|(_, fewest)| events < *fewest) {
         *best = Some((found, events));
@@ -176,7 +180,7 @@ fn choices(tenant: &str, filter: &Filter) -> Vec<Choice> {
         let rest = Filter { entity_id: None, ..without_tenant.clone() };
         choices.push(Choice { source: Source::Entity(key(entity.as_str())), rest });
         if !filter.has_no_version_bounds() {
-            // They bound the list of the entity, and no other.
+            // Bounds on versions narrow the list of the entity, and no other list.
             return choices;
         }
     }

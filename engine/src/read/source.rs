@@ -1,4 +1,4 @@
-//! The lists that the indexes of a layer have: of an entity, a tag, some types, or all types that begin so.
+//! The lists in the indexes of a layer: of an entity, a tag, several types, or all types with some prefixes.
 
 use std::sync::Arc;
 
@@ -7,32 +7,32 @@ use crate::event::{EntityKeyBuffer, Filter, key_of};
 use crate::generation::{Generation, List, Names};
 use crate::tail::{Postings, Tail};
 
-/// Names whose lists are walked together at least before a scan is considered, and at most.
+/// Up to `NAMES_FREE` lists are always merged, more than `NAMES_MAX` never; in between, a scan is considered.
 const NAMES_FREE: u64 = 64;
 const NAMES_MAX: u64 = 4_096;
-/// Joining one more list costs about as much as reading this many events.
+/// Merging one more list costs about as much as reading this many events.
 const EVENTS_FOR_A_LIST: u64 = 4;
 
-/// What reading a layer event by event would take, against which lists are weighed.
+/// The cost of scanning a layer, against which lists are weighed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     /// Events of the layer.
     pub(super) events: u64,
     /// Events of the layer within the positions asked for.
     pub(super) window: u64,
-    /// Matches that are wanted at most.
+    /// The most matches that are wanted.
     pub(super) wanted: u64,
 }
 
 impl Effort {
-    /// How many events are read, about, until enough of a layer's `matches` are found.
+    /// About how many events a scan reads until it finds enough of the layer's `matches`.
     pub(super) fn of_scan(&self, matches: u64) -> u64 {
         let for_each = self.events / matches.max(1) + 1;
         self.window.min(self.wanted.saturating_mul(for_each))
     }
 }
 
-/// What may have a list.
+/// A property whose events may have a list.
 pub(super) enum Source {
     /// The events of an entity.
     Entity(EntityKeyBuffer),
@@ -40,8 +40,8 @@ pub(super) enum Source {
     Tag(EntityKeyBuffer),
     /// The events of some types, ascending.
     Types(Vec<EntityKeyBuffer>),
-    /// The events of all types whose keys begin with one of `prefixes` and with none of `excluded`. No prefix
-    /// begins with another.
+    /// The events of all types whose keys begin with one of `prefixes` and none of `excluded`. No prefix begins with
+    /// another.
     TypesFrom { prefixes: Vec<EntityKeyBuffer>, excluded: Vec<EntityKeyBuffer> },
 }
 
@@ -49,12 +49,12 @@ pub(super) enum Source {
 pub(super) enum Gathered<L> {
     /// Lists that share no event.
     Lists(Vec<L>),
-    /// So many lists that reading event by event is less work.
+    /// There are too many lists: a scan costs less.
     TooMany,
 }
 
 impl Source {
-    /// The types that a filter on a tenant's events admits.
+    /// The types of a tenant that a filter admits.
     pub(super) fn of_types(tenant: &str, filter: &Filter) -> Self {
         let key = |name: &str| key_of(tenant, name.as_bytes());
         if !filter.types.is_empty() {
@@ -85,13 +85,13 @@ impl Source {
                     |prefix: &[u8], most| Ok(tail.types_from(prefix, &|key| is_kept(key, excluded), most));
                 let events = |list: &Arc<Postings>| list.len() as u64;
                 let gathered = gather(prefixes, effort, look, events);
-                #[expect(clippy::expect_used, reason = "nothing is read from a disk")]
+                #[expect(clippy::expect_used, reason = "a tail reads no file")]
                 return gathered.expect("a tail is in memory");
             }
         })
     }
 
-    /// Its lists in a generation; an entity has none there, but stretches.
+    /// Its lists in a generation. An entity has stretches there instead of a list.
     pub(super) fn in_generation(
         &self,
         generation: &Generation,
@@ -118,19 +118,20 @@ fn is_kept(key: &[u8], excluded: &[EntityKeyBuffer]) -> bool {
     !excluded.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// Gathers the lists of all names that begin with one of `prefixes`, unless there are so many that a scan is less work.
-/// `look` looks at so many names at most, and says at how many it did.
+/// Gathers the lists of all names that begin with one of `prefixes`, unless a scan costs less. `look` examines at most
+/// the given number of names, and returns how many it examined.
 fn gather<L>(
     prefixes: &[EntityKeyBuffer],
     effort: Effort,
     look: impl Fn(&[u8], u64) -> Result<(Vec<L>, u64), ReadError>,
     events: impl Fn(&L) -> u64,
 ) -> Result<Gathered<L>, ReadError> {
+    assert!(!prefixes.is_empty(), "a query without a prefix asks for the empty one");
     let some = |most: u64| {
         let (mut lists, mut left) = (Vec::new(), most + 1);
         for prefix in prefixes {
             let (found, looked_at) = look(prefix, left)?;
-            assert!(looked_at <= left, "no more names are looked at than asked for");
+            assert!(looked_at <= left, "no more names are examined than the limit allows");
             lists.extend(found);
             left -= looked_at;
             if left == 0 {

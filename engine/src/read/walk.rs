@@ -1,4 +1,4 @@
-//! Walking over the candidates of one layer in position order, up or down, a few at a time.
+//! Walking over the candidates of one layer in position order, in either direction, in small batches.
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::{Range, RangeInclusive};
@@ -13,10 +13,10 @@ use crate::generation::{Ahead, Generation, Stretches};
 use crate::query::{Order, Query};
 use crate::tail::{Postings, Tail};
 
-/// How many events are fetched at a time at most.
+/// The most events fetched at a time.
 pub(super) const STRIDE: usize = 64;
 
-/// What is walked over.
+/// The layer of a walk.
 pub(super) enum Layer {
     Tail(Arc<Tail>),
     Sealed(Arc<Generation>),
@@ -28,32 +28,34 @@ pub(super) struct Walk {
     lanes: Lanes,
     order: Order,
     positions: RangeInclusive<u64>,
-    /// Bounds of the timestamps, if there are any.
+    /// Bounds on timestamps, if the query has any.
     times: Option<RangeInclusive<i64>>,
     /// Fetched, the next one first.
     ready: VecDeque<EventRef>,
-    /// What was read ahead of a walk over everything.
+    /// What was prefetched for a scan.
     ahead: Ahead,
-    /// Ordinals that are next, but whose events did not fit into memory together with those before them.
+    /// The next ordinals, whose events did not fit into the block of those before them.
     left: Vec<u32>,
-    /// What is left of the filter, to be compared with each candidate.
+    /// The conditions that remain to be checked for each candidate.
     rest: Rest,
-    /// Candidates up to this position, in the order of the walk, were left out for their timestamps.
+    /// Candidates up to this position, in the order of the walk, were skipped because of their timestamps.
     passed: Option<u64>,
+    /// Position of the event handed out last.
+    last: Option<u64>,
 }
 
-/// What a walk comes to next.
+/// The next result of a walk.
 pub(super) enum Next {
     /// A candidate.
     Event(EventRef),
-    /// As many candidates were looked at as was allowed; the walk goes on at this position.
+    /// The budget of candidates is used up; the walk resumes at this position.
     Paused(u64),
     /// There are no more.
     Done,
 }
 
 enum Lanes {
-    /// All there is lies in `ready`.
+    /// Everything left is in `ready`.
     Done,
     Every(Range<u32>),
     List(Lane),
@@ -66,7 +68,7 @@ enum Lanes {
 }
 
 impl Walk {
-    /// A walk over the candidates at these positions, of which so many are wanted at most.
+    /// A walk over the candidates at these positions; the caller wants at most `wanted` matches.
     pub(super) fn over(
         layer: Layer,
         plan: &Plan,
@@ -80,11 +82,16 @@ impl Walk {
             Layer::Tail(tail) => (tail.base(), tail.last_position()),
             Layer::Sealed(generation) => (generation.base(), generation.entry().last_position),
         };
+        assert!(
+            base < *positions.end() && *positions.start() <= last,
+            "a layer outside the bounds is not walked"
+        );
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
         let window = (positions.end() + 1).saturating_sub(*positions.start());
         let effort = Effort { events: last - base, window, wanted: wanted as u64 };
         let (ahead, rest, passed, order, left) = (Ahead::new(), Rest::Whole, None, query.order, Vec::new());
-        let mut walk = Self { layer, lanes, order, positions, times, ready, ahead, left, rest, passed };
+        let last = None;
+        let mut walk = Self { layer, lanes, order, positions, times, ready, ahead, left, rest, passed, last };
         (walk.lanes, walk.rest) = match &walk.layer {
             Layer::Tail(tail) => {
                 let tail = Arc::clone(tail);
@@ -100,7 +107,7 @@ impl Walk {
         Ok(walk)
     }
 
-    /// What is left of the filter, to be compared with each candidate.
+    /// The conditions that remain to be checked for each candidate.
     pub(super) fn rest(&self) -> Rest {
         self.rest
     }
@@ -138,8 +145,9 @@ impl Walk {
 
     /// The ordinals after a base that lie within the positions.
     fn ordinals(&self, base: u64) -> (u32, u32) {
-        let ordinal = |position: u64| u32::try_from(position.saturating_sub(base)).unwrap_or(u32::MAX);
-        let first = ordinal(self.positions.start().saturating_sub(1));
+        #[expect(clippy::expect_used, reason = "a layer has fewer than 2^32 events")]
+        let ordinal = |position: u64| u32::try_from(position - base).expect("ordinals are 32 bits");
+        let first = ordinal(self.positions.start() - 1);
         (first, ordinal(*self.positions.end()).max(first))
     }
 
@@ -159,8 +167,8 @@ impl Walk {
         Ok(Lanes::Merged { heads, lanes })
     }
 
-    /// The next candidate in the order of the walk. `hint`: how many more are wanted, about; `looks`: how many may
-    /// be looked at, of which those that were are taken off.
+    /// The next candidate in the order of the walk. `hint`: about how many more are wanted; `looks`: how many may be
+    /// examined, reduced by the number that were.
     pub(super) fn next(&mut self, hint: usize, looks: &mut u64) -> Result<Next, ReadError> {
         loop {
             if let Some(event) = self.ready.front() {
@@ -170,6 +178,7 @@ impl Walk {
                 *looks = left;
             }
             if let Some(event) = self.ready.pop_front() {
+                self.check_order(&event)?;
                 return Ok(Next::Event(event));
             }
             if let Some(position) = self.passed.take().and_then(|passed| self.after(passed))
@@ -183,7 +192,29 @@ impl Walk {
         }
     }
 
-    /// The position that comes after one, if the walk goes that far.
+    /// Checks that an event lies within the bounds and follows the one before it. In a tail it must; in a generation,
+    /// an index that says otherwise is damaged.
+    fn check_order(&mut self, event: &EventRef) -> Result<(), ReadError> {
+        let position = event.position().value();
+        let follows = self.last.is_none_or(|last| match self.order {
+            Order::Ascending => last < position,
+            Order::Descending => position < last,
+        });
+        let is_next = follows && self.positions.contains(&position);
+        self.last = Some(position);
+        match &self.layer {
+            Layer::Sealed(generation) if !is_next => {
+                let index = &*generation.entry().index.name;
+                Err(ReadError::damaged(index, 0, "the index lists events out of order"))
+            }
+            _ => {
+                assert!(is_next, "a walk over a tail hands out events in order");
+                Ok(())
+            }
+        }
+    }
+
+    /// The position after one, if it lies within the bounds of the walk.
     fn after(&self, position: u64) -> Option<u64> {
         let following = match self.order {
             Order::Ascending => position + 1,
@@ -214,7 +245,8 @@ impl Walk {
         let is_more = !ordinals.is_empty();
         match &self.layer {
             Layer::Tail(tail) => {
-                self.ready.extend(ordinals.iter().filter_map(|ordinal| tail.event(*ordinal)))
+                self.ready.extend(ordinals.iter().filter_map(|ordinal| tail.event(*ordinal)));
+                assert!(self.ready.len() == ordinals.len(), "a tail holds the events of its lists");
             }
             Layer::Sealed(generation) => {
                 if is_fresh && let (Some(times), Some(last)) = (&self.times, ordinals.last().copied()) {
@@ -229,7 +261,7 @@ impl Walk {
                 if !ordinals.is_empty() {
                     let ahead = is_scan.then_some(&mut self.ahead);
                     let fetched = generation.fetch(&ordinals, ahead, &mut self.ready)?;
-                    assert!(0 < fetched && fetched <= ordinals.len(), "a fetch moves on");
+                    assert!(0 < fetched && fetched <= ordinals.len(), "a fetch returns at least one event");
                     self.left = ordinals.split_off(fetched);
                 }
             }
@@ -245,18 +277,19 @@ impl Walk {
             Lanes::List(lane) => lane.next(self.order),
             Lanes::Merged { heads, lanes } => {
                 let Some((rank, number)) = heads.pop() else { return Ok(None) };
-                if let Some(lane) = lanes.get_mut(number)
-                    && let Some(following) = lane.next(self.order)?
-                {
+                #[expect(clippy::expect_used, reason = "heads were numbered over these lanes, which stay")]
+                let lane = lanes.get_mut(number).expect("a head belongs to a lane");
+                if let Some(following) = lane.next(self.order)? {
                     heads.push((self::rank(following, self.order), number));
                 }
-                Ok(u32::try_from(rank.unsigned_abs()).ok())
+                #[expect(clippy::expect_used, reason = "`rank` only changes the sign of an ordinal")]
+                Ok(Some(u32::try_from(rank.unsigned_abs()).expect("a rank is an ordinal")))
             }
         }
     }
 }
 
-/// The heap gives the greatest first.
+/// Orders the heap, which yields its greatest element first.
 fn rank(ordinal: u32, order: Order) -> i64 {
     match order {
         Order::Ascending => -i64::from(ordinal),
@@ -264,7 +297,7 @@ fn rank(ordinal: u32, order: Order) -> i64 {
     }
 }
 
-/// Versions of an entity have no gaps, so a bound on them is a bound on indexes of its list.
+/// Versions have no gaps, so bounds on the versions of an entity are bounds on indexes of its list.
 fn by_version(mut lane: Lane, tail: &Tail, query: &Query) -> Result<Lane, ReadError> {
     if query.filter.entity_id.is_none() || query.filter.has_no_version_bounds() {
         return Ok(lane);

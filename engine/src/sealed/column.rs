@@ -6,8 +6,9 @@ use allsource_format::sealed::Section;
 
 use super::file::SealedFile;
 use crate::error::ReadError;
+use crate::number::index;
 
-/// Entries are gone through so many bytes at a time.
+/// How many bytes a scan copies at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Entries of one size, one after the other.
@@ -36,9 +37,9 @@ impl<'a> Column<'a> {
     fn offset(&self, index: u64) -> Result<u64, ReadError> {
         match index < self.len() {
             true => Ok(self.section.offset + index * self.entry_bytes),
-            false => {
-                Err(self.file.damaged(self.section.offset, "something refers to an entry that is not there"))
-            }
+            false => Err(self
+                .file
+                .damaged(self.section.offset, "a reference points past the last entry of a section")),
         }
     }
 
@@ -58,7 +59,7 @@ impl<'a> Column<'a> {
         self.entry(index).map(u64::from_le_bytes)
     }
 
-    /// Hands over bytes that begin at an entry.
+    /// Calls `look` with `length` bytes that begin at an entry.
     pub(crate) fn with<R>(
         &self,
         index: u64,
@@ -68,22 +69,21 @@ impl<'a> Column<'a> {
         let start = index.saturating_mul(self.entry_bytes);
         match start.checked_add(length as u64).is_some_and(|end| end <= self.section.bytes) {
             true => self.file.with(self.section.offset + start, length, look),
-            false => {
-                Err(self.file.damaged(self.section.offset, "something refers to bytes outside a section"))
-            }
+            false => Err(self.file.damaged(self.section.offset, "a reference points outside its section")),
         }
     }
 
-    /// Hands entries to `each`, in order.
+    /// Calls `each` with the entries of a range, in order.
     pub(crate) fn scan<const N: usize>(
         &self,
         range: Range<u64>,
         mut each: impl FnMut([u8; N]),
     ) -> Result<(), ReadError> {
+        assert!(N as u64 == self.entry_bytes, "a scan takes whole entries");
         let (mut at, mut piece) = (range.start, Vec::new());
         while at < range.end {
             let count = (range.end - at).min((PIECE_BYTES / N) as u64);
-            let length = usize::try_from(count).unwrap_or(0) * N;
+            let length = index(count) * N;
             piece.resize(length, 0);
             self.with(at, length, |bytes| piece.copy_from_slice(bytes))?;
             piece.as_chunks::<N>().0.iter().for_each(|entry| each(*entry));
@@ -92,7 +92,7 @@ impl<'a> Column<'a> {
         Ok(())
     }
 
-    /// The first index of a range whose entry is not below what is looked for, if the entries ascend.
+    /// A binary search: the first index of a range for which `is_below` is false, if the entries ascend.
     #[inline]
     pub(crate) fn partition_point(
         &self,

@@ -1,4 +1,4 @@
-//! Reading a sealed file: every block is compared with its checksum before anything in it is believed.
+//! Reading a sealed file: every block is checked against its checksum before any of it is used.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use allsource_format::sealed::{BLOCK_BYTES, HEADER_BYTES, Header, Kind};
 
 use super::source::{Source, ends_before};
 use crate::error::ReadError;
+use crate::number::index;
 use crate::options::ReadMode;
 use crate::planted::{self, Bug};
 use crate::platform::Disk;
 
-/// Reads of this many bytes are announced to the system: one page at a time is slow where they are not in memory.
+/// Reads of at least this many bytes are prefetched: faulting in one page at a time is slow.
 const ADVISED_BYTES: usize = 16 << 10;
 
 /// A sealed file, open.
@@ -22,7 +23,7 @@ pub(crate) struct SealedFile {
     header_crc: u32,
     source: Source,
     checksums: Vec<u32>,
-    /// A bit for each block: its checksum was compared.
+    /// A bit for each block: it matched its checksum.
     checked: Vec<AtomicU64>,
 }
 
@@ -59,7 +60,7 @@ impl SealedFile {
         Self::over(path, kind, Source::open(disk, path, mode)?)
     }
 
-    /// Opens a file to see what the medium holds of it, whatever the page cache shows.
+    /// Opens a file to read what the medium holds, bypassing the page cache.
     pub(crate) fn open_past_cache(disk: &dyn Disk, path: &str, kind: Kind) -> Result<Self, ReadError> {
         Self::over(path, kind, Source::open_past_cache(disk, path)?)
     }
@@ -82,23 +83,24 @@ impl SealedFile {
                 "checksum mismatch in the table of checksums",
             ));
         }
-        let checksums: Vec<u32> = table
-            .chunks_exact(4)
-            .map(|bytes| bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)))
-            .collect();
+        let checksums: Vec<u32> =
+            table.as_chunks().0.iter().map(|checksum| u32::from_le_bytes(*checksum)).collect();
+        assert_eq!(checksums.len(), header.blocks(), "each block has a checksum");
         let checked = (0..checksums.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Ok(Self { path: path.to_owned(), header, header_crc, source, checksums, checked })
     }
 
-    /// Its bytes, if it is in memory.
+    /// The bytes of a file that is in memory.
     pub(crate) fn memory(&self) -> &[u8] {
         match &self.source {
             Source::Memory(bytes) => bytes,
-            Source::Mapped(_) | Source::Read(_) => &[],
+            Source::Mapped(_) | Source::Read(_) => {
+                unreachable!("only a rebuilt index is asked for its memory")
+            }
         }
     }
 
-    /// What its header says.
+    /// Its header.
     pub(crate) fn header(&self) -> &Header {
         &self.header
     }
@@ -108,13 +110,13 @@ impl SealedFile {
         self.header_crc
     }
 
-    /// A damage of this file.
+    /// An error that reports damage of this file.
     pub(crate) fn damaged(&self, offset: u64, problem: impl ToString) -> ReadError {
         ReadError::damaged(&*self.path, offset, problem)
     }
 
-    /// Hands over bytes of the sections, in place where they are mapped. If a page turns out to be missing after it was
-    /// looked at, `look` is called once more: only what it returns last counts.
+    /// Calls `look` with bytes of the sections, in place where they are mapped. If a page turns out to have faulted,
+    /// `look` is called again with a copy: only its last result counts.
     #[inline]
     pub(crate) fn with<R>(
         &self,
@@ -130,7 +132,7 @@ impl SealedFile {
             for block in blocks.clone() {
                 self.check_block(block)?;
             }
-            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let start = index(offset);
             let bytes = file.get(start..start.saturating_add(length));
             let looked = look(bytes.ok_or_else(|| ends_before(&self.path, offset))?);
             if self.source.in_place().is_some() {
@@ -163,7 +165,8 @@ impl SealedFile {
     /// A number at an offset in the sections.
     #[inline]
     pub(crate) fn array<const N: usize>(&self, offset: u64) -> Result<[u8; N], ReadError> {
-        self.with(offset, N, |bytes| bytes.first_chunk().copied().unwrap_or([0; N]))
+        #[expect(clippy::expect_used, reason = "`with` passes as many bytes as it is asked for")]
+        self.with(offset, N, |bytes| *bytes.first_chunk().expect("N bytes were asked for"))
     }
 
     /// The blocks that hold some of these bytes.
@@ -173,10 +176,9 @@ impl SealedFile {
         let is_inside =
             offset >= start && offset.checked_add(length).is_some_and(|end| end <= self.header.checksums);
         if !is_inside {
-            return Err(self.damaged(offset, "something refers to bytes outside the sections"));
+            return Err(self.damaged(offset, "a reference points outside the sections"));
         }
-        let block =
-            |offset: u64| usize::try_from((offset - start) / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
+        let block = |offset: u64| index((offset - start) / BLOCK_BYTES as u64);
         Ok(block(offset)..if length == 0 { block(offset) } else { block(offset + length - 1) + 1 })
     }
 
@@ -194,11 +196,10 @@ impl SealedFile {
         Ok(())
     }
 
-    /// These bytes are about to be read, all of them.
+    /// Prefetches bytes that are about to be read.
     pub(crate) fn will_need(&self, offset: u64, length: u64) {
-        let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
         let length = length.min(self.header.checksums.saturating_sub(offset));
-        self.source.will_need(number(offset), number(length));
+        self.source.will_need(index(offset), index(length));
     }
 
     /// Reads a block and compares its checksum.
@@ -206,7 +207,8 @@ impl SealedFile {
     fn compare(&self, block: usize) -> Result<Vec<u8>, ReadError> {
         let offset = block_start(block);
         let length = (self.header.checksums.saturating_sub(offset)).min(BLOCK_BYTES as u64);
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        assert!(length > 0, "a block of the file holds bytes of its sections");
+        let mut bytes = vec![0; index(length)];
         self.will_need(offset, length);
         self.source.copy(&self.path, offset, &mut bytes)?;
         match self.checksums.get(block) {
@@ -220,18 +222,18 @@ impl SealedFile {
     pub(crate) fn compare_with(&self, other: &Self) -> Result<(), ReadError> {
         if (&self.header.sections, self.header.checksums) != (&other.header.sections, other.header.checksums)
         {
-            return Err(self.damaged(0, "the sections are not those that the records give"));
+            return Err(self.damaged(0, "the sections differ from those rebuilt from the records"));
         }
         let unlike = self.checksums.iter().zip(&other.checksums).position(|(one, other)| one != other);
         match unlike {
             None => Ok(()),
             Some(block) => {
-                Err(self.damaged(block_start(block), "a block is not the one that the records give"))
+                Err(self.damaged(block_start(block), "a block differs from the one rebuilt from the records"))
             }
         }
     }
 
-    /// Reads a block once more and compares its checksum. False: there is no such block.
+    /// Reads a block again and compares its checksum. False: there is no such block.
     pub(crate) fn check_again(&self, block: usize) -> Result<bool, ReadError> {
         if block < self.checksums.len() { self.compare(block).map(|_| true) } else { Ok(false) }
     }
@@ -242,10 +244,13 @@ fn block_start(block: usize) -> u64 {
     HEADER_BYTES as u64 + block as u64 * BLOCK_BYTES as u64
 }
 
-/// Copies what of `from`, which begins at `start`, belongs into `into`, which begins at `offset`.
+/// Copies the overlap of `from`, which begins at `start`, into `into`, which begins at `offset`.
 fn overlap(from: &[u8], start: u64, offset: u64, into: &mut [u8]) {
-    let skipped = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    let from = from.get(skipped(offset.saturating_sub(start))..).unwrap_or(&[]);
-    let into = into.get_mut(skipped(start.saturating_sub(offset))..).unwrap_or(&mut []);
+    let (from, into) = (
+        from.get(index(offset.saturating_sub(start))..),
+        into.get_mut(index(start.saturating_sub(offset))..),
+    );
+    #[expect(clippy::expect_used, reason = "callers pass only blocks that hold some of the bytes")]
+    let (from, into) = from.zip(into).expect("the two ranges overlap");
     into.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
 }

@@ -1,5 +1,5 @@
-//! Which sealed files are open: those that were used last, as many as a budget allows. Whoever reads one holds it, so
-//! closing it takes nothing from anybody; the next reader opens it again.
+//! A cache of open sealed files: the most recently used, within a budget. A reader holds a reference to its file, so
+//! closing never interrupts it; the next reader opens the file again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,15 +9,15 @@ use parking_lot::{Mutex, RwLock};
 use super::file::SealedFile;
 use crate::error::ReadError;
 
-/// The place of one file: empty while it is not open.
+/// The slot of one file: empty while the file is closed.
 #[derive(Default)]
 pub(crate) struct Slot {
     file: RwLock<Option<Arc<SealedFile>>>,
-    /// Twice the number of openings when it was last used, and 1 if it was open by then.
+    /// Time of last use: twice the number of openings by then, plus 1 if it was already open.
     used: AtomicU64,
 }
 
-/// All places, and how many of them may be filled.
+/// The filled slots, and how many may be filled.
 pub(crate) struct OpenFiles {
     most: usize,
     openings: AtomicU64,
@@ -27,15 +27,15 @@ pub(crate) struct OpenFiles {
 impl Slot {
     fn hit(&self, now: u64) -> Option<Arc<SealedFile>> {
         let file = self.file.read().clone()?;
-        // Time is counted in openings, so that a hit writes to memory that others read only after one. What was hit
-        // since the last opening is newer than what that opened.
+        // Time is counted in openings, so hits write to shared memory only once per opening. A file hit since the last
+        // opening counts as newer than the file that it opened.
         if self.used.load(Ordering::Relaxed) <= 2 * now {
             self.used.store(2 * now + 1, Ordering::Relaxed);
         }
         Some(file)
     }
 
-    /// Closes the file: the next reader opens what has its name then.
+    /// Closes the file: the next reader opens whatever then has its name.
     pub(crate) fn close(&self) {
         let closed = self.file.write().take();
         drop(closed);
@@ -45,11 +45,11 @@ impl Slot {
 impl OpenFiles {
     /// At most this many files stay open, each with a descriptor or a mapping.
     pub(crate) fn at_most(most: usize) -> Self {
-        assert!(most > 0, "a file that is read is open");
+        assert!(most > 0, "reading a file takes one open file");
         Self { most, openings: AtomicU64::new(0), filled: Mutex::default() }
     }
 
-    /// The file of a place, opened if it is not. A failure is not remembered: it may pass.
+    /// The file of a slot, opened if it is closed. Failures are not cached: they may pass.
     pub(crate) fn file(
         &self,
         slot: &Arc<Slot>,
@@ -60,7 +60,7 @@ impl OpenFiles {
         }
         self.close_all_but(self.most - 1);
         let opened = match open() {
-            // The system may allow less than the budget: give half of it back.
+            // The system may allow fewer open files than the budget: give half of them back.
             Err(ReadError::Unavailable(_)) => {
                 self.close_all_but(self.len() / 2);
                 open()
@@ -86,7 +86,7 @@ impl OpenFiles {
         filled.len()
     }
 
-    /// Closes the files that were not used for the longest time.
+    /// Closes the least recently used files.
     fn close_all_but(&self, kept: usize) {
         let mut filled = self.filled.lock();
         if filled.len() <= kept {

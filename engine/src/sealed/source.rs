@@ -6,17 +6,18 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::error::ReadError;
+use crate::number::index;
 use crate::options::ReadMode;
 use crate::platform::{Disk, DiskFile, Mapping};
 
-/// An open file, with the block that was read last: its number and its bytes, which were compared.
+/// An open file, with the last block read: its number and its bytes, which matched their checksum.
 pub(super) struct Reads {
     file: Arc<dyn DiskFile>,
     pub(super) kept: Mutex<Option<(usize, Vec<u8>)>>,
 }
 
-/// A mapped file. Once a page of it has faulted, system calls replace the mapping: they tell block by block what can
-/// be read, and the mapping shows zeros where it could not.
+/// A mapped file. Once a page has faulted, where the mapping shows zeros, the file is read with system calls instead:
+/// they report block by block what can be read.
 pub(super) struct Mapped {
     mapping: Arc<dyn Mapping>,
     disk: Arc<dyn Disk>,
@@ -27,7 +28,7 @@ pub(super) enum Source {
     Mapped(Mapped),
     /// Whole blocks are read and checked each time.
     Read(Reads),
-    /// A file that could not be written, or not yet.
+    /// A rebuilt index that is not in a file yet.
     Memory(Vec<u8>),
 }
 
@@ -43,7 +44,7 @@ impl Reads {
 }
 
 impl Mapped {
-    /// Its bytes, as long as all that were looked at were there.
+    /// Its bytes, unless a page has faulted.
     fn bytes(&self) -> Option<&[u8]> {
         (!self.mapping.has_faulted()).then(|| self.mapping.bytes())
     }
@@ -71,7 +72,7 @@ impl Source {
         }
     }
 
-    /// Opens a file to see what the medium holds of it, whatever the page cache shows.
+    /// Opens a file to read what the medium holds, bypassing the page cache.
     pub(super) fn open_past_cache(disk: &dyn Disk, path: &str) -> Result<Self, ReadError> {
         let opened = disk.open_past_cache(path).map(|file| Self::Read(Reads::over(file)));
         opened.map_err(|error| ReadError::of_system("open", path, 0, &error))
@@ -93,8 +94,8 @@ impl Source {
         }
     }
 
-    /// All bytes, where they can be looked at in place. What was seen counts only if this answers again afterwards: a
-    /// page that could not be had shows zeros.
+    /// All bytes, if they can be used in place. Call it again after using them: only if it still returns the bytes did
+    /// no page fault, and a faulted page shows zeros.
     #[inline]
     pub(super) fn in_place(&self) -> Option<&[u8]> {
         match self {
@@ -104,18 +105,18 @@ impl Source {
         }
     }
 
-    /// What reads the file with system calls.
+    /// The file for reading with system calls.
     pub(super) fn reads(&self, path: &str) -> Result<&Reads, ReadError> {
         match self {
             Self::Mapped(mapped) => mapped.instead(path),
             Self::Read(reads) => Ok(reads),
-            Self::Memory(_) => Err(ReadError::damaged(path, 0, "a file in memory cannot be opened")),
+            Self::Memory(_) => unreachable!("a file in memory is read in place"),
         }
     }
 
     /// Copies bytes out of the file, unchecked.
     pub(super) fn copy(&self, path: &str, offset: u64, into: &mut [u8]) -> Result<(), ReadError> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let start = index(offset);
         if let Some(bytes) = self.in_place() {
             match bytes.get(start..start.saturating_add(into.len())) {
                 Some(bytes) => into.copy_from_slice(bytes),
@@ -129,7 +130,7 @@ impl Source {
         read.map_err(|error| ReadError::of_system("read", path, offset, &error))
     }
 
-    /// These bytes are about to be read, all of them.
+    /// Prefetches bytes that are about to be read.
     pub(super) fn will_need(&self, offset: usize, length: usize) {
         if let Self::Mapped(mapped) = self {
             mapped.mapping.will_need(offset, length);
@@ -137,7 +138,7 @@ impl Source {
     }
 }
 
-/// The file has fewer bytes than its header promises.
+/// The file is shorter than its header says.
 pub(super) fn ends_before(path: &str, offset: u64) -> ReadError {
     ReadError::of_system("read", path, offset, &io::ErrorKind::UnexpectedEof.into())
 }

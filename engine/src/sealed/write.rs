@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use allsource_format::sealed::{Checksums, HEADER_BYTES, Header, SECTION_ALIGN, Section};
 
+use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
 
-/// Bytes are handed to the disk in pieces of about this size.
+/// About how many bytes one write to the disk takes.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Where the bytes go.
 pub(crate) enum Target {
-    /// A file that is empty so far.
+    /// A new file.
     File(Arc<dyn DiskFile>),
     /// Memory.
     Memory(Vec<u8>),
@@ -38,8 +39,11 @@ impl Writer {
 
     /// Begins a section.
     pub(crate) fn open_section(&mut self, kind: u32) -> io::Result<()> {
-        let filling = self.length.next_multiple_of(SECTION_ALIGN as u64) - self.length;
-        self.push([0; SECTION_ALIGN].get(..usize::try_from(filling).unwrap_or(0)).unwrap_or(&[]))?;
+        let is_next = self.sections.last().is_none_or(|last| last.kind < kind);
+        assert!(is_next, "sections are written in the order of their kinds");
+        let padding = self.length.next_multiple_of(SECTION_ALIGN as u64) - self.length;
+        self.push(&vec![0; index(padding)])?;
+        assert!(self.length.is_multiple_of(SECTION_ALIGN as u64), "a section begins aligned");
         self.sections.push(Section { kind, offset: self.length, bytes: 0, count: 0 });
         Ok(())
     }
@@ -48,17 +52,20 @@ impl Writer {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let offset = self.length;
         self.push(bytes)?;
-        if let Some(section) = self.sections.last_mut() {
-            section.bytes += bytes.len() as u64;
-        }
+        self.section().bytes += bytes.len() as u64;
         Ok(offset)
     }
 
-    /// Ends the open section, which has so many entries.
+    /// Ends the open section, which has `count` entries.
     pub(crate) fn close_section(&mut self, count: u64) {
-        if let Some(section) = self.sections.last_mut() {
-            section.count = count;
-        }
+        let section = self.section();
+        assert!(count <= section.bytes, "an entry takes at least one byte");
+        section.count = count;
+    }
+
+    fn section(&mut self) -> &mut Section {
+        #[expect(clippy::expect_used, reason = "callers open a section before they write")]
+        self.sections.last_mut().expect("a section is open")
     }
 
     /// Where the next byte goes.
@@ -75,14 +82,17 @@ impl Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         let offset = self.length - self.pending.len() as u64;
+        assert!(offset >= HEADER_BYTES as u64, "the header has its place before the sections");
         self.target.write(&self.pending, offset)?;
         self.pending.clear();
         Ok(())
     }
 
-    /// Completes the file: `header` lacks only what is known here. Returns its header and the checksum of that.
+    /// Completes the file, filling in the rest of `header`. Returns the whole header and its checksum.
     pub(crate) fn finish(mut self, header: Header) -> io::Result<(Header, u32, Target)> {
         self.flush()?;
+        let end = self.sections.last().map(|section| section.offset + section.bytes);
+        assert_eq!(end, Some(self.length), "nothing is written behind the last section");
         let (table, checksums_crc) = self.checksums.finish();
         self.target.write(&table, self.length)?;
         let header = Header { checksums: self.length, checksums_crc, sections: self.sections, ..header };
@@ -93,7 +103,7 @@ impl Writer {
 }
 
 impl Target {
-    /// An empty file of this name, in the place of what may have been left there by an attempt that never counted.
+    /// Creates an empty file, replacing what an unfinished attempt may have left.
     pub(crate) fn create(disk: &dyn Disk, path: &str) -> io::Result<Self> {
         match disk.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -116,11 +126,10 @@ impl Target {
             Self::File(file) if !bytes.is_empty() => file.write_at(bytes, offset),
             Self::File(_) => Ok(()),
             Self::Memory(memory) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX);
-                memory.resize(memory.len().max(start + bytes.len()), 0);
-                if let Some(place) = memory.get_mut(start..start + bytes.len()) {
-                    place.copy_from_slice(bytes);
-                }
+                let (start, end) = (index(offset), index(offset) + bytes.len());
+                memory.resize(memory.len().max(end), 0);
+                #[expect(clippy::expect_used, reason = "the memory was just resized to hold these bytes")]
+                memory.get_mut(start..end).expect("the bytes lie within memory").copy_from_slice(bytes);
                 Ok(())
             }
         }

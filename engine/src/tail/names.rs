@@ -1,4 +1,4 @@
-//! Names and the events that bear them.
+//! Keys, such as an entity or a tag, and the postings of their events.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::postings::Postings;
 use crate::event::EntityKeyBuffer;
 
-/// What a new key takes beside its bytes, about: its place in the table, a list and its memory.
+/// Approximate memory of a new key besides its bytes: its table entry and its postings.
 const NAME_WEIGHT: u64 = 250;
 
 /// Keys with their postings, for many readers and one writer.
@@ -18,7 +18,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Adds an ordinal to a key; returns about how much memory that takes beside the ordinal, in bytes.
+    /// Adds an ordinal to a key. Returns the approximate additional memory in bytes, without the ordinal.
     pub(crate) fn push(&self, key: EntityKeyBuffer, ordinal: u32) -> u64 {
         if let Some(postings) = self.postings.get(&key[..]) {
             postings.push(ordinal);

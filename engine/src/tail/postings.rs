@@ -2,7 +2,7 @@
 
 use parking_lot::RwLock;
 
-/// The ordinals of the events that share something.
+/// The ordinals of the events that share a key.
 #[derive(Debug, Default)]
 pub(crate) struct Postings {
     ordinals: RwLock<Vec<u32>>,
@@ -26,7 +26,7 @@ impl Postings {
         self.ordinals.read().last().copied()
     }
 
-    /// How many are below `ordinal`: also the index of the first that is not.
+    /// How many ordinals are below `ordinal`: also the index of the first that is not below it.
     pub(crate) fn count_below(&self, ordinal: u32) -> usize {
         let ordinals = self.ordinals.read();
         match ordinals.last() {
@@ -35,9 +35,11 @@ impl Postings {
         }
     }
 
-    /// Copies the ordinals of these indexes.
+    /// Copies the ordinals at these indexes, which lie within the list: it never shrinks.
     pub(crate) fn copy(&self, indexes: std::ops::Range<usize>, into: &mut Vec<u32>) {
-        into.extend_from_slice(self.ordinals.read().get(indexes).unwrap_or(&[]));
+        let ordinals = self.ordinals.read();
+        #[expect(clippy::expect_used, reason = "callers take indexes from this list, which only grows")]
+        into.extend_from_slice(ordinals.get(indexes).expect("the list holds these indexes"));
     }
 
     /// All of them.

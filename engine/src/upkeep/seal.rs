@@ -1,4 +1,4 @@
-//! Sealing: a frozen tail becomes a generation, and the journal may forget its events.
+//! Sealing: a frozen tail becomes a generation, and its journal files are recycled.
 
 use std::sync::Arc;
 
@@ -19,13 +19,14 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first..=last);
     let mut builder = builder.map_err(WriteError::from)?;
     for partition in 0..upkeep.access.partitions {
-        let ordinals = tail.partition(partition).map(|ordinals| ordinals.to_vec()).unwrap_or_default();
+        let ordinals = tail.partition(partition).to_vec();
         if !ordinals.is_empty() {
             builder.begin_segment(partition, tail.sequence_through(partition, tail.base()) + 1);
             fill(&mut builder, tail, &ordinals)?;
         }
     }
     let entry = builder.finish()?;
+    assert_eq!(entry.events, last - first + 1, "a seal takes every event of the tail");
     let (sealed_bytes, generation) =
         (entry.segments.bytes, Arc::new(Generation::new(entry.clone(), upkeep.access.clone())));
     let retired = upkeep.publish(
@@ -53,7 +54,8 @@ fn fill(builder: &mut Builder<'_>, tail: &Tail, mut ordinals: &[u32]) -> Result<
             .iter()
             .filter_map(|ordinal| tail.with_record(*ordinal, |record| record.as_bytes().len() as u64));
         let (run, rest) = ordinals.split_at(run_length(lengths));
-        let events = run.iter().filter_map(|ordinal| tail.event(*ordinal)).collect();
+        let events: Vec<EventRef> = run.iter().filter_map(|ordinal| tail.event(*ordinal)).collect();
+        assert_eq!(events.len(), run.len(), "a frozen tail holds the events of its partitions");
         for event in sorted(events) {
             builder.push(&event.record())?;
         }
@@ -63,8 +65,8 @@ fn fill(builder: &mut Builder<'_>, tail: &Tail, mut ordinals: &[u32]) -> Result<
     Ok(())
 }
 
-/// Events in the order of tenant, entity and version, given in the order of positions. Sorting hashes first makes
-/// the comparison of names one per entity rather than several per event.
+/// Sorts events, given in the order of positions, by tenant, entity and version. Sorting by hash first compares names
+/// once per entity instead of several times per event.
 fn sorted(events: Vec<EventRef>) -> Vec<EventRef> {
     let mut hashed: Vec<(u64, u32)> =
         (0..).zip(&events).map(|(number, event)| (key_hash(&event.entity_key()), number)).collect();
@@ -75,7 +77,7 @@ fn sorted(events: Vec<EventRef>) -> Vec<EventRef> {
     };
     let mut groups: Vec<&mut [(u64, u32)]> = hashed.chunk_by_mut(|one, other| one.0 == other.0).collect();
     for group in &mut groups {
-        // Entities that share a hash are told apart; otherwise this changes nothing.
+        // This separates entities that share a hash; otherwise it changes nothing.
         group.sort_by_key(|(_, number)| name(*number));
     }
     groups.sort_by_key(|group| group.first().and_then(|(_, number)| name(*number)));
@@ -90,5 +92,8 @@ fn sorted(events: Vec<EventRef>) -> Vec<EventRef> {
     if !groups.windows(2).all(is_apart) {
         numbers.sort_by_key(|number| (name(*number), *number));
     }
-    numbers.into_iter().filter_map(|number| events.get(number as usize).cloned()).collect()
+    let sorted: Vec<_> =
+        numbers.into_iter().filter_map(|number| events.get(number as usize).cloned()).collect();
+    assert_eq!(sorted.len(), events.len(), "sorting keeps every event");
+    sorted
 }
