@@ -1,5 +1,5 @@
-//! A generation: the sealed events of consecutive positions, in a file of records and an index over them. Its files are
-//! opened when they are first needed, and removed, once they are replaced, with the last reader.
+//! A generation: the sealed events of consecutive positions, in a file of records and an index over it. Files are opened
+//! when first needed. Once replaced, they are removed with the last reader.
 
 mod holder;
 mod files;
@@ -45,25 +45,25 @@ pub(crate) const DIR: &str = "segments";
 pub(crate) struct Damages(Mutex<BTreeMap<String, Damage>>);
 
 impl Damages {
-    /// Notes an error, if it is damage: what cannot be read now may be readable the next time.
+    /// Records an error if it is damage. A file that cannot be read now may be readable next time.
     pub(crate) fn note(&self, error: &ReadError) {
         if let Some(damage) = error.damage() {
             self.0.lock().entry(damage.file.clone()).or_insert_with(|| damage.clone());
         }
     }
 
-    /// A file is whole again, or gone.
+    /// Forgets the damage of a file that was rewritten or removed.
     pub(crate) fn forget(&self, file: &str) {
         self.0.lock().remove(file);
     }
 
-    /// What is damaged, one for each file.
+    /// The damage found first in each file.
     pub(crate) fn list(&self) -> Vec<Damage> {
         self.0.lock().values().cloned().collect()
     }
 }
 
-/// How long an index that could not be rebuilt is left alone: rebuilding reads every record of its generation.
+/// How long to wait after a failed rebuild of an index: each attempt reads every record of the generation.
 const REBUILD_REST: Duration = Duration::from_secs(60);
 
 /// How the files of generations are read.
@@ -88,9 +88,9 @@ pub(crate) struct Generation {
     access: Access,
     holder: Arc<dyn Holder>,
     index: Arc<Slot>,
-    /// The index once more, rebuilt from the records: its file is missing or damaged.
+    /// The index rebuilt from the records, if its file is missing or damaged.
     rebuilt: OnceLock<SealedFile>,
-    /// One reader rebuilds the index; the others wait for it. A failure is the answer until its rest is over.
+    /// One reader rebuilds the index while others wait. A failure is cached until the time in it.
     rebuilding: Mutex<Option<(Duration, ReadError)>>,
     files: Arc<Files>,
 }
@@ -108,12 +108,12 @@ impl Generation {
         Self { entry, access, holder, index, rebuilt, rebuilding, files }
     }
 
-    /// The same generation, whose index is not open: it was written again.
+    /// The same generation, to be used after its index was rewritten.
     pub(crate) fn reopened(&self) -> Self {
         Self::over(self.entry.clone(), self.access.clone(), Arc::clone(&self.holder), Arc::clone(&self.files))
     }
 
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
     }
@@ -123,18 +123,18 @@ impl Generation {
         self.entry.first_position - 1
     }
 
-    /// What holds its records.
+    /// The holder of its records.
     pub(crate) fn holder(&self) -> &dyn Holder {
         &*self.holder
     }
 
-    /// Its files are to be removed once nobody reads them any more.
+    /// Has its files removed once no reader holds them.
     pub(crate) fn replace(&self) {
         self.files.replace();
     }
 
-    /// Does something with the index. If that turns out to be damaged, the index is rebuilt from the records, and it
-    /// is done once more. An index that cannot be read now is not rebuilt.
+    /// Calls `look` with the index. A damaged index is rebuilt from the records, and `look` is called again. An index
+    /// that cannot be read now is not rebuilt.
     fn indexed<R>(&self, look: impl Fn(&SealedFile) -> Result<R, ReadError>) -> Result<R, ReadError> {
         if self.rebuilt.get().is_none() {
             let error = match self.opened_index().and_then(|index| look(&index)) {
@@ -174,13 +174,13 @@ impl Generation {
         }
     }
 
-    /// Why its index could not be rebuilt, while that is left alone.
+    /// Why its index could not be rebuilt, until the next attempt.
     pub(crate) fn rebuild_failure(&self) -> Option<ReadError> {
-        // Whoever rebuilds it now has not failed yet.
+        // A rebuild in progress has not failed yet.
         self.rebuilding.try_lock()?.as_ref().map(|(_, error)| error.clone())
     }
 
-    /// The file of the index is damaged: it is rebuilt in memory, and written when there is time.
+    /// Rebuilds a damaged index in memory. A task of upkeep writes it later.
     pub(crate) fn condemn_index(&self) -> Result<(), ReadError> {
         self.rebuilt().map(drop)
     }
@@ -192,7 +192,7 @@ impl Generation {
             let is_right = file.header().source_crc == self.entry.segments.checksum && self.is_of_this(&file);
             match is_right || planted::is(Bug::TrustAnyIndex) {
                 true => Ok(file),
-                false => Err(file.damaged(0, "the index is not that of these records")),
+                false => Err(file.damaged(0, "the index belongs to other records")),
             }
         })
     }
@@ -217,7 +217,7 @@ impl Generation {
         path == self.entry.index.name
     }
 
-    /// Begins to read one of its files again, to compare every checksum with what the medium holds.
+    /// Starts reading one of its files again, to check what the medium holds against every checksum.
     pub(crate) fn reread(&self, path: &str) -> Result<Box<dyn Reread>, ReadError> {
         if !self.is_index(path) {
             return self.holder.reread(path);
@@ -226,8 +226,8 @@ impl Generation {
         Ok(Box::new(reread))
     }
 
-    /// Looks at every byte of its files, and whether the index is that of the records. Returns how many files and
-    /// bytes there are, and everything that was found wrong.
+    /// Checks every byte of its files, and the index against the records. Returns the number of files, the number of
+    /// bytes, and all errors.
     pub(crate) fn verify(&self) -> (u64, u64, Vec<ReadError>) {
         let (mut files, mut bytes, mut errors) = (0, 0, Vec::new());
         for path in self.files() {
@@ -249,7 +249,7 @@ impl Generation {
     }
 }
 
-/// Checks a file to its end; returns how long it is.
+/// Checks a whole file; returns its length.
 fn check_all(mut reread: Box<dyn Reread>) -> Result<u64, ReadError> {
     while reread.check_next()?.is_some() {}
     Ok(reread.file_bytes())

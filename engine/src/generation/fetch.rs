@@ -1,5 +1,5 @@
-//! Reading events: they are copied out of what holds them, a few at a time, so that whatever happens to a file later
-//! cannot change an event that was handed out.
+//! Reading events: they are copied into memory in small batches, so that no later change of a file affects an event that
+//! a reader holds.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,10 +19,10 @@ use crate::planted::{self, Bug};
 use crate::query::Order;
 use crate::sealed::SealedFile;
 
-/// So many stretches are summed up to know how long the history of an entity is.
+/// How many stretches are summed to estimate the length of the history of an entity.
 const STRETCHES_SUMMED: u64 = 16;
 
-/// Whether a record is about the entity of a key.
+/// Whether a record belongs to the entity of a key.
 fn is_of(record: &Record<'_>, key: &[u8]) -> bool {
     let tenant = record.tenant_bytes();
     key.split_at_checked(tenant.len() + 1).is_some_and(|(owner, id)| {
@@ -40,12 +40,12 @@ impl Generation {
     pub(crate) fn event(&self, ordinal: u32) -> Result<EventRef, ReadError> {
         let mut events = VecDeque::with_capacity(1);
         self.fetch(&[ordinal], None, &mut events)?;
-        #[expect(clippy::expect_used, reason = "a holder hands over at least one event")]
+        #[expect(clippy::expect_used, reason = "a holder returns at least one event")]
         Ok(events.pop_front().expect("one event was asked for"))
     }
 
-    /// The events of the first of these ordinals, in their order: as many as fit into a block, and at least one.
-    /// Returns how many. `ahead`: they are part of a walk over everything.
+    /// Fetches the events of the first of these ordinals, in order: as many as fit into a block, and at least one.
+    /// Returns how many. `ahead`: the state of prefetching, for a scan.
     pub(crate) fn fetch(
         &self,
         ordinals: &[u32],
@@ -63,12 +63,15 @@ impl Generation {
         })?;
         let before = into.len();
         let count = self.holder.fetch(&wanted, ahead, into)?;
-        assert!(count <= ordinals.len() && (count > 0 || ordinals.is_empty()), "some are handed over");
-        assert!(into.len() == before + count, "as many are handed over as it says");
+        assert!(
+            count <= ordinals.len() && (count > 0 || ordinals.is_empty()),
+            "a fetch returns at least one of the events"
+        );
+        assert!(into.len() == before + count, "a fetch returns as many events as it says");
         Ok(count)
     }
 
-    /// Whether the timestamps of some ordinals lie within bounds.
+    /// Keeps the ordinals whose timestamps are wanted.
     pub(crate) fn retain_times(
         &self,
         ordinals: &mut Vec<u32>,
@@ -80,7 +83,8 @@ impl Generation {
             ordinals.iter().map(|ordinal| time(ordinal).map(is_wanted)).collect::<Result<Vec<_>, ReadError>>()
         })?;
         let mut wanted = wanted.into_iter();
-        ordinals.retain(|_| wanted.next().unwrap_or(true));
+        assert_eq!(wanted.len(), ordinals.len(), "each ordinal has a timestamp");
+        ordinals.retain(|_| wanted.next() == Some(true));
         Ok(())
     }
 
@@ -100,7 +104,7 @@ impl Generation {
         })
     }
 
-    /// Whether a stretch is about the entity of a key: others may have the same hash.
+    /// Whether a stretch belongs to the entity of a key: other entities may share its hash.
     pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, ReadError> {
         let mut is_same = false;
         self.holder.first_of(stretch, &mut |record| {
@@ -109,7 +113,7 @@ impl Generation {
         Ok(is_same)
     }
 
-    /// Adds the events of a stretch, in an order, if it is about the entity of this key.
+    /// Adds the events of a stretch in the given order, if it belongs to the entity of this key.
     fn events_of(
         &self,
         stretch: &Stretch,
@@ -122,15 +126,18 @@ impl Generation {
         for number in 0..u64::from(stretch.count) {
             let record = block.bytes().get(offset..).map(Record::at);
             let Some(Ok(record)) = record else {
-                return Err(self.holder.damaged(stretch.offset, "fewer events are where the index says"));
+                return Err(self.holder.damaged(stretch.offset, "fewer events lie here than the index says"));
             };
             if number == 0 && !is_of(&record, key) {
                 return Ok(());
             }
-            if record.version() != stretch.first_version + number {
-                return Err(self.holder.damaged(stretch.offset, "other events are where the index says"));
+            let version = stretch.first_version.checked_add(number);
+            if Some(record.version()) != version || record.version() == 0 {
+                return Err(self.holder.damaged(stretch.offset, "other events lie here than the index says"));
             }
-            let event = EventRef::new(Arc::clone(&block), u32::try_from(offset).unwrap_or(u32::MAX));
+            #[expect(clippy::expect_used, reason = "the length of a stretch is a number of 32 bits")]
+            let start = u32::try_from(offset).expect("an offset within a stretch has 32 bits");
+            let event = EventRef::new(Arc::clone(&block), start);
             match order {
                 Order::Ascending => into.push_back(event),
                 Order::Descending => into.push_front(event),
@@ -140,8 +147,8 @@ impl Generation {
         Ok(())
     }
 
-    /// The stretches of an entity whose versions lie within a range. In between there may be some of other entities that
-    /// have its hash, so only the first versions ascend over all of them: the search relies on nothing else.
+    /// The stretches of an entity whose versions lie within a range. Stretches of other entities with its hash may lie
+    /// in between, so only the first versions ascend over all of them: the search relies on nothing else.
     pub(crate) fn stretches(
         &self,
         hash: u64,
@@ -169,8 +176,8 @@ impl Generation {
         Ok(Stretches { key: EntityKeyBuffer::from_slice(key), left })
     }
 
-    /// Of stretches that begin at or below a version, the number of the one of this entity that reaches it; if none does,
-    /// the end of the range.
+    /// Of stretches that begin at or below a version, the index of the one of this entity that contains it; if none
+    /// does, the end of the range.
     fn holding(
         &self,
         index: &SealedFile,
@@ -191,12 +198,12 @@ impl Generation {
 /// The part of an entity's history that one generation holds.
 pub(crate) struct Stretches {
     key: EntityKeyBuffer,
-    /// Numbers of entries of the index.
+    /// Indexes of entries in the index.
     left: Range<u64>,
 }
 
 impl Stretches {
-    /// Adds the events of the next stretch, in the order of the walk. False: there is none.
+    /// Adds the events of the next stretch in the order of the walk. False: there is none.
     pub(crate) fn next(
         &mut self,
         generation: &Generation,
@@ -213,7 +220,7 @@ impl Stretches {
         Ok(true)
     }
 
-    /// A bound on how many events are left, from a few entries of the index; `u64::MAX`: there are more entries.
+    /// An upper bound on the events left, from a few entries of the index; `u64::MAX`: there are too many entries.
     pub(crate) fn events_at_most(&self, generation: &Generation) -> Result<u64, ReadError> {
         if self.left.end - self.left.start > STRETCHES_SUMMED {
             return Ok(u64::MAX);

@@ -1,4 +1,4 @@
-//! The files of a generation: whoever holds the last claim on them removes them, once they are replaced.
+//! The files of a generation: once they are replaced, dropping the last reference removes them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,11 +11,11 @@ use super::DIR;
 use crate::error::OpenError;
 use crate::platform::Disk;
 
-/// A claim on the files of a generation, shared by everyone who may open one.
+/// The files of a generation, shared by all that may open one.
 pub(super) struct Files {
     disk: Arc<dyn Disk>,
     paths: Vec<String>,
-    /// Others hold its events now: the files go with the last claim.
+    /// Another generation holds its events now: the files are removed with the last reference.
     is_replaced: AtomicBool,
 }
 
@@ -38,8 +38,8 @@ impl Drop for Files {
     }
 }
 
-/// Removes files of a generation that no manifest names, named or not. What cannot be removed now is a leftover that
-/// the next opening removes.
+/// Removes the files of a generation that no manifest names, and their temporary names. The next opening removes what
+/// cannot be removed now.
 pub(crate) fn remove(disk: &dyn Disk, paths: &[String]) {
     for path in paths {
         let _ = disk.remove(path);
@@ -47,8 +47,8 @@ pub(crate) fn remove(disk: &dyn Disk, paths: &[String]) {
     }
 }
 
-/// Removes files that no generation of the manifest has: left behind by work that never counted, or that was done
-/// when the process ended.
+/// Removes files that belong to no generation of the manifest: left by work that was not published, or replaced shortly
+/// before the process ended.
 pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
     let files = manifest.generations.iter().flat_map(Entry::files);
     let known: BTreeSet<String> = files.map(|file| file.name.clone()).collect();
@@ -60,8 +60,8 @@ pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Resu
     ours.filter(|path| !known.contains(path)).try_for_each(|path| disk.remove(&path))
 }
 
-/// Whether a name is one that segments and indexes have, or have while they are written: `FIRST-LAST.seg`,
-/// `FIRST-LAST.idx`, and either with `.tmp` behind it.
+/// Whether a name is that of a segments file or an index, complete or being written: `FIRST-LAST.seg` or
+/// `FIRST-LAST.idx`, either with `.tmp` appended.
 fn is_ours(name: &str) -> bool {
     let stem = name.strip_suffix(".tmp").unwrap_or(name);
     let Some((range, end)) = stem.split_once('.') else { return false };

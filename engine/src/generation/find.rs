@@ -1,4 +1,4 @@
-//! Finding what has one place: the head of an entity, the event of an id, the sequence of a position.
+//! Point lookups: the head of an entity, the event of an id, the sequence of a position.
 
 use std::ops::Range;
 
@@ -11,30 +11,32 @@ use smallvec::SmallVec;
 use super::Generation;
 use crate::error::ReadError;
 use crate::event::EventRef;
+use crate::number;
 use crate::sealed::SealedFile;
 
-/// Where in a sorted section the entries of a hash can be.
+/// The range of a sorted section that can hold the entries of a hash.
 fn range_of(index: &SealedFile, fanout: u32, hash: u64, entries: u64) -> Result<Range<u64>, ReadError> {
     let bucket = bucket(hash, fanout_bits(entries));
-    let bound = |bytes: &[u8]| u64::from(bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)));
-    let range = index.column(fanout, 4).with(bucket, 8, |bytes| {
-        let (start, end) = bytes.split_at(4);
-        bound(start)..bound(end)
+    let bound = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
+    let range = index.column(fanout, 4).with(bucket, 8, |bytes| match *bytes.as_chunks().0 {
+        [start, end] => bound(start)..bound(end),
+        _ => unreachable!("two entries were asked for"),
     })?;
     match range.start <= range.end && range.end <= entries {
         true => Ok(range),
-        false => Err(index.damaged(0, "a fanout does not ascend")),
+        false => Err(index.damaged(0, "the fanout does not ascend")),
     }
 }
 
-/// Looks at the entries of a range, which are `N` bytes each, in place.
+/// Calls `look` with the entries of a range, of `N` bytes each, in place.
 fn with_entries<const N: usize, R>(
     index: &SealedFile,
     kind: u32,
     range: &Range<u64>,
     mut look: impl FnMut(&[[u8; N]]) -> R,
 ) -> Result<R, ReadError> {
-    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).saturating_mul(N);
+    assert!(range.start <= range.end, "the fanout of a section ascends");
+    let length = number::index(range.end - range.start).saturating_mul(N);
     index.column(kind, N as u64).with(range.start, length, |bytes| look(bytes.as_chunks().0))
 }
 
@@ -42,7 +44,9 @@ fn with_entries<const N: usize, R>(
 pub(super) fn stretches_of(index: &SealedFile, hash: u64) -> Result<Range<u64>, ReadError> {
     let range = range_of(index, ENTITY_FANOUT, hash, index.column(ENTITIES, 32).len())?;
     with_entries(index, ENTITIES, &range, |entries: &[[u8; 32]]| {
-        let hash_of = |entry: &[u8; 32]| entry.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        #[expect(clippy::expect_used, reason = "an entry has 32 bytes")]
+        let hash_of =
+            |entry: &[u8; 32]| u64::from_le_bytes(*entry.first_chunk().expect("an entry has a hash"));
         let start = entries.partition_point(|entry| hash_of(entry) < hash);
         let end = entries.partition_point(|entry| hash_of(entry) <= hash);
         range.start + start as u64..range.start + end as u64
@@ -79,8 +83,9 @@ impl Generation {
             with_entries(index, IDS, &range, |entries: &[[u8; 8]]| {
                 let entries = entries.iter().map(|entry| u64::from_le_bytes(*entry));
                 let same = entries.filter(|entry| entry >> 32 == hash >> 32);
-                same.map(|entry| u32::try_from(entry & 0xffff_ffff).unwrap_or(0))
-                    .collect::<SmallVec<[u32; 2]>>()
+                #[expect(clippy::expect_used, reason = "the mask leaves 32 bits")]
+                let ordinal = |entry| u32::try_from(entry & 0xffff_ffff_u64).expect("an ordinal has 32 bits");
+                same.map(ordinal).collect::<SmallVec<[u32; 2]>>()
             })
         })?;
         for ordinal in candidates {

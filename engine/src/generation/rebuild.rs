@@ -7,26 +7,27 @@ use allsource_format::sealed::{Header, Kind};
 use super::Generation;
 use super::write::{WriteError, header, name, write_index};
 use crate::error::ReadError;
+use crate::number;
 use crate::sealed::{SealedFile, Target};
 
 /// The index of a generation, in memory.
 pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError> {
     let (entry, holder) = (&generation.entry, &generation.holder);
     let path = &entry.index.name;
-    let events = usize::try_from(entry.events).unwrap_or(usize::MAX);
-    let mut builder = index::Builder::new(entry.first_position, events, generation.access.partitions);
+    let mut builder =
+        index::Builder::new(entry.first_position, number::index(entry.events), generation.access.partitions);
     for segment in holder.segments()? {
-        for (number, run) in (0..).zip(holder.runs(segment.partition)?) {
+        for (run_number, run) in (0..).zip(holder.runs(segment.partition)?) {
             let mut records = holder.records(&run)?;
             while records.advance()? {
-                let Some((offset, record)) = records.current() else { break };
+                #[expect(clippy::expect_used, reason = "a reader that advanced has a current record")]
+                let (offset, record) = records.current().expect("the reader advanced to a record");
                 Record::check(record.as_bytes())
                     .map_err(|problem| holder.damaged(offset, &problem.to_string()))
                     .inspect_err(|error| generation.access.damages.note(error))?;
-                let added = builder.add(&record, segment.partition, number, offset);
-                added.map_err(|_| {
-                    holder.damaged(offset, "a record of another generation, or one that is there twice")
-                })?;
+                let added = builder.add(&record, segment.partition, run_number, offset);
+                added
+                    .map_err(|_| holder.damaged(offset, "a record of another generation, or a duplicate"))?;
             }
         }
     }
@@ -38,13 +39,13 @@ pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError
     let header = Header { source_crc, ..header(Kind::Index, store, epoch, &entry.into()) };
     match write_index(Target::Memory(Vec::new()), header, builder) {
         Ok((_, _, Target::Memory(bytes))) => SealedFile::in_memory(path, Kind::Index, bytes),
-        Ok((_, _, Target::File(_))) => Err(ReadError::damaged(path, 0, "the index is not in memory")),
+        Ok((_, _, Target::File(_))) => unreachable!("an index written to memory stays there"),
         Err(error) => Err(ReadError::of_system("rebuild in memory", path, 0, &error)),
     }
 }
 
 impl Generation {
-    /// Writes the rebuilt index in the place of a missing or damaged one.
+    /// Writes the rebuilt index, replacing a missing or damaged file.
     pub(crate) fn write_index(&self) -> Result<(), WriteError> {
         let path = &self.entry.index.name;
         let unnamed = format!("{path}.tmp");
@@ -56,7 +57,7 @@ impl Generation {
             name(disk, std::slice::from_ref(path))
         });
         written.inspect_err(|_| {
-            // Half of it is of no use, and a disk that is full needs the room.
+            // An incomplete file is useless, and a full disk needs the space.
             let _ = disk.remove(&unnamed);
         })?;
         self.access.damages.forget(path);

@@ -1,5 +1,5 @@
-//! What is left of a generation whose index is lost together with some of its records: the records are read one after
-//! the other, without an index.
+//! Salvaging a generation that lost its index and some of its records: the records are read sequentially, without an
+//! index.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::{Generation, check_all};
 use crate::error::ReadError;
 use crate::event::{Block, EventRef};
 
-/// Readable events in the order of the log, and why others are not readable.
+/// The readable events in the order of the log, and the errors of the rest.
 #[derive(Default)]
 pub(crate) struct Remains {
     pub(crate) events: Vec<EventRef>,
@@ -21,7 +21,7 @@ pub(crate) struct Remains {
 }
 
 impl Generation {
-    /// Whether the file of the index is what was written.
+    /// Whether the file of the index is intact.
     pub(crate) fn is_index_sound(&self) -> bool {
         let checked = self.reread(&self.entry.index.name).and_then(check_all);
         checked.is_ok() && self.opened_index().is_ok()
@@ -44,7 +44,7 @@ impl Generation {
         Some(remains)
     }
 
-    /// The runs that reach into these positions, as far as the records say where they are.
+    /// The runs that overlap these positions, as far as their tables are readable.
     fn runs_over(&self, positions: &RangeInclusive<u64>, errors: &mut Vec<ReadError>) -> Vec<Run> {
         let segments = self.holder.segments().unwrap_or_else(|error| {
             errors.push(error);
@@ -61,7 +61,7 @@ impl Generation {
         found
     }
 
-    /// Takes the records of a run up to its first damage.
+    /// Collects the records of a run up to its first damage.
     fn gather(
         &self,
         run: &Run,
@@ -71,7 +71,8 @@ impl Generation {
     ) -> Result<(), ReadError> {
         let mut records = self.holder.records(run)?;
         while (remains.bytes <= bytes_max || positions.start() == positions.end()) && records.advance()? {
-            let Some((offset, record)) = records.current() else { break };
+            #[expect(clippy::expect_used, reason = "a reader that advanced has a current record")]
+            let (offset, record) = records.current().expect("the reader advanced to a record");
             if !positions.contains(&record.position()) {
                 continue;
             }

@@ -1,20 +1,21 @@
-//! Going through a sealed file: the records of a run one after the other, or every block past the cache.
+//! Reading a sealed file sequentially: the records of a run, or every block past the page cache.
 
 use std::sync::Arc;
 
 use allsource_format::limits::RECORD_BYTES_MAX;
 use allsource_format::record::Record;
-use allsource_format::sealed::{BLOCK_BYTES, Kind};
+use allsource_format::sealed::{BLOCK_BYTES, Kind, Section};
 use allsource_format::segment::{RECORDS, Run};
 use rkyv::util::AlignedVec;
 
 use super::Damages;
 use super::holder::{Reread, RunReader};
 use crate::error::ReadError;
+use crate::number::index;
 use crate::platform::Disk;
 use crate::sealed::SealedFile;
 
-/// Bytes are taken out of the file in pieces of this size.
+/// How many bytes are copied out of the file at a time.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// The records of a run of a file of segments.
@@ -31,7 +32,7 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn of(file: Arc<SealedFile>, run: &Run, damages: Arc<Damages>) -> Result<Self, ReadError> {
-        let section = file.header().section(RECORDS).unwrap_or_default();
+        let section = records_of(&file)?;
         let is_inside = run.offset.checked_add(run.bytes).is_some_and(|end| end <= section.bytes);
         if !is_inside {
             return Err(file.damaged(section.offset, "a run lies outside the records"));
@@ -47,7 +48,8 @@ impl Records {
             return Ok(false);
         }
         self.load(8)?;
-        let archive = self.here().first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)) as usize;
+        #[expect(clippy::expect_used, reason = "eight bytes were just loaded")]
+        let archive = u32::from_le_bytes(*self.here().first_chunk().expect("a record has a length")) as usize;
         if archive >= RECORD_BYTES_MAX {
             return Err(self.file.damaged(self.offset, "no record begins here"));
         }
@@ -59,23 +61,25 @@ impl Records {
 
     /// The bytes of the piece from the current record on.
     fn here(&self) -> &[u8] {
-        let start = usize::try_from(self.offset - self.piece_start).unwrap_or(usize::MAX);
-        self.piece.get(start..).unwrap_or(&[])
+        assert!(self.piece_start <= self.offset, "a run is read forwards");
+        // Behind the piece, nothing is loaded yet.
+        self.piece.get(index(self.offset - self.piece_start)..).unwrap_or(&[])
     }
 
-    /// Sees to it that so many bytes from the current record on are in the piece.
+    /// Loads the piece, unless it holds this many bytes from the current record on.
     fn load(&mut self, bytes: usize) -> Result<(), ReadError> {
         if self.here().len() >= bytes {
             return Ok(());
         }
-        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        assert!(self.offset < self.end, "only the bytes of the run are loaded");
+        let left = index(self.end - self.offset);
         if bytes > left {
             return Err(self.file.damaged(self.offset, "a record reaches beyond its run"));
         }
         self.piece.resize(left.min(bytes.max(PIECE_BYTES)), 0);
         self.piece_start = self.offset;
         match self.file.copy(self.offset, &mut self.piece) {
-            // The damage may lie behind the record.
+            // The damage may lie after the record: read the record alone.
             Err(_) if self.piece.len() > bytes => {
                 self.piece.resize(bytes, 0);
                 self.file.copy(self.offset, &mut self.piece)
@@ -85,19 +89,26 @@ impl Records {
     }
 }
 
+/// The section of records of a file of segments.
+pub(super) fn records_of(file: &SealedFile) -> Result<Section, ReadError> {
+    file.header().section(RECORDS).ok_or_else(|| file.damaged(0, "the file has no section of records"))
+}
+
 impl RunReader for Records {
     fn advance(&mut self) -> Result<bool, ReadError> {
         self.go_on().inspect_err(|error| self.damages.note(error))
     }
 
     fn current(&self) -> Option<(u64, Record<'_>)> {
-        let is_one = self.offset < self.next;
-        let record = is_one.then(|| Record::at(self.here()).ok()).flatten()?;
-        Some((self.offset, record))
+        if self.offset == self.next {
+            return None;
+        }
+        #[expect(clippy::expect_used, reason = "advancing read this record")]
+        Some((self.offset, Record::at(self.here()).expect("the current record was read")))
     }
 }
 
-/// A sealed file that is read again, block by block.
+/// A sealed file read again block by block.
 pub(super) struct SealedReread {
     file: SealedFile,
     next: usize,

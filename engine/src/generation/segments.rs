@@ -1,4 +1,4 @@
-//! The holder of records that most generations have: one file of segments.
+//! The standard holder of records: one file of segments.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -10,19 +10,19 @@ use allsource_format::manifest::{File as NamedFile, Generation as Entry};
 use allsource_format::record::Record;
 use allsource_format::sealed::Kind;
 use allsource_format::segment::{
-    RECORDS, RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment, partition_and_offset,
+    RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment, partition_and_offset,
 };
 use rkyv::util::AlignedVec;
 use smallvec::SmallVec;
 
 use super::Access;
 use super::holder::{Ahead, Holder, Reread, RunReader, Wanted};
-use super::scan::{Records, SealedReread};
+use super::scan::{Records, SealedReread, records_of};
 use crate::error::ReadError;
 use crate::event::{Block, EventRef};
 use crate::sealed::{SealedFile, Slot};
 
-/// Events share memory of up to so many bytes: whoever keeps one of them keeps all of it.
+/// Events share blocks of up to this many bytes: holding one event keeps its whole block in memory.
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// The file of segments of a generation.
@@ -41,14 +41,14 @@ impl SegmentFile {
         Self { named: entry.segments.clone(), access, slot: Arc::default(), segments: OnceLock::new() }
     }
 
-    /// The file, opened if it is not.
+    /// The file, opened if it is closed.
     fn file(&self) -> Result<Arc<SealedFile>, ReadError> {
         let opened = self.access.open_files.file(&self.slot, || {
             let path = &self.named.name;
             let file = SealedFile::open(&self.access.disk, path, Kind::Segments, self.access.mode)?;
             match file.header_crc() == self.named.checksum {
                 true => Ok(file),
-                false => Err(file.damaged(0, "these are not the segments that the manifest names")),
+                false => Err(file.damaged(0, "the manifest names other segments")),
             }
         });
         self.noted(opened)
@@ -88,14 +88,14 @@ impl SegmentFile {
         (first..first + count).map(run).collect()
     }
 
-    /// Has the run read ahead in which a walk over everything goes on: it will read all of it.
+    /// Prefetches the run in which a scan continues: the scan will read all of it.
     fn read_ahead(&self, file: &SealedFile, place: u64, ahead: &mut Ahead) -> Result<(), ReadError> {
         let (partition, offset) = partition_and_offset(place);
         ahead.resize(ahead.len().max(partition as usize + 1), 0..0);
         let Some(known) = ahead.get_mut(partition as usize).filter(|known| !known.contains(&offset)) else {
             return Ok(());
         };
-        let start = file.header().section(RECORDS).unwrap_or_default().offset;
+        let start = records_of(file)?.offset;
         let runs = self.runs_in(file, partition)?.into_iter();
         let mut runs = runs.map(|run| start + run.offset..start + run.offset + run.bytes);
         if let Some(run) = runs.find(|run| run.contains(&offset)) {
@@ -115,7 +115,7 @@ impl SegmentFile {
         if let Some(ahead) = ahead {
             wanted.iter().try_for_each(|wanted| self.read_ahead(file, wanted.place, ahead))?;
         }
-        // Lengths first: the processor waits for many of these scattered looks at once.
+        // Read all lengths first, so that these scattered reads overlap.
         let lengths = wanted.iter().map(|wanted| length_at(file, offset_of(wanted)));
         let lengths = lengths.collect::<Result<SmallVec<[usize; 64]>, _>>()?;
         let mut bytes = AlignedVec::with_capacity(lengths.iter().sum::<usize>().min(BLOCK_BYTES));
@@ -203,7 +203,7 @@ fn offset_of(wanted: &Wanted) -> u64 {
     partition_and_offset(wanted.place).1
 }
 
-/// Makes events of the records at these offsets.
+/// Adds the events of the records at these offsets.
 fn hand_over(bytes: AlignedVec, offsets: &mut SmallVec<[u32; 64]>, into: &mut VecDeque<EventRef>) {
     let block = Arc::new(Block::new(bytes));
     into.extend(offsets.drain(..).map(|offset| EventRef::new(Arc::clone(&block), offset)));
@@ -218,7 +218,7 @@ fn length_at(file: &SealedFile, offset: u64) -> Result<usize, ReadError> {
     }
 }
 
-/// Copies a record of this length, which must be that of a position, to the end of `into`.
+/// Copies a record of this length, which must have this position, to the end of `into`.
 fn copy_record(
     file: &SealedFile,
     offset: u64,
@@ -230,10 +230,11 @@ fn copy_record(
     let position_of = file.with(offset, length, |bytes| {
         into.resize(start, 0);
         into.extend_from_slice(bytes);
-        Record::at(bytes).map(|record| record.position())
+        Record::at(bytes).map(|record| (record.position(), record.version()))
     })?;
-    match position_of == Ok(position) {
-        true => Ok(u32::try_from(start).unwrap_or(u32::MAX)),
-        false => Err(file.damaged(offset, "another event is where the index says")),
+    #[expect(clippy::expect_used, reason = "a block holds 1 MiB, or one record")]
+    match position_of {
+        Ok((found, 1..)) if found == position => Ok(u32::try_from(start).expect("a block is small")),
+        _ => Err(file.damaged(offset, "another event lies here than the index says")),
     }
 }

@@ -1,4 +1,4 @@
-//! Writing the files of a generation: each whole, durable and named before the manifest knows of it.
+//! Writing the files of a generation: each is complete, durable and named before the manifest refers to it.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -13,10 +13,11 @@ use allsource_format::segment::{RECORDS, RUNS, Run, SEGMENTS, Segment};
 
 use super::{Access, DIR, path_of, remove};
 use crate::error::ReadError;
+use crate::number::index as index_of;
 use crate::platform::Disk;
 use crate::sealed::{Target, Writer};
 
-/// Why a generation could not be written. Nothing of it counts.
+/// Why a generation could not be written. The attempt leaves no trace.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
     #[error(transparent)]
@@ -25,7 +26,7 @@ pub(crate) enum WriteError {
     Read(#[from] ReadError),
 }
 
-/// What a generation holds, counted as it is written.
+/// The totals of a generation, updated while it is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
     first_position: u64,
@@ -57,7 +58,7 @@ impl From<&Entry> for Counted {
     }
 }
 
-/// A header that lacks what its sections bring.
+/// A header without its sections and checksums.
 pub(super) fn header(kind: Kind, store: StoreId, epoch: u64, counted: &Counted) -> Header {
     Header {
         kind,
@@ -75,7 +76,7 @@ pub(super) fn header(kind: Kind, store: StoreId, epoch: u64, counted: &Counted) 
     }
 }
 
-/// A generation under construction: segments in the order of partitions, then the index.
+/// A generation being written: segments in the order of partitions, then the index.
 pub(crate) struct Builder<'a> {
     access: &'a Access,
     store: StoreId,
@@ -88,12 +89,12 @@ pub(crate) struct Builder<'a> {
     records_start: u64,
     segments: Vec<Segment>,
     runs: Vec<Run>,
-    /// The run that is being written.
+    /// The current run.
     run: Run,
     is_finished: bool,
 }
 
-/// A run in which nothing is counted yet.
+/// A run without events.
 const EMPTY: Run = Run {
     offset: 0,
     bytes: 0,
@@ -104,7 +105,7 @@ const EMPTY: Run = Run {
     max_timestamp: i64::MIN,
 };
 
-/// Half a generation is of no use, and a disk that is full needs the room.
+/// An incomplete generation is useless, and a full disk needs the space.
 impl Drop for Builder<'_> {
     fn drop(&mut self) {
         if !self.is_finished {
@@ -123,7 +124,7 @@ impl<'a> Builder<'a> {
     ) -> io::Result<Self> {
         let (first, last) = (*positions.start(), *positions.end());
         assert!(0 < first && first <= last, "a generation holds events");
-        let events = usize::try_from(last + 1 - first).unwrap_or(usize::MAX);
+        let events = index_of(last + 1 - first);
         let paths = [path_of(&positions, "seg"), path_of(&positions, "idx")];
         let [segments, _] = &paths;
         let target = Target::create(&*access.disk, &format!("{segments}.tmp"))?;
@@ -151,12 +152,12 @@ impl<'a> Builder<'a> {
         self.writer.as_mut().expect("the builder is not finished")
     }
 
-    /// Begins the segment of a partition, which has a higher number than the one before.
+    /// Starts the segment of a partition, whose number is above the previous one.
     pub(crate) fn begin_segment(&mut self, partition: u32, first_sequence: u64) {
-        assert!(self.run.events == 0, "the last run was ended");
+        assert!(self.run.events == 0, "the previous run has ended");
         assert!(
             self.segments.last().is_none_or(|last| last.partition < partition && last.runs > 0),
-            "segments follow each other by partition, and none is empty"
+            "segments ascend by partition, and none is empty"
         );
         self.segments.push(Segment { partition, first_sequence, ..Segment::default() });
     }
@@ -165,14 +166,19 @@ impl<'a> Builder<'a> {
     pub(crate) fn push(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
         let offset = self.writer().write(record.as_bytes())?;
         #[expect(clippy::expect_used, reason = "a record is in the segment of its partition")]
-        let segment = self.segments.last_mut().expect("a segment was begun");
+        let segment = self.segments.last_mut().expect("a segment was started");
         let number = u64::from(segment.runs);
         self.index.add(record, segment.partition, number, offset).map_err(|position| {
-            let problem = format!("the event at position {position} is there twice, or should not be");
+            let problem =
+                format!("the event at position {position} is a duplicate, or belongs to another generation");
             ReadError::damaged(DIR, 0, problem)
         })?;
         let bytes = record.as_bytes().len() as u64;
         let run = &mut self.run;
+        assert!(
+            run.bytes + bytes <= RUN_BYTES_MAX || run.events == 0,
+            "only a single event makes a longer run"
+        );
         if run.events == 0 {
             run.offset = offset - self.records_start;
         }
@@ -195,21 +201,23 @@ impl<'a> Builder<'a> {
     /// Ends the run.
     pub(crate) fn end_run(&mut self) {
         let run = std::mem::replace(&mut self.run, EMPTY);
-        if run.events > 0
-            && let Some(segment) = self.segments.last_mut()
-        {
+        if run.events > 0 {
+            #[expect(clippy::expect_used, reason = "records are pushed only into a segment")]
+            let segment = self.segments.last_mut().expect("a segment was started");
             segment.runs += 1;
             self.runs.push(run);
         }
     }
 
-    /// Writes what is left; what is returned may then be named by a manifest.
+    /// Completes the files and returns the entry for the manifest.
     pub(crate) fn finish(mut self) -> Result<Entry, WriteError> {
-        assert!(self.run.events == 0, "the last run was ended");
+        assert!(self.run.events == 0, "the previous run has ended");
         if let Some(position) = self.index.missing() {
             let problem = format!("the event at position {position} is missing");
             return Err(ReadError::damaged(DIR, 0, problem).into());
         }
+        let Counted { first_position, last_position, events, .. } = self.counted;
+        assert_eq!(events, last_position - first_position + 1, "each position has one event");
         let segments = self.finish_segments()?;
         let (disk, [_, path]) = (&*self.access.disk, &self.paths);
         let target = Target::create(disk, &format!("{path}.tmp"))?;
@@ -219,12 +227,11 @@ impl<'a> Builder<'a> {
         };
         let index = std::mem::replace(&mut self.index, index::Builder::new(1, 0, 1));
         let (header, checksum, target) = write_index(target, header, index)?;
-        // Synced and closed one after the other: a generation never holds more than one file open.
+        // Sync and close one file at a time: writing a generation keeps only one file open.
         target.sync()?;
         drop(target);
         name(disk, &self.paths)?;
         self.is_finished = true;
-        let Counted { first_position, last_position, events, .. } = self.counted;
         let Counted { min_timestamp, max_timestamp, last_recorded_at, .. } = self.counted;
         Ok(Entry {
             first_position,
@@ -240,6 +247,8 @@ impl<'a> Builder<'a> {
 
     fn finish_segments(&mut self) -> io::Result<File> {
         let (runs, segments) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.segments));
+        let counted: usize = segments.iter().map(|segment| segment.runs as usize).sum();
+        assert_eq!(counted, runs.len(), "each run belongs to a segment");
         #[expect(clippy::expect_used, reason = "only this takes the writer")]
         let mut writer = self.writer.take().expect("the builder is not finished");
         writer.close_section(self.counted.events);
@@ -273,7 +282,7 @@ pub(super) fn write_index(
     writer.finish(header)
 }
 
-/// Gives files that are durable their names, in the place of leftovers of those names if need be.
+/// Renames durable files to their final names, replacing leftovers of the same names.
 pub(super) fn name(disk: &dyn Disk, paths: &[String]) -> io::Result<()> {
     for path in paths {
         match disk.remove(path) {
@@ -284,7 +293,7 @@ pub(super) fn name(disk: &dyn Disk, paths: &[String]) -> io::Result<()> {
     disk.sync_dir(DIR)
 }
 
-/// Where the next run of a partition ends: how many of these lengths it takes, at least one.
+/// How many of these lengths the next run of a partition takes: at least one.
 pub(crate) fn run_length(lengths: impl Iterator<Item = u64>) -> usize {
     let mut bytes = 0;
     let fits = lengths.enumerate().take_while(|(number, length)| {
