@@ -214,7 +214,7 @@ fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         () if names.iter().any(|name| name == SYSTEM) => "a system log",
         () => return Ok(()),
     };
-    Err(Damage::new(manifest::DIR, 0, format!("there is {left} but no manifest")).into())
+    Err(Damage::new(manifest::DIR, 0, format!("the folder holds {left} but no manifest")).into())
 }
 
 /// Whether a name in the store's folder is the store's own, or one that systems put into every folder.

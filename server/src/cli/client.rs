@@ -21,6 +21,8 @@ const LIKE_THIS: &str = "--url takes an address like http://127.0.0.1:8080";
 
 /// Characters that a path segment may hold unescaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// The header that names the tenant.
+const TENANT: HeaderName = HeaderName::from_static("x-tenant-id");
 
 /// The server's address and the headers of every request: options of every command that talks to a server.
 #[derive(Debug, Args)]
@@ -74,7 +76,11 @@ impl Server {
         if let Some(tenant) = self.tenant.as_deref().filter(|tenant| !tenant.is_empty()) {
             let value = HeaderValue::from_str(tenant);
             let value = value.map_err(|_| Failure::new(format!("{tenant:?} is not a valid tenant")))?;
-            headers.push((HeaderName::from_static("x-tenant-id"), value));
+            if headers.iter().any(|(name, other)| *name == TENANT && *other != value) {
+                let problem = format!("--tenant says {tenant:?}, --header {TENANT} another tenant");
+                return Err(Failure::new(problem).advise("name the tenant once"));
+            }
+            headers.push((TENANT, value));
         }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)

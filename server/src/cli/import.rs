@@ -117,10 +117,9 @@ fn explain(path: &Path, name: Option<&str>, stopped: Stopped) -> Failure {
         Because::Server(failure) => failure.also(&so_far).advise(format!("continue with: {go_on}")),
         Because::Source(broken) => {
             let problem = format!("{}: cannot read line {}: {}", label(path), broken.line, broken.reason);
-            let whole = format!("allsource import {}{name}", path.display());
             let advice = "import an intact copy, or the remaining lines as a file of their own: lines that are already \
             imported are not appended again";
-            Failure::new(problem).also(&so_far).advise(format!("{advice}: {whole}"))
+            Failure::new(problem).also(&so_far).advise(advice)
         }
     }
 }

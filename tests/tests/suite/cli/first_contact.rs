@@ -41,6 +41,16 @@ fn without_a_server_every_command_fails_at_once_and_says_how_to_start_one() {
 }
 
 #[test]
+fn two_tenants_that_differ_are_refused_before_anything_is_sent() {
+    let program = Program::new(program(), &nowhere());
+    let twice = ["append", "a", "t", "{}", "--tenant", "acme", "--header"];
+    let ran = program.run(&[&twice[..], &["X-Tenant-ID: other"]].concat());
+    assert!(ran.code == 1 && ran.err.contains("name the tenant once"), "{ran:?}");
+    let same = program.run(&[&twice[..], &["X-Tenant-ID: acme"]].concat());
+    assert_eq!(same.code, UNREACHABLE, "{same:?}");
+}
+
+#[test]
 fn an_address_without_a_scheme_is_understood_and_others_are_explained() {
     let running = start();
     let address = running.program.url().trim_start_matches("http://").to_owned();
