@@ -22,7 +22,7 @@ pub(crate) type Reply = oneshot::Sender<Answer>;
 
 /// An append whose outcome is not known yet: wait for it, or await it.
 ///
-/// Dropping it does not take the append back.
+/// Dropping it does not cancel the append.
 #[must_use = "an append is only known to have succeeded once its handle says so"]
 #[derive(Debug)]
 pub struct Append {
@@ -30,7 +30,7 @@ pub struct Append {
 }
 
 impl Append {
-    /// Refused before it was enqueued.
+    /// An append that was refused before it was enqueued.
     pub(crate) fn refused(error: AppendError) -> Self {
         Self { state: Err(error) }
     }
@@ -42,15 +42,15 @@ impl Append {
     /// Blocks until the outcome is known.
     ///
     /// # Errors
-    /// Why it was not accepted, or that its outcome is unknown.
+    /// When the append was refused, or its outcome is unknown.
     pub fn wait(self) -> Result<Commit, AppendError> {
         self.state?.recv().unwrap_or_else(|_| Err(never_answered()))
     }
 
-    /// The outcome if it is known already, else the handle again.
+    /// The outcome if it is known already.
     ///
     /// # Errors
-    /// The handle, to be asked again.
+    /// Returns the handle while the outcome is not known.
     pub fn try_wait(self) -> Result<Answer, Self> {
         match self.state {
             Err(error) => Ok(Err(error)),

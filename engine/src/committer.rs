@@ -1,4 +1,4 @@
-//! The committer: the only path by which an event becomes true. Write, make durable, publish, answer.
+//! The committer, the only path into the log: it writes a round, makes it durable, publishes it and answers.
 
 mod failure;
 mod handoff;
@@ -33,12 +33,12 @@ pub(crate) use handoff::{Handoff, Taken};
 pub(crate) use tallies::Tallies;
 pub(crate) use write::Unrecorded;
 
-/// What the committer shows to the rest of the engine.
+/// The committer's state as the rest of the engine sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Everything below this log offset is synced.
     pub(crate) synced_through: AtomicU64,
-    /// Why nothing is written any more, once that is so.
+    /// Why the store is fenced, once it is.
     fenced: Mutex<Option<String>>,
     /// Rounds that were refused after they had been built.
     pub(crate) refusals: Refusals,
@@ -51,17 +51,17 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of a store whose last event was committed then.
+    /// The progress of a store whose last event was committed at this time.
     pub(crate) fn after(last_recorded_at: i64) -> Self {
         Self { last_recorded_at: AtomicI64::new(last_recorded_at), ..Self::default() }
     }
 
-    /// Nothing is written any more, for this reason or an earlier one.
+    /// Fences the store: nothing is written any more. The first reason is kept.
     pub(crate) fn fence(&self, reason: String) {
         self.fenced.lock().get_or_insert(reason);
     }
 
-    /// Why nothing is written any more, if that is so.
+    /// Why the store is fenced, if it is.
     pub(crate) fn fenced(&self) -> Option<String> {
         self.fenced.lock().clone()
     }
@@ -75,17 +75,17 @@ pub(crate) struct Committer {
     pub(crate) spare: Arc<Spare>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) durability: Durability,
-    /// A tail of this weight is frozen.
+    /// The weight at which the tail is frozen.
     pub(crate) seal_bytes: u64,
     pub(crate) store: Arc<Store>,
-    /// The tail of the store that grows.
+    /// The store's growing tail.
     pub(crate) tail: Arc<Tail>,
-    /// Whoever seals frozen tails is told of each.
+    /// Raised for the sealer when a tail is frozen.
     pub(crate) frozen: Arc<Signal>,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) tallies: Arc<Tallies>,
-    /// Where the log ends: after the last round that was made true.
+    /// Where the log ends: after the last committed round.
     pub(crate) committed: Checkpoint,
     /// Where in the file a refused round may have left bytes.
     pub(crate) unclean: Option<Range<u64>>,
@@ -96,8 +96,8 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Makes a round true and answers for it; or, when the disk fails, fences the store and says that the
-    /// outcome is unknown.
+    /// Commits a round and answers its appends. If the disk fails, fences the store and answers that the outcome is
+    /// unknown.
     pub(crate) fn commit(&mut self, mut round: Round) {
         if planted::is(Bug::AckBeforeSync) {
             answer_all(std::mem::take(&mut round.answers), self.acknowledgement());
@@ -124,7 +124,7 @@ impl Committer {
         }
     }
 
-    /// Writes a round, unless it was built on one that was refused. What fails is answered alike for all of its appends.
+    /// Writes a round, unless it was built on one that was refused. On failure, all its appends get the same answer.
     fn attempt(&mut self, round: &Round) -> Result<(), AppendError> {
         let outcome = match self.progress.refusals.since(round.attempt) {
             Some(reason) => Err(Failure::Refused(reason)),
@@ -154,9 +154,9 @@ impl Committer {
         }
     }
 
-    /// The log goes on at the last round that was made true. Rounds that were built on this one are refused as they come.
+    /// Continues the log after the last committed round. Rounds that were built on this one are refused as they come.
     fn refuse(&mut self, round: &Round, reason: AppendError) {
-        // Before the sequencer hears of the refusal, and may keep the spare file for another round.
+        // Before the sequencer learns of the refusal: it may then reserve the spare file for another round.
         if round.rotate_to.is_some() && self.unrecorded.is_none() {
             self.spare.release();
         }
@@ -165,7 +165,7 @@ impl Committer {
         }
     }
 
-    /// Syncs what an interval left behind; a failure fences.
+    /// Syncs what was written more than an interval ago. A failure fences the store.
     pub(crate) fn settle(&mut self, interval: Duration) {
         if self.progress.fenced().is_none()
             && let Err(error) = self.sync_if_due(interval)
@@ -174,7 +174,7 @@ impl Committer {
         }
     }
 
-    /// For good: after a failed write or sync nobody knows what is on the disk.
+    /// Fences the store until it is reopened: after a failed write or sync, what is on the disk is unknown.
     fn fence(&self, error: &io::Error) -> String {
         let reason = format!("writing the journal failed: {error}");
         self.progress.fence(reason.clone());
@@ -190,13 +190,13 @@ impl Committer {
         }
     }
 
-    /// Freezes the tail when it has grown enough, or somebody wants it sealed: the next event goes into a new one.
+    /// Freezes the tail once it has grown enough, or on request: the next event goes into a new one.
     fn freeze_if_due(&mut self, is_asked: bool) -> io::Result<()> {
         let is_due = self.tail.weight() >= self.seal_bytes || is_asked && self.tail.weight() > 0;
         if !is_due || self.store.layers().is_full() {
             return Ok(());
         }
-        // What is sealed must be in the journal for certain: its end may not come before the sealed position.
+        // Sealed events must be durable in the journal: recovery requires it to reach the sealed position.
         if !planted::is(Bug::SealWithoutJournalSync) {
             self.sync_file()?;
         }
@@ -214,7 +214,7 @@ impl Committer {
     }
 }
 
-/// Whoever has stopped waiting does not hear the answer; that is no error.
+/// A caller that has stopped waiting does not get the answer; that is not an error.
 fn answer_all(answers: Vec<(Reply, Answer)>, acknowledged: Acknowledged) {
     for (reply, answer) in answers {
         let _ = reply.send(answer.map(|commit| Commit { acknowledged, ..commit }));

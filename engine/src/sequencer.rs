@@ -1,7 +1,7 @@
-//! The sequencer: decides, one append after the other, what becomes part of the log and where.
+//! The sequencer decides, one append at a time, which events enter the log and at which positions.
 //!
-//! It is a pure step: it reads what is durable through the [`Layers`] and what is in flight through its own
-//! notes, takes the time as an argument, and touches no disk.
+//! It reads durable events through the [`Layers`] and events in flight through its own notes, and takes the time as
+//! an argument. It writes nothing; only a look-up of events sealed since the caller's own may read a file.
 
 mod flight;
 mod known;
@@ -39,15 +39,15 @@ pub(crate) struct Checkpoint {
     pub(crate) last_recorded_at: i64,
 }
 
-/// One group commit: what is to be written, and what is to be answered once it is durable.
+/// One group commit: the bytes to write, and the answers to send once they are durable.
 pub(crate) struct Round {
     /// The spare file is to become this journal file first.
     pub(crate) rotate_to: Option<Header>,
     /// Where in the journal file the bytes go.
     pub(crate) file_offset: u64,
-    /// Frames, filled up to whole blocks; empty: nothing to write.
+    /// Frames, padded to whole blocks; empty: nothing to write.
     pub(crate) bytes: Arc<Block>,
-    /// How many of the bytes are not filling.
+    /// How many of the bytes are not padding.
     pub(crate) used: usize,
     /// Offsets of the records in the bytes.
     pub(crate) records: Vec<u32>,
@@ -57,18 +57,18 @@ pub(crate) struct Round {
     pub(crate) last_position: u64,
     /// The round is a mark: all before it must be synced before it is written.
     pub(crate) is_mark: bool,
-    /// After the round the tail is to be frozen, so that it can be sealed.
+    /// The tail is frozen after the round, so that it can be sealed.
     pub(crate) is_freeze: bool,
     /// How many rounds had been refused when it was built.
     pub(crate) attempt: u64,
     /// Where the log ends after the round.
     pub(crate) after: Checkpoint,
-    /// Who is waiting for it, with what they will hear.
+    /// The callers that wait for the round, each with its answer.
     pub(crate) answers: Vec<(Reply, Answer)>,
 }
 
 impl Round {
-    /// The bytes that readers are to share: without the filling, where that is most of them.
+    /// The bytes that readers share: without the padding if that is at least half of them.
     pub(crate) fn block_for_readers(&self) -> Arc<Block> {
         let bytes = self.bytes.bytes();
         if self.used > bytes.len() / 2 {
@@ -80,19 +80,19 @@ impl Round {
     }
 }
 
-/// What is known outside the sequencer when it decides.
+/// The state outside the sequencer that its decisions depend on.
 pub(crate) struct Moment<'a> {
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub(crate) now: i64,
     /// What is known durable when the round is written; `None`: everything before it will be.
     pub(crate) synced_through: Option<u64>,
-    /// Everything visible, and perhaps more.
+    /// Every visible event, and possibly later ones.
     pub(crate) layers: &'a Layers,
     /// The highest visible position, read before anything else.
     pub(crate) watermark: u64,
 }
 
-/// What the sequencer knows.
+/// The sequencer's own state.
 pub(crate) struct Sequencer {
     cursor: Cursor,
     last_recorded_at: i64,
@@ -110,10 +110,10 @@ impl Sequencer {
         Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt: 0 }
     }
 
-    /// Forgets the rounds that are not visible: one of them was refused, and the others were built on it. `attempt`: how
-    /// many have been refused by now; `sequences`: those of what is visible.
+    /// Discards the rounds that are not visible: one was refused, and the others were built on it. `attempt`: how many
+    /// rounds have been refused so far; `sequences`: the events in each partition that are visible.
     pub(crate) fn rewind(&mut self, attempt: u64, checkpoint: Checkpoint, sequences: Vec<u64>) {
-        assert!(attempt > self.attempt, "each refusal is heard of once");
+        assert!(attempt > self.attempt, "each refusal is handled once");
         assert!(checkpoint.cursor.next_position <= self.cursor.next_position, "a refusal goes back");
         assert_eq!(sequences.len(), self.sequences.len(), "the number of partitions is fixed");
         let Checkpoint { cursor, last_recorded_at } = checkpoint;

@@ -1,4 +1,4 @@
-//! What the caller's own thread does for an append, so that the sequencer need not.
+//! The part of an append that runs on the caller's thread, to keep it off the sequencer.
 
 use std::ops::Range;
 
@@ -30,11 +30,11 @@ pub(crate) struct PreparedEvent {
     pub(crate) is_id_given: bool,
     /// Its own time, if one was given.
     pub(crate) timestamp: Option<Timestamp>,
-    /// Stands for the values of payload and metadata, however they are spelled; 0 if no id was given.
+    /// Digest of the canonical payload and metadata; 0 if no id was given.
     pub(crate) digest: u128,
-    /// How the event compares with a stored one of its id, where their bytes do not say it.
+    /// Whether the stored event with this id has equal values, if comparing bytes did not decide it.
     pub(crate) verdict: Option<Verdict>,
-    /// Why the event is not placed if no event of its id is found.
+    /// Why a new event is refused; an event that is stored already is still acknowledged.
     pub(crate) refusal: Option<Box<InvalidEvent>>,
     /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
     pub(crate) sealed: Option<(EventRef, u64)>,
@@ -71,7 +71,7 @@ pub(crate) struct Request {
     /// All records, one after the other.
     pub(crate) bytes: AlignedVec,
     pub(crate) reply: Reply,
-    /// Sealed events up to this position were looked at for this request.
+    /// Look-ups for this request covered sealed events up to this position.
     pub(crate) sealed_through: u64,
 }
 
@@ -98,7 +98,7 @@ impl Request {
                 limit: FRAME_EVENTS_MAX,
             });
         }
-        // Without an id there is nothing that it could be the same as.
+        // An event without an id cannot be a repetition of a stored one.
         let mut events = batch.parts.iter().flat_map(|part| &part.events).enumerate();
         let refused =
             events.find_map(|(index, event)| Some((index, event.refusal().filter(|_| event.id.is_none())?)));
@@ -125,7 +125,7 @@ impl Request {
         Ok(Self { parts, absent, is_alone, bytes, reply, sealed_through: 0 })
     }
 
-    /// Compares events with those of their ids in the tails. It reads no file.
+    /// Compares events that have an id with those in the tails. Reads no file.
     fn compare_with_tails(&mut self, layers: &Layers) {
         for part in &mut self.parts {
             let tenant = part.entity.tenant().as_str();
@@ -167,7 +167,7 @@ impl Request {
     /// Looks up what the sequencer must know of sealed events, so that it need not wait for the disk.
     ///
     /// # Errors
-    /// When what it must know lies in damaged data.
+    /// When the data needed is damaged or cannot be read now.
     pub(crate) fn look_up(&mut self, layers: &Layers) -> Result<(), ReadError> {
         self.compare_with_tails(layers);
         if layers.generations.is_empty() {

@@ -1,4 +1,4 @@
-//! Appends that wait for the sequencer: bounded by bytes, in the order they came.
+//! Appends that wait for the sequencer, in order of arrival and bounded in bytes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::error::AppendError;
 const ROUND_BYTES_MAX: usize = 4 << 20;
 const ROUND_APPENDS_MAX: usize = 8192;
 
-/// From this many bytes on a round is worth building while the one before it is still being synced. Less waits
-/// for more: until the disk is free, whatever arrives can share its sync.
+/// A round of at least this many bytes is built while the previous one is still being synced. A smaller one waits:
+/// until the disk is idle, later arrivals can share its sync.
 const EARLY_ROUND_BYTES: usize = 128 << 10;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Waiting {
     bytes: usize,
     /// The disk has nothing to do.
     is_disk_idle: bool,
-    /// Somebody wants what is in the tail sealed.
+    /// The tail must be frozen after the next round.
     is_freeze_asked: bool,
     closed: bool,
 }
@@ -47,7 +47,7 @@ impl Queue {
         Self { waiting: Mutex::default(), due: Condvar::new(), bytes_max }
     }
 
-    /// Adds a request. One alone is never too much.
+    /// Adds a request. An empty queue accepts a request of any size.
     pub(crate) fn push(&self, request: Request) -> Result<(), AppendError> {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
@@ -92,8 +92,7 @@ impl Queue {
         frames
     }
 
-    /// Waits until a round is due, at most `timeout` if given. False: there will be no more requests, and none
-    /// waits.
+    /// Waits until a round is due, at most `timeout` if given. False: the queue is closed and empty.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let mut waiting = self.waiting.lock();
         while !waiting.is_round_due() {
@@ -109,7 +108,7 @@ impl Queue {
         !(waiting.requests.is_empty() && waiting.closed)
     }
 
-    /// The disk has nothing to do: whatever waits is due.
+    /// The disk is idle: all waiting requests are due.
     pub(crate) fn disk_is_idle(&self) {
         let mut waiting = self.waiting.lock();
         waiting.is_disk_idle = true;
@@ -120,13 +119,13 @@ impl Queue {
         }
     }
 
-    /// After the next round the tail is to be frozen.
+    /// Requests that the tail be frozen after the next round.
     pub(crate) fn ask_freeze(&self) {
         self.waiting.lock().is_freeze_asked = true;
         self.due.notify_one();
     }
 
-    /// Whether the tail is to be frozen; asked once.
+    /// Whether the tail must be frozen; clears the request.
     pub(crate) fn take_freeze(&self) -> bool {
         std::mem::take(&mut self.waiting.lock().is_freeze_asked)
     }
@@ -136,13 +135,13 @@ impl Queue {
         self.waiting.lock().is_disk_idle = false;
     }
 
-    /// Takes no more requests.
+    /// Closes the queue to new requests.
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;
         self.due.notify_all();
     }
 
-    /// Takes no more requests, and lets go of those that wait.
+    /// Closes the queue and drops all waiting requests.
     pub(crate) fn abandon(&self) {
         let mut waiting = self.waiting.lock();
         waiting.closed = true;

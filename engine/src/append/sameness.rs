@@ -1,11 +1,11 @@
-//! Whether an event is the stored one of its id: decided here, in the caller's thread, wherever bytes do not say it.
+//! Compares an event with the stored one of the same id, on the caller's thread, when their bytes differ.
 
 use allsource_format::record::Record;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::json::canonical;
 
-/// How an event compares with the stored one of its id.
+/// The result of comparing an event with the stored one of the same id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verdict {
     /// Position of the stored one.
@@ -14,7 +14,7 @@ pub(crate) struct Verdict {
     pub(crate) is_same: bool,
 }
 
-/// Compares the values of a stored event and a new one of its id. `None`: bytes or terms decide already.
+/// Compares the values of a stored event and a new one with its id. `None`: bytes or terms already decide.
 pub(super) fn compare(stored: &Record<'_>, new: &Record<'_>) -> Option<Verdict> {
     if stored.same_content(new) || !stored.same_terms(new) {
         return None;
@@ -22,7 +22,7 @@ pub(super) fn compare(stored: &Record<'_>, new: &Record<'_>) -> Option<Verdict> 
     Some(Verdict { position: stored.position(), is_same: canonical_of(stored) == canonical_of(new) })
 }
 
-/// Stands for the values of payload and metadata, however they are spelled.
+/// Digest of the canonical payload and metadata.
 pub(super) fn digest(record: &Record<'_>) -> u128 {
     let (payload, metadata) = canonical_of(record);
     let mut hasher = Xxh3Default::new();
@@ -32,7 +32,7 @@ pub(super) fn digest(record: &Record<'_>) -> u128 {
     hasher.digest128()
 }
 
-/// Payload and metadata in the one spelling of their values.
+/// Payload and metadata in canonical form.
 fn canonical_of(record: &Record<'_>) -> (Vec<u8>, Vec<u8>) {
     let payload = match std::str::from_utf8(record.payload()) {
         Ok(text) if record.is_json() => canonical(text),

@@ -1,4 +1,4 @@
-//! The steps of an append before it is enqueued, each a type of its own: what was not looked up cannot be enqueued.
+//! The steps of an append before it is enqueued. Each has its own type, so a batch cannot skip its look-ups.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::view::Layers;
 
 type Receiver = oneshot::Receiver<Answer>;
 
-/// A batch that is checked and encoded. Sealed events have not been looked at for it yet.
+/// A batch that is checked and encoded, before its look-ups in sealed files.
 #[must_use = "a prepared batch is not appended until it is enqueued"]
 pub struct Prepared {
     request: Request,
@@ -22,7 +22,7 @@ pub struct Ready {
     receiver: Receiver,
 }
 
-/// What came of looking up in memory.
+/// The result of a look-up in memory.
 #[derive(Debug)]
 pub enum LookUp {
     /// Memory held everything.
@@ -33,7 +33,7 @@ pub enum LookUp {
 
 impl Prepared {
     pub(crate) fn new(request: Request, receiver: Receiver) -> Self {
-        assert!(!request.parts.is_empty(), "an empty batch is refused before");
+        assert!(!request.parts.is_empty(), "an empty batch is refused earlier");
         Self { request, receiver }
     }
 

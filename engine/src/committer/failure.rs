@@ -1,4 +1,4 @@
-//! Why a round was not made true, and what follows from it.
+//! Why a round was not committed, and what follows from it.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use crate::error::AppendError;
 use crate::journal::refusal;
 use crate::sequencer::Checkpoint;
 
-/// Why a round was not made true.
+/// Why a round was not committed.
 pub(super) enum Failure {
-    /// Nothing of it can ever count. Its appends are refused, and the store goes on by itself.
+    /// No part of it can become visible. Its appends are refused, and the store continues by itself.
     Refused(AppendError),
-    /// Bytes of it may be in the file until zeros have replaced them; if a crash comes first, they may count. The store
-    /// goes on by itself once it has written the zeros.
+    /// Its bytes may be in the file until zeros replace them; after a crash before that, recovery may accept them. The
+    /// store continues once it has written the zeros.
     Unclean(io::Error),
-    /// Nobody knows what is on the disk: nothing more is written.
+    /// What is on the disk is unknown: nothing more is written.
     Fatal(io::Error),
 }
 
@@ -25,7 +25,7 @@ impl Failure {
         Self::Refused(refusal(error))
     }
 
-    /// What the failure to clean up after an earlier round means for one that was not begun.
+    /// A failure to clear the bytes of an earlier round, as a failure of the next one.
     pub(super) fn before_write(self) -> Self {
         match self {
             Self::Unclean(error) => Self::refused(&error),
@@ -42,8 +42,8 @@ struct State {
     is_refusing: bool,
 }
 
-/// Rounds that were refused after they had been built. Whatever was built on one of them is refused with it, and the
-/// sequencer goes back to where the log really ends.
+/// Rounds that were refused after they had been built. Rounds built on them are refused too, and the sequencer rewinds
+/// to the end of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(Mutex<State>);
 
@@ -57,19 +57,19 @@ impl Refusals {
         state.is_refusing = true;
     }
 
-    /// A round was made true.
+    /// A round was committed.
     pub(super) fn accept(&self) {
         self.0.lock().is_refusing = false;
     }
 
-    /// Why a round is refused that was built when so many had been.
+    /// Why a round is refused that was built after `count` refusals; `None`: there were none since.
     pub(super) fn since(&self, count: u64) -> Option<AppendError> {
         let state = self.0.lock();
         assert!(count <= state.count, "a round knows no refusal that has not happened");
         state.reason.clone().filter(|_| count < state.count)
     }
 
-    /// Where the sequencer goes on if it knows of so many refusals, and how many there are.
+    /// The number of refusals and where the log ends, if there are more than `count`.
     pub(crate) fn checkpoint_since(&self, count: u64) -> Option<(u64, Checkpoint)> {
         let state = self.0.lock();
         assert!(count <= state.count, "the sequencer knows no refusal that has not happened");
@@ -77,7 +77,7 @@ impl Refusals {
         Some((state.count, checkpoint))
     }
 
-    /// Why the last round was refused, unless one was made true since.
+    /// Why the last round was refused, unless one was committed since.
     pub(crate) fn current(&self) -> Option<AppendError> {
         let state = self.0.lock();
         state.reason.clone().filter(|_| state.is_refusing)

@@ -1,5 +1,5 @@
-//! Handing rounds from the sequencer to the committer: one at a time, so that while one is synced the next is
-//! built, and no more.
+//! Hands rounds from the sequencer to the committer. It holds one at a time, so that exactly one round is built while
+//! another is synced.
 
 use std::time::Duration;
 
@@ -26,19 +26,19 @@ impl<T> Default for Handoff<T> {
     }
 }
 
-/// What there was to take.
+/// The result of taking a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken<T> {
     /// A value.
     Value(T),
     /// Nothing within the time.
     Nothing,
-    /// Nothing, and there never will be.
+    /// Nothing, and nothing will follow.
     Closed,
 }
 
 impl<T> Handoff<T> {
-    /// Puts a value in once the place is free; after the end it is dropped.
+    /// Puts a value in once the place is free; drops it if the handoff is closed.
     pub(crate) fn put(&self, value: T) {
         let mut slot = self.slot.lock();
         while slot.value.is_some() && !slot.closed {

@@ -17,7 +17,7 @@ pub(crate) struct Tallies {
 }
 
 impl Tallies {
-    /// Counts what a round decided that was made true.
+    /// Counts the outcomes of a committed round.
     pub(super) fn count(&self, round: &Round) {
         for (_, answer) in &round.answers {
             match answer {

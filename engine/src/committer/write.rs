@@ -1,5 +1,5 @@
-//! Writing a round: what a refused one left is cleaned first, then the journal file is changed if need be, then the
-//! bytes are written and made durable.
+//! Writes a round: clears what a refused round left, starts the next journal file if necessary, then writes the bytes
+//! and makes them durable.
 
 use std::io;
 use std::ops::Range;
@@ -18,10 +18,10 @@ use crate::platform::DiskFile;
 use crate::platform::sync::Ordering;
 use crate::sequencer::Round;
 
-/// A journal file that is part of the log, and that no manifest records yet.
+/// A journal file that is part of the log and not yet recorded in a manifest.
 pub(crate) struct Unrecorded {
     header: Header,
-    /// Where its manifest goes; `None`: an attempt has failed, and the next one takes new room.
+    /// The file reserved for its manifest; `None`: an attempt failed, and the next one reserves another.
     room: Option<std::sync::Arc<dyn DiskFile>>,
 }
 
@@ -64,8 +64,8 @@ impl Committer {
         synced.map_err(Failure::Fatal)
     }
 
-    /// Puts zeros where a refused round may have left bytes, and makes them durable: until then a crash could bring back
-    /// appends that were refused.
+    /// Overwrites what a refused round may have left with zeros, durably: until then a crash could bring back refused
+    /// appends.
     fn clean(&mut self) -> Result<(), Failure> {
         let Some(Range { start, end }) = self.unclean else { return Ok(()) };
         if planted::is(Bug::BelieveRefusedRound) {
@@ -89,7 +89,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Makes the spare file the one that is written. A failure before it has its name changes nothing.
+    /// Makes the spare file the current one. A failure before the file has its name changes nothing.
     fn rotate(&mut self, header: &Header, file_bytes: u64) -> Result<(), Failure> {
         let committed = &self.committed.cursor;
         assert!(header.number > committed.header.number, "the numbers of journal files rise");
@@ -105,7 +105,7 @@ impl Committer {
         self.record_rotation()
     }
 
-    /// Records the new journal file in a manifest. Nothing is written into the file before that.
+    /// Records the new journal file in a manifest. No round is written into the file before that.
     fn record_rotation(&mut self) -> Result<(), Failure> {
         let Some(unrecorded) = &mut self.unrecorded else { return Ok(()) };
         let room = match unrecorded.room.take() {

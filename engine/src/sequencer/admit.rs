@@ -13,7 +13,7 @@ use crate::planted::{self, Bug};
 use crate::position::{Position, Sequence, Version};
 use crate::view::Layers;
 
-/// A clock that shows more than this is not believed: commit times must be able to rise after it. It leaves a year.
+/// The latest clock reading that is accepted: it leaves a year in which commit times can rise.
 const CLOCK_MAX: i64 = Timestamp::MAX.micros() - 31_536_000_000_000;
 
 /// The round being filled and everything a decision depends on.
@@ -28,7 +28,7 @@ pub(super) struct Admission<'a> {
     pub(super) now: i64,
 }
 
-/// How to take back what a refused append has done so far.
+/// How to undo what a refused append has done so far.
 #[derive(Default)]
 struct Undo {
     /// Parts by number, with where the last event of their entity lay in the round.
@@ -94,7 +94,7 @@ impl Admission<'_> {
             if let Some(problem) = &event.refusal {
                 return Err(AppendError::Invalid { index: events.len(), problem: (**problem).clone() });
             }
-            // What is expected is expected by the first event: if that is there already, it was checked long ago.
+            // The expectation applies to the first event: if that is stored already, it was checked when it was.
             if place == 0 {
                 self.check_version(request, part, before, undo)?;
             }
@@ -145,7 +145,7 @@ impl Admission<'_> {
         };
         let new = record_of(&request.bytes, event);
         let compared = known.compare(&new, event);
-        // What this very append placed is not going to be once it is refused: its position names nothing.
+        // The refusal removes what this append placed, so the position of its own event would name nothing.
         let is_own = known.is_in_round() && undo.ids.iter().any(|(hash, _)| *hash == event.id_hash);
         match compared {
             Err(AppendError::Duplicate { id, .. }) if is_own => Err(AppendError::RepeatedId { id }),
@@ -153,7 +153,7 @@ impl Admission<'_> {
         }
     }
 
-    /// The event of an id, wherever it lies; `sealed` is what the caller found.
+    /// The event of an id, in the round, in flight or stored; `sealed` is what the caller found.
     fn find_id(
         &self,
         key: &IdKey<'_>,
@@ -177,7 +177,7 @@ impl Admission<'_> {
         Ok(found.map(|(event, sequence)| Known::Stored(event, sequence)))
     }
 
-    /// Refuses a batch if an event is there that must not be.
+    /// Refuses a batch if an event exists that it requires to be absent.
     fn check_absent(&self, request: &Request) -> Result<(), AppendError> {
         for absent in &request.absent {
             let key = IdKey { tenant: absent.tenant.as_str(), id: absent.id, hash: absent.id_hash };
@@ -188,7 +188,7 @@ impl Admission<'_> {
         Ok(())
     }
 
-    /// Refuses a batch of which some events are there already and some are new, if they belong together.
+    /// Refuses a batch of which some events are stored and some are new, if it must be stored as a whole.
     fn check_alone(&self, request: &Request, events: &[Committed]) -> Result<(), AppendError> {
         let replayed = events.iter().position(|event| event.replayed);
         let Some(number) =
@@ -207,8 +207,8 @@ impl Admission<'_> {
         }
     }
 
-    /// Checks what the caller expects against the version that the batch's own earlier parts lead to. A refusal also
-    /// names the version without them: they are not going to be.
+    /// Checks the expected version against the one that the batch's own earlier parts lead to. A refusal also names the
+    /// version without them, because they are refused too.
     fn check_version(
         &self,
         request: &Request,
@@ -231,7 +231,7 @@ impl Admission<'_> {
         Err(AppendError::Conflict { entity: part.entity.clone(), expected: part.expected, actual, in_batch })
     }
 
-    /// Gives an event its place.
+    /// Assigns an event its position, version and times, and adds it to the round.
     fn place(
         &mut self,
         request: &Request,

@@ -1,4 +1,4 @@
-//! What rounds in flight would change, before the tail shows it.
+//! Versions and ids of events in flight: decided, and not yet visible in the tail.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::event::Block;
 /// An event of a round that is not visible yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted {
-    /// Hash of what it is looked up by: its entity's key, or its id.
+    /// Hash of its look-up key: its entity's key, or its id.
     hash: u64,
     pub(super) offset: u32,
     pub(super) sequence: u64,
-    /// Stands for the values of payload and metadata, if it is noted by its id.
+    /// Digest of the canonical payload and metadata, if it is noted by its id.
     digest: u128,
 }
 
-/// What an event is looked up by: an id of a tenant.
+/// A look-up key: an id within a tenant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IdKey<'k> {
     pub(super) tenant: &'k str,
@@ -92,7 +92,7 @@ impl Notes {
         self.ids.insert_unique(hash, Noted { hash, offset, sequence, digest }, |noted| noted.hash);
     }
 
-    /// The event that lies here is not going to be.
+    /// Removes the id of an event at this offset that was refused.
     pub(super) fn remove_id(&mut self, hash: u64, offset: u32) {
         let entry = self.ids.find_entry(hash, |noted| noted.offset == offset);
         assert!(entry.is_ok(), "only an id that was noted is removed");
@@ -124,7 +124,7 @@ impl Flight {
         }
     }
 
-    /// Forgets rounds that are visible: the tail answers for them now.
+    /// Forgets rounds that are visible: look-ups find them in the tail now.
     pub(super) fn forget_through(&mut self, watermark: u64) {
         while self.rounds.front().is_some_and(|(last, ..)| *last <= watermark) {
             self.rounds.pop_front();

@@ -1,4 +1,4 @@
-//! The event of an id that is there already, and whether a new one is the same.
+//! An event whose id is taken already, and whether a new event repeats it.
 
 use allsource_format::record::Record;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::error::AppendError;
 use crate::event::{Entity, EventRef, Timestamp};
 use crate::position::{Position, Sequence, Version};
 
-/// An event that is there already.
+/// An event that exists already.
 pub(super) enum Known<'a> {
     /// In the round that is being built.
     InRound(InFlight<'a>),
@@ -32,8 +32,8 @@ impl Known<'_> {
         matches!(self, Self::InRound(_))
     }
 
-    /// The earlier result, if a new event of the same id is the same event. Equal bytes are looked at here; values are
-    /// not, what was found out about them before decides.
+    /// The earlier result, if a new event with the same id repeats this one. Only bytes are compared here; whether values
+    /// are equal was determined on the caller's thread.
     pub(super) fn compare(&self, new: &Record<'_>, event: &PreparedEvent) -> Result<Committed, AppendError> {
         let existing = self.record();
         let is_same = existing.same_content(new) || existing.same_terms(new) && self.has_values_of(event)?;
@@ -45,7 +45,7 @@ impl Known<'_> {
             Self::InRound(noted) | Self::InFlight(noted) => Ok(noted.digest == event.digest),
             Self::Stored(stored, _) => {
                 let verdict = event.verdict.filter(|verdict| verdict.position == stored.position().value());
-                // It was stored after the caller looked.
+                // It was stored after the caller's look-up.
                 verdict.map(|verdict| verdict.is_same).ok_or(AppendError::Overtaken { id: event.id })
             }
         }
@@ -73,15 +73,15 @@ impl Known<'_> {
         AppendError::Duplicate { id, position, entity: Entity::of_record(&self.record()), version }
     }
 
-    /// The refusal of a batch for which this event must not be there.
+    /// The refusal of a batch that requires this event to be absent.
     pub(super) fn other_batch(&self) -> AppendError {
         let Committed { id, position, version, .. } = self.committed();
         AppendError::OtherBatch { id, position, entity: Entity::of_record(&self.record()), version }
     }
 }
 
-/// A number of an event that has its place.
+/// A number of an event that has its position.
 pub(super) fn counted<T>(number: Option<T>) -> T {
-    #[expect(clippy::expect_used, reason = "whatever counts events counts from 1")]
+    #[expect(clippy::expect_used, reason = "positions, versions and sequences start at 1")]
     number.expect("numbers of events start at 1")
 }
