@@ -1,4 +1,4 @@
-//! Putting an open store together from its parts.
+//! Assembles an open store from its parts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::upkeep::{Done, Retired, Tasks, Upkeep};
 use crate::view::Store;
 use crate::watermark::Watermark;
 
-/// A store that is open and does nothing yet.
+/// An open store whose work has not started yet.
 pub(crate) struct Composed {
     pub(crate) shared: Shared,
     pub(crate) by_hand: ByHand,
@@ -116,7 +116,7 @@ fn access(disk: &Arc<dyn Disk>, clock: &Arc<dyn Clock>, options: &Options, parti
     }
 }
 
-/// The upkeep of what a committer writes to.
+/// The upkeep of the store that a committer writes to.
 fn upkeep(
     committer: &Committer,
     access: Access,

@@ -1,4 +1,4 @@
-//! What makes the store go: six threads in production, single steps in a simulation.
+//! Drives the store: with six threads in production, in single steps in a simulation.
 
 mod sequencing;
 mod by_hand;
@@ -36,7 +36,7 @@ const STALL_CHECK: Duration = Duration::from_millis(50);
 /// One step of background work, for those who drive a store by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Decide what waits and build a round.
+    /// Decide the waiting appends and build a round.
     Sequence,
     /// Write the round that was built, make it durable, answer.
     Commit,
@@ -54,7 +54,7 @@ pub enum Step {
     Index,
     /// Read some of the sealed files again.
     Scrub,
-    /// Look at the next events, and take the snapshots that are due.
+    /// Follow the next events, and take the snapshots that are due.
     Snapshot,
     /// Remove the files, and give back the memory, that no reader needs any more.
     Reclaim,
@@ -101,16 +101,16 @@ impl Shared {
         self.subscribers.remind(self.clock.monotonic());
     }
 
-    /// What became of the store's folder, as of the last look.
+    /// Where the store's folder is, as of the last check.
     pub(crate) fn whereabouts(&self) -> Whereabouts {
         *self.whereabouts.lock()
     }
 
-    /// Looks whether the store's folder is still there. Open files outlive their names: without this, appends would be
+    /// Checks that the store's folder still exists. Open files outlive their names: without this check, appends would be
     /// acknowledged into a folder that was removed.
     fn look_around(&self) {
         let looked = self.lock.lock().as_ref().map(|lock| lock.whereabouts());
-        // A look that fails says nothing; the next one is soon.
+        // A check that fails decides nothing; the next one follows soon.
         let Some(Ok(whereabouts)) = looked else { return };
         *self.whereabouts.lock() = whereabouts;
         if whereabouts == Whereabouts::Removed {
@@ -125,7 +125,7 @@ impl Shared {
     }
 }
 
-/// Has everything that is durable now sealed, and waits for it.
+/// Requests that everything durable now be sealed, and waits for it.
 pub(crate) fn seal(shared: &Shared) -> Result<Option<Position>, SealError> {
     let target = shared.watermark.position();
     while shared.store.layers().sealed_position() < target {

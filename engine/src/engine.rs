@@ -1,4 +1,4 @@
-//! The store as its users see it. It only routes; it owns the threads.
+//! The store's public interface. It delegates to the parts of the store and owns its threads.
 
 mod appending;
 
@@ -78,8 +78,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Opens a store on any disk without starting a thread: nothing happens but by [`Engine::step`]. For
-    /// simulations.
+    /// Opens a store on any disk without starting threads: all work happens in [`Engine::step`]. For simulations.
     ///
     /// # Errors
     /// As [`Engine::open_with`].
@@ -108,7 +107,7 @@ impl Engine {
     }
 
     fn view(&self) -> View {
-        // The watermark first: what it promises is in the layers that are there after it.
+        // The watermark first: the layers read after it hold every event up to it.
         let watermark = self.shared.watermark.position();
         View::new(watermark, self.shared.store.layers())
     }
@@ -152,7 +151,8 @@ impl Engine {
         }
     }
 
-    /// How many events a query matches, limit aside, if an index knows; `None`: they would have to be read.
+    /// How many events a query matches, without regard to its limit, if an index can tell; `None`: they would have to be
+    /// read.
     ///
     /// # Errors
     /// When the data is damaged.
@@ -178,8 +178,8 @@ impl Engine {
         self.fold_visiting(entity, as_of, None)
     }
 
-    /// The state of an entity as of a moment, and the events that make it: `visit` gets them from the first on, in the
-    /// order of versions, until it returns false. Each is read once, and all belong to the state that is returned.
+    /// The state of an entity as of a moment, and its events: `visit` gets them from the first on, in the order of
+    /// versions, until it returns false. Each is read once, and all belong to the state that is returned.
     ///
     /// # Errors
     /// As [`Engine::fold`].
@@ -247,7 +247,7 @@ impl Engine {
         self.shared.lineage.cursor(position.map_or(0, Position::value))
     }
 
-    /// Takes a cursor: the position it has seen, `None` if that is before the first.
+    /// Checks a cursor and returns its position; `None`: it lies before the first event.
     ///
     /// # Errors
     /// When it lies beyond the end of the log, or in another history.
@@ -255,8 +255,8 @@ impl Engine {
         self.shared.lineage.check(cursor, self.shared.watermark.position())
     }
 
-    /// Who wrote which part of the log: each incarnation with the first position it wrote, oldest first. The last one
-    /// is that of this opening.
+    /// The incarnations that wrote the log, each with the first position it wrote, oldest first. The last is that of this
+    /// opening.
     pub fn lineage(&self) -> Vec<(Incarnation, Position)> {
         self.shared.lineage.spans()
     }
@@ -279,31 +279,31 @@ impl Engine {
         Stats::of(&self.shared, tenant)
     }
 
-    /// Whether it does its work.
+    /// Whether the store works, and what is wrong if it does not.
     pub fn health(&self) -> Health {
         Health::of(&self.shared)
     }
 
-    /// What happened since it was opened.
+    /// The counters since it was opened.
     pub fn counters(&self) -> Counters {
         Counters::of(&self.shared)
     }
 
-    /// What became of each task of upkeep since it was opened.
+    /// The outcome of each task of upkeep since it was opened.
     pub fn upkeep(&self) -> Vec<TaskReport> {
         self.shared.upkeep.tasks.report()
     }
 
-    /// How many partitions it has.
+    /// The number of partitions.
     pub fn partitions(&self) -> u32 {
         self.shared.partitions
     }
 
-    /// Seals everything that is durable now: it moves from memory and the journal into sealed files. Happens by itself
-    /// as events gather; waiting for it is for those who want the files.
+    /// Seals everything that is durable now, moving it from memory and the journal into sealed files, and waits for that.
+    /// The store also seals by itself as events accumulate.
     ///
     /// # Errors
-    /// When it cannot be done now. Nothing is lost; the store goes on trying.
+    /// When sealing is not possible now. Nothing is lost, and the store keeps trying.
     pub fn seal(&self) -> Result<Option<Position>, SealError> {
         drive::seal(&self.shared)
     }
@@ -313,7 +313,7 @@ impl Engine {
         self.by_hand.as_ref().is_some_and(|by_hand| by_hand.lock().step(&self.shared, step))
     }
 
-    /// Finishes the appends that wait, leaves a mark, and lets go of the folder. Subscriptions end.
+    /// Finishes the waiting appends, writes a mark, and releases the folder. Subscriptions end.
     pub fn close(&self) {
         self.shared.queue.close();
         if let Some(by_hand) = &self.by_hand {
@@ -321,7 +321,7 @@ impl Engine {
         }
         for thread in self.threads.lock().drain(..) {
             (thread.stop)(&self.shared);
-            // A thread that panicked has said so; there is nothing left to do for it here.
+            // A thread that panicked has already fenced the store; its result adds nothing.
             let _ = thread.handle.join();
         }
         self.shared.subscribers.close();

@@ -1,11 +1,10 @@
-//! Versions of entities that were asked for lately: a bounded cache, so that an entity that is written again and again
-//! touches no file for it.
+//! A bounded cache of the versions of recently used entities, so that repeated appends to one entity read no file.
 
 use foldhash::fast::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, UnitWeighter};
 
-/// So many entities are kept, at about 100 bytes each.
+/// The number of entities kept, at about 100 bytes each.
 const CAPACITY: usize = 1 << 18;
 
 /// What is known of an entity.
@@ -13,7 +12,7 @@ const CAPACITY: usize = 1 << 18;
 pub(crate) struct Known {
     /// The version of its last sealed event; `None`: it has none.
     pub(crate) version: Option<u64>,
-    /// Sealed events up to this position were looked at.
+    /// The version is correct as of this sealed position.
     pub(crate) through: u64,
 }
 
@@ -27,7 +26,7 @@ pub(crate) struct Heads {
 impl Default for Heads {
     fn default() -> Self {
         let mut options = OptionsBuilder::new();
-        // A small store should not pay for the capacity of a large one.
+        // Allocates little at first: a small store must not pay for the capacity of a large one.
         options.weight_capacity(CAPACITY as u64).estimated_items_capacity(CAPACITY / 64);
         #[expect(clippy::expect_used, reason = "both capacities are given")]
         let options = options.build().expect("the options are complete");

@@ -1,4 +1,4 @@
-//! Looking at a store that nobody has open, without changing it.
+//! Inspects a store that is not open: verifies it, dumps it, or rebuilds its indexes.
 
 mod salvage;
 
@@ -18,7 +18,7 @@ use crate::sealed::OpenFiles;
 
 pub use salvage::{Dumped, Salvaged, dump, dump_disk};
 
-/// What was found in a store.
+/// The result of verifying a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Files read.
@@ -27,9 +27,9 @@ pub struct Report {
     pub bytes: u64,
     /// Events read.
     pub events: u64,
-    /// Bytes at the end of the journal that a crash left behind: never acknowledged, no damage.
+    /// Bytes at the end of the journal that a crash left behind: never acknowledged, and not damage.
     pub torn_bytes: u64,
-    /// What is damaged. Empty: every byte is as it was written.
+    /// The damage found. Empty: every byte is as it was written.
     pub damage: Vec<Damage>,
 }
 
@@ -50,16 +50,16 @@ pub fn verify_disk(disk: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError
     examine(disk, path)
 }
 
-/// What became of the indexes of a store.
+/// The result of rebuilding the indexes of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// Indexes that were made anew.
+    /// Indexes that were rebuilt.
     pub generations: u64,
-    /// Why others could not be. Empty: all of them were.
+    /// Why others could not be rebuilt. Empty: all of them were.
     pub damage: Vec<Damage>,
 }
 
-/// Makes every index of the store in a folder anew, from its segments.
+/// Rebuilds every index of the store in a folder from its segments.
 ///
 /// # Errors
 /// When the folder holds no store, the store is in use, damaged in its manifest or of a newer release, or the system
@@ -154,7 +154,7 @@ fn read_journal(disk: &dyn Disk, manifest: &Manifest, report: &mut Report) -> Re
             report.files += audit.files;
             report.bytes += audit.bytes;
             report.damage.extend(audit.damage);
-            // Two files may hold together each by itself and not with each other.
+            // Each file may be sound by itself and still not continue the one before it.
             if !report.damage.iter().any(|damage| damage.file == first.file) {
                 report.damage.push(first);
             }

@@ -1,4 +1,4 @@
-//! The journal: the one ordered log that every event goes through, and the only thing ever torn.
+//! The journal: the ordered log that every event goes through, and the only files that a crash can tear.
 
 mod cursor;
 mod round;

@@ -1,8 +1,8 @@
 //! Who wrote which part of the log, and the cursors that rely on it.
 //!
 //! Each opening for writing begins a new incarnation of the store. A cursor names a position and the incarnation that
-//! wrote it. When a copy is restored, a crash takes back unsynced events, or two copies go on apart, the log holds
-//! other events at that position: the cursor is then refused instead of passing over events without a word.
+//! wrote it. After a restore, a loss of unsynced events or a divergence of two copies, the log holds other events at
+//! that position: the store then refuses the cursor instead of silently skipping events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -88,7 +88,7 @@ impl FromStr for Cursor {
     }
 }
 
-/// Why a cursor is not taken.
+/// Why a cursor is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CursorError {
@@ -100,7 +100,7 @@ pub enum CursorError {
         /// The last position of the log; 0: it is empty.
         end: u64,
     },
-    /// The event it has seen is not the one that the log holds at its position.
+    /// The log holds a different event at its position from the one that was read.
     #[error(
         "this store holds another history at position {position}{}",
         common.map_or(String::new(), |common| format!(" (the histories part after position {common})"))
@@ -153,7 +153,7 @@ impl Lineage {
         Cursor { position, incarnation }
     }
 
-    /// Takes a cursor, if this log goes on where it stands.
+    /// Accepts a cursor whose history is a prefix of this log.
     pub(crate) fn check(&self, cursor: Cursor, end: u64) -> Result<Option<Position>, CursorError> {
         let Cursor { position, incarnation } = cursor;
         if let Some(incarnation) = incarnation.filter(|_| position > 0)
@@ -167,7 +167,7 @@ impl Lineage {
         Ok(Position::new(position))
     }
 
-    /// Up to where the history of an incarnation that has seen `position` is the one of this log.
+    /// The last position up to which the history of a cursor is also this log's, if it is known.
     fn common(&self, position: u64, incarnation: Incarnation) -> Option<u64> {
         let at = self.spans.iter().position(|(_, known)| *known == incarnation)?;
         let next = self.spans.get(at + 1).map(|(first, _)| first - 1);
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(cursor.incarnation, Some(Incarnation::UNKNOWN));
         assert_eq!(lineage.check(cursor, 200), Ok(Position::new(99)));
         let moved = Cursor { position: 150, ..cursor };
-        assert!(lineage.check(moved, 200).is_err(), "somebody known wrote 150");
+        assert!(lineage.check(moved, 200).is_err(), "a remembered incarnation wrote 150");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Filling a tail from the journal at open.
+//! Fills a tail from the journal at open.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::event::{Block, EntityKeyBuffer, key_of};
 use crate::number::offset_in_block;
 use crate::tail::Tail;
 
-/// Frames are gathered to blocks of about this size.
+/// Frames are gathered into blocks of about this size.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Checks that what the journal holds follows the rules of the log, and puts it into a tail.
+/// Checks that the journal's events follow the rules of the log, and puts them into a tail.
 pub(crate) struct Loader {
     tail: Tail,
     block: AlignedVec,
@@ -51,7 +51,7 @@ impl Loader {
             let (offset, record) = item.map_err(|problem| damage(problem.to_string()))?;
             let key = key_of(record.tenant_bytes(), record.entity_bytes());
             let head = self.heads.get(&key).copied().or_else(|| self.tail.head(&key));
-            // What comes before the first version in the tail is sealed, if anything is.
+            // Versions before the first one in the tail are sealed, if any events are.
             let is_next = match head {
                 Some(head) => record.version() == head + 1,
                 None => record.version() == 1 || sealed > 0,

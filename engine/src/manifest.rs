@@ -17,28 +17,28 @@ pub(crate) use catalog::{Catalog, PublishError};
 
 /// The folder of manifests.
 pub(crate) const DIR: &str = "manifest";
-/// A manifest that has no name yet: of the next journal file, and of a change of sealed files.
+/// Manifests before they are named: for the next journal file, and for a change of sealed files.
 const NEXT_JOURNAL: &str = "manifest/new.tmp";
 const NEXT_SEALED: &str = "manifest/sealed.tmp";
 
-/// The room reserved for the next manifest takes this many entries more than there are.
+/// The room reserved for the next manifest holds this many more entries than the current one.
 const SPARE_ENTRIES: usize = 64;
-/// An entry is reckoned with at least this many bytes.
+/// The reservation assumes at least this many bytes an entry.
 const SPARE_ENTRY_BYTES: usize = 256;
-/// No manifest is longer.
+/// The maximum length of a manifest.
 const BYTES_MAX: usize = (64 << 10) + LINEAGE_MAX * INCARNATION_BYTES + GENERATIONS_MAX * ENTRY_BYTES_MAX;
 
 fn path_of(number: u64) -> String {
     format!("{DIR}/{number:020}")
 }
 
-/// The number in the name of a manifest; `None`: the file is none of ours.
+/// The number in the name of a manifest; `None`: the file is not a manifest.
 fn number_of(name: &str) -> Option<u64> {
     let number = name.parse().ok()?;
     (path_of(number).strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(number)
 }
 
-/// The numbers of the manifests that are there, in ascending order.
+/// The numbers of the manifests, in ascending order.
 fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
     let names = match disk.list(DIR) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -49,15 +49,15 @@ fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The manifest that counts: the one of the highest number; `None`: there is no store here yet.
+/// The current manifest, which is the one with the highest number; `None`: there is no store here yet.
 ///
-/// A manifest gets its name only after its bytes are durable, so a named one that does not read is damage.
+/// A manifest is named only after its bytes are durable, so a named one that cannot be decoded is damage.
 pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
     let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
     numbers.last().map(|number| load(disk, *number)).transpose()
 }
 
-/// The newest manifest that can be read, and what is wrong with those after it.
+/// The newest manifest that can be read, and the damage to those after it.
 pub(crate) fn newest_readable(disk: &dyn Disk) -> Result<(Option<Manifest>, Vec<Damage>), OpenError> {
     let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
     let mut damages = Vec::new();
@@ -86,7 +86,7 @@ fn load(disk: &dyn Disk, number: u64) -> Result<Manifest, OpenError> {
     }
 }
 
-/// Checks the manifests that are kept beside the one that counts; returns how many there are in all, and their bytes.
+/// Checks all manifests, the current one included; returns how many there are, and their bytes.
 pub(crate) fn check_all(disk: &dyn Disk) -> Result<(u64, u64), OpenError> {
     let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
     let mut total = 0;
@@ -107,8 +107,7 @@ fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Takes the room of the next manifest while there is some, so that a full disk cannot come between a journal file
-/// and its manifest.
+/// Reserves room for the next manifest, so that a full disk cannot come between a journal file and its manifest.
 pub(crate) fn reserve(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dyn DiskFile>> {
     let longest = manifest.generations.iter().map(Generation::encoded_bytes).max().unwrap_or(0);
     let spare = SPARE_ENTRIES * longest.max(SPARE_ENTRY_BYTES) + INCARNATION_BYTES;
@@ -117,7 +116,7 @@ pub(crate) fn reserve(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dy
     Ok(room)
 }
 
-/// Takes the room of the manifest of an opening, and no more: the disk may be nearly full.
+/// Reserves room for the manifest of an opening, and no more: the disk may be nearly full.
 pub(crate) fn reserve_for_opening(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Arc<dyn DiskFile>> {
     let room = create(disk, NEXT_JOURNAL, (manifest.encoded_bytes() + INCARNATION_BYTES) as u64)?;
     room.sync()?;
@@ -144,22 +143,22 @@ fn name(disk: &dyn Disk, manifest: &Manifest, path: &str) -> io::Result<()> {
     disk.sync_dir(DIR)
 }
 
-/// Writes a manifest into the room reserved for it and gives it its name once it is durable. The room must be of
-/// this opening: after a crash an unnamed file may be another name of a manifest that counts.
+/// Writes a manifest into its reserved room and names it once it is durable. The room must have been reserved by this
+/// opening: after a crash, an unnamed file may be a second name of the current manifest.
 pub(crate) fn publish(disk: &dyn Disk, manifest: &Manifest, room: &dyn DiskFile) -> Result<(), PublishError> {
     write(manifest, room).map_err(PublishError::Unwritten)?;
     name(disk, manifest, NEXT_JOURNAL).map_err(PublishError::Unknown)
 }
 
-/// Records in a new manifest that the journal reaches to the file of this number, so that its loss is noticed, and
-/// whatever else has changed. The manifest counts once this has succeeded.
+/// Records in a new manifest that the journal reaches to the file of this number, so that its loss is noticed, with all
+/// other changes. The new manifest is the current one once this succeeds.
 pub(crate) fn note_journal(
     disk: &dyn Disk,
     manifest: &mut Manifest,
     last_journal: u64,
     room: &dyn DiskFile,
 ) -> Result<(), PublishError> {
-    assert!(last_journal >= manifest.last_journal, "no journal file that counts is forgotten");
+    assert!(last_journal >= manifest.last_journal, "no journal file of the store is forgotten");
     assert!(last_journal >= manifest.first_journal, "the last journal file is not before the first");
     let next = Manifest { number: manifest.number + 1, last_journal, ..manifest.clone() };
     publish(disk, &next, room)?;
@@ -168,8 +167,8 @@ pub(crate) fn note_journal(
     Ok(())
 }
 
-/// Removes all manifests but the one of this number and the one before it. One that cannot be removed now does no harm,
-/// and is tried again by whoever comes here next.
+/// Removes all manifests but the one of this number and the one before it. One that cannot be removed now is harmless;
+/// the next call tries again.
 pub(crate) fn remove_old(disk: &dyn Disk, number: u64) {
     let Ok(numbers) = numbers(disk) else { return };
     let old = numbers.into_iter().filter(|old| old + 1 < number);

@@ -1,4 +1,4 @@
-//! Opening a store: lock it, know it, recover it. Nothing is served before all of that has succeeded.
+//! Opens a store: locks it, reads its manifest, recovers its journal. Nothing is served before all of that succeeds.
 
 use std::io;
 use std::path::Path;
@@ -20,12 +20,12 @@ use std::sync::Arc;
 /// The file that keeps a second opener out.
 const LOCK: &str = "LOCK";
 
-/// The folder of the log in which a server keeps what it must know, a store of its own.
+/// The folder of the server's own log, which is a separate store.
 const SYSTEM: &str = "system";
-/// The folder of what is derived from the log.
+/// The folder of data derived from the log.
 const DERIVED: &str = "derived";
 
-/// What file systems, network shares and desktops put into every folder.
+/// Names that file systems, network shares and desktops create in any folder.
 const OF_SYSTEMS: [&str; 14] = [
     "lost+found",
     ".DS_Store",
@@ -81,13 +81,13 @@ pub(crate) fn open(
     let examined = journal::examine(disk, &manifest, &mut |frame, path| loader.add(frame, path))?;
     check_reaches(&manifest, &examined)?;
     let (tail, last_recorded_at) = loader.finish();
-    // Before anything is written: a full disk needs the room.
+    // Removed before anything is written: a full disk needs the room.
     journal::remove_leftovers(disk, manifest.first_journal)
         .and_then(|()| generation::remove_leftovers(disk, &manifest))
         .map_err(|error| OpenError::io("remove what is no longer part of the store", error))?;
     let mut journals: Vec<(u64, u64)> =
         examined.headers.iter().map(|header| (header.number, header.first_position)).collect();
-    // The room of a manifest, before the journal takes what there is.
+    // Reserved before the journal takes the remaining room.
     let room = match manifest::reserve_for_opening(disk, &manifest) {
         Err(error) if journal::is_full(&error) => None,
         room => Some(room.map_err(|error| OpenError::io("make room for a manifest", error))?),
@@ -104,8 +104,8 @@ pub(crate) fn open(
     let recorded = room.map(|room| manifest::note_journal(disk, &mut manifest, cursor.header.number, &*room));
     match recorded {
         Some(Ok(())) => {}
-        // Without room for a manifest the store only serves reads. The next journal file brings its own manifest, and
-        // that records the incarnation before it writes anything.
+        // Without room for a manifest the store serves only reads. The next journal file comes with its own manifest,
+        // which records the incarnation before anything is written.
         None => cursor.end_file_here(),
         Some(Err(PublishError::Unwritten(error))) if journal::is_full(&error) => cursor.end_file_here(),
         Some(Err(error)) => return Err(OpenError::io("write a manifest", error.into())),
@@ -113,14 +113,14 @@ pub(crate) fn open(
     Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
 }
 
-/// What puts the journal into a tail after everything that is sealed.
+/// A loader that puts the journal's events into a tail after the sealed position.
 pub(crate) fn loader(manifest: &Manifest) -> Loader {
     let last_recorded_at = manifest.generations.last().map_or(i64::MIN, |sealed| sealed.last_recorded_at);
     Loader::into_tail(Tail::after(manifest.sealed_position(), manifest.sequences.clone()), last_recorded_at)
 }
 
-/// The journal holds every event that is not sealed: it begins at or before the first of them, and since it is durable
-/// up to the sealed position before that is published, it does not end before that either.
+/// Checks that the journal holds every event that is not sealed. It begins at or before the first of them, and does not
+/// end before the sealed position, because it was durable up to there before that was published.
 pub(crate) fn check_reaches(manifest: &Manifest, examined: &Examined) -> Result<(), Damage> {
     let sealed = manifest.sealed_position();
     if let Some(header) = examined.headers.first()
@@ -150,7 +150,7 @@ pub(crate) fn lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskLock>, Op
     })
 }
 
-/// Keeps writers out while a store is only looked at, and writes nothing; `None`: nobody has ever opened it.
+/// Keeps writers out while a store is inspected, and writes nothing; `None`: the store has never been opened.
 pub(crate) fn lock_shared(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskLock>>, OpenError> {
     disk.lock_shared(LOCK).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::InUse(path.to_owned()),
@@ -186,9 +186,9 @@ fn create(
     Ok(manifest)
 }
 
-/// Makes the folders of a store that are missing, as a tool leaves them out that copies no empty ones, and makes every
-/// name in them durable: whoever gave a file its name may have been killed before it was. Until it is, a crash could
-/// keep the name of a file made now and lose one before it.
+/// Creates missing folders, which tools that skip empty ones leave out of a copy, and makes every name in them durable:
+/// a process that named a file may have been killed before its sync, and a crash could then keep the name of a later
+/// file and lose the earlier one.
 fn make_folders(disk: &dyn Disk) -> Result<(), OpenError> {
     let dirs = [manifest::DIR, journal::DIR, generation::DIR, snapshot::DIR, journal::QUARANTINE];
     for dir in dirs {
@@ -200,12 +200,12 @@ fn make_folders(disk: &dyn Disk) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// A store is only ever created where nothing else is: not beside other files, and not over what is left of a store
-/// whose manifest is gone.
+/// A store is created only in an empty folder: not beside other files, and not over the remains of a store that lost
+/// its manifest.
 fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let names = disk.list("").map_err(|error| OpenError::io("list the folder", error))?;
     if let Some(stranger) = names.iter().find(|name| !is_expected(name)) {
-        let problem = format!("it holds other things, such as {stranger:?}; name an empty folder");
+        let problem = format!("it holds other files, such as {stranger:?}; choose an empty folder");
         return Err(OpenError::NotAStore { path: path.to_owned(), problem });
     }
     let left = match () {
@@ -217,7 +217,7 @@ fn check_vacant(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     Err(Damage::new(manifest::DIR, 0, format!("the folder holds {left} but no manifest")).into())
 }
 
-/// Whether a name in the store's folder is the store's own, or one that systems put into every folder.
+/// Whether a name in the store's folder is the store's own, or one that systems create in any folder.
 fn is_expected(name: &str) -> bool {
     let own = [
         LOCK,

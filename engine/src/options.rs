@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! The options of a store.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use allsource_format::partition;
 
 use crate::error::OpenError;
 
-/// What an acknowledgement is worth.
+/// What an acknowledgement guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Acknowledged means on the disk. The default.
+    /// An acknowledged append is on the disk. The default.
     Sync,
-    /// Acknowledged means written; a sync follows within this time. A crash of the system may lose what was
-    /// acknowledged since the last one; a crash of the process loses nothing. Every acknowledgement says so.
+    /// An acknowledged append is written, and a sync follows within this time. A crash of the system may lose what was
+    /// acknowledged since the last sync; a crash of the process loses nothing. Every acknowledgement says so.
     Interval(Duration),
-    /// Synced only when a journal file is full, and at close: for tests and throw-away data.
+    /// Appends are synced only when a journal file is full, and at close: for tests and throw-away data.
     None,
 }
 
@@ -32,27 +32,27 @@ pub enum ReadMode {
 /// Options of a store; the defaults are meant for production.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What an acknowledgement is worth.
+    /// What an acknowledgement guarantees.
     pub durability: Durability,
     /// Partitions of a new store: a power of two in 1..=1024, fixed when the store is created.
     pub partitions: u32,
     /// Length of a new store's journal files, in bytes: a multiple of 4096 from 64 KiB to 1 GiB, fixed when the
     /// store is created. It bounds the largest append.
     pub journal_file_bytes: u64,
-    /// Most bytes of appends that may wait to be written; beyond it they are refused as overloaded.
+    /// Maximum bytes of appends that wait to be written; beyond it they are refused as overloaded.
     pub queue_bytes: usize,
     /// How long after the last commit a mark is written, which proves that commit durable to a later recovery.
     pub mark_after: Duration,
-    /// Events are sealed once those that are not take about so much memory, in bytes.
+    /// Seal the tail once it holds about this many bytes.
     pub seal_bytes: u64,
     /// How sealed files are read.
     pub read_mode: ReadMode,
-    /// At most this many sealed files and files of snapshots stay open, each with a mapping or a descriptor; those used
-    /// last stay. At least 2.
+    /// Maximum number of sealed files and snapshot files that stay open, each with a mapping or a descriptor; the least
+    /// recently used are closed. At least 2.
     pub open_files: usize,
-    /// A snapshot of an entity is taken after so many events; 0: only when somebody asks.
+    /// Take a snapshot of an entity after this many events; 0: only on request.
     pub snapshot_events: u64,
-    /// Sealed files are read again and checked at so many bytes a second, at most once an hour; 0: never.
+    /// Check sealed files again at this many bytes a second, each at most once an hour; 0: never.
     pub scrub_bytes_per_second: u64,
 }
 

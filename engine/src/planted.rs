@@ -1,7 +1,7 @@
-//! Known mistakes that a test can switch on, one at a time, to prove that the tests would notice them.
-//! Without the `planted` feature every question here is `false` at compile time.
+//! Known bugs that a test can switch on, one at a time, to prove that the tests detect them.
+//! Without the `planted` feature, every check here is `false` at compile time.
 
-/// A mistake of the kind that loses or falsifies events.
+/// A bug of the kind that loses or falsifies events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
     /// Appends are answered before they are synced.
@@ -10,45 +10,45 @@ pub enum Bug {
     SkipDirectorySync,
     /// The name of the store's own folder is not made durable.
     SkipParentSync,
-    /// A sync that failed is tried again, as if that helped.
+    /// A failed sync is retried, although a second sync proves nothing.
     RetryFailedSync,
     /// Recovery cuts at the first bad frame without looking for evidence behind it.
     TruncateAtFirstBadFrame,
-    /// Recovery trusts the page cache and serves an unproven tail without writing it anew.
+    /// Recovery trusts the page cache and serves an unproven tail without rewriting it.
     TrustUnprovenTail,
     /// Readers see a round before it is durable.
     VisibleBeforeDurable,
     /// What a refused round left in the journal file stays there.
     BelieveRefusedRound,
-    /// Versions are assigned without looking at rounds in flight.
+    /// Versions are assigned without regard to rounds in flight.
     ForgetFlight,
     /// A refusal is answered from state that is not durable yet.
     RefuseEarly,
     /// Event ids are not looked up.
     ForgetIds,
-    /// A filter does not look at the tenant.
+    /// A filter ignores the tenant.
     DropTenantFilter,
     /// A batch that is refused half way leaves its first events behind.
     KeepRefusedHeads,
-    /// A block of a sealed file is believed without its checksum.
+    /// A block of a sealed file is used without checking its checksum.
     SkipBlockChecks,
     /// A sealed file is named before it is durable.
     SkipSegmentSync,
-    /// Journal files are let go of while they hold events that are not sealed.
+    /// Journal files are retired while they hold events that are not sealed.
     RetireJournalEarly,
-    /// The sequencer does not look at what was sealed since the caller looked.
+    /// The sequencer ignores events sealed since the caller's look-up.
     ForgetSealedSince,
-    /// A tail is frozen while the journal does not hold all of it for certain.
+    /// A tail is frozen before the journal holds all of it durably.
     SealWithoutJournalSync,
-    /// The index of other segments is taken for the right one.
+    /// An index of other segments is accepted.
     TrustAnyIndex,
-    /// The version of an entity in the cache is taken for the newest.
+    /// The cached version of an entity is assumed to be the newest.
     KeepStaleHeads,
     /// An opening adds no incarnation to the lineage.
     ForgetIncarnation,
-    /// Snapshots of a history that is not the store's are believed.
+    /// Snapshots of another history are used.
     TrustAnySnapshot,
-    /// A fold takes a snapshot or a history whose count of events does not fit the versions.
+    /// A fold accepts a snapshot or a history whose event count does not fit the versions.
     AcceptWrongCount,
     /// The stretches of an entity are searched as if no other entity had its hash.
     TrustEntityHash,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Raised by some, waited for by others. It stays raised until somebody has taken note.
+/// Raised by some threads and awaited by others. It stays raised until a wait consumes it.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
@@ -20,13 +20,13 @@ struct State {
 }
 
 impl Signal {
-    /// It has happened.
+    /// Raises the signal.
     pub(crate) fn raise(&self) {
         self.state.lock().is_raised = true;
         self.raised.notify_all();
     }
 
-    /// Waits until it has happened since somebody waited last, at most so long. False: it never will again.
+    /// Waits until the signal is raised, at most `timeout`, and consumes it. False: the signal is stopped.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
         let mut state = self.state.lock();
         if !state.is_raised && !state.is_stopped {
@@ -36,7 +36,7 @@ impl Signal {
         !state.is_stopped
     }
 
-    /// Lets go of everyone who waits.
+    /// Releases all waiting threads, for good.
     pub(crate) fn stop(&self) {
         self.state.lock().is_stopped = true;
         self.raised.notify_all();
@@ -51,7 +51,7 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Waits at most `timeout` until it is rung. True: it was, since somebody last waited.
+    /// Waits at most `timeout` until it is rung. True: it was rung since the last wait.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
         let mut is_rung = self.is_rung.lock();
         if !*is_rung {

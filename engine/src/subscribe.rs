@@ -32,23 +32,23 @@ pub enum Start {
     Beginning,
     /// At this position, which is at most the one after the end of the log.
     At(Position),
-    /// After this position, which must not be beyond the end of the log. Whether the subscriber has seen the very
-    /// event that the log holds there, only a cursor can tell.
+    /// After this position, which must not be beyond the end of the log. Only a cursor can detect that the log holds a
+    /// different event there from the one the subscriber has seen.
     After(Position),
-    /// After this cursor, if this log goes on where it stands.
+    /// After this cursor, if its history is a prefix of this log.
     Cursor(Cursor),
     /// After what is durable now.
     Now,
 }
 
-/// What a subscription says.
+/// A message of a subscription.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// An event, in position order.
     Event(EventRef),
-    /// All that was durable has been delivered, up to this position; what follows is live. Said once.
+    /// Everything that was durable has been delivered, up to this position; what follows is live. Sent once.
     CaughtUp(Option<Position>),
-    /// Nothing more matches up to this position: a cursor may move there. Said about once a second, or every 10,000
+    /// Nothing more matches up to this position: a cursor may move there. Sent about once a second, or every 10,000
     /// positions while catching up.
     Progress(Position),
 }
@@ -69,13 +69,13 @@ pub struct Subscription {
     /// Set once it has waited.
     id: Option<Id>,
     is_waiting: bool,
-    /// Everything up to here has been looked at.
+    /// Everything up to here has been searched.
     seen: u64,
-    /// Everything up to here has been handed out.
+    /// Everything up to here has been delivered.
     delivered: u64,
     ready: VecDeque<EventRef>,
     is_caught_up: bool,
-    /// The position of the last event or progress that was said, and when.
+    /// The position of the last message, and when it was sent.
     said: u64,
     said_at: Duration,
     /// The last fetch found nothing that matches.
@@ -109,23 +109,23 @@ impl Subscription {
         })
     }
 
-    /// Up to where everything has been delivered.
+    /// The position up to which everything has been delivered.
     pub fn position(&self) -> Option<Position> {
         Position::new(self.delivered)
     }
 
-    /// Where it stands: a subscription from [`Start::Cursor`] with it goes on there, also after a restart, and is
-    /// refused by a store that holds another history.
+    /// The cursor of what was delivered. A subscription from [`Start::Cursor`] with it continues there, also after a
+    /// restart; a store that holds another history refuses it.
     pub fn cursor(&self) -> Cursor {
         self.source.lineage.cursor(self.delivered)
     }
 
-    /// Bytes of the events that were fetched and not handed out yet.
+    /// Bytes of the events that were prefetched and not delivered yet.
     pub fn prefetched_bytes(&self) -> usize {
         self.ready.iter().map(EventRef::record_bytes).sum()
     }
 
-    /// Lets go of what was fetched and not handed out yet: it is fetched again when it is asked for.
+    /// Drops the prefetched events: they are fetched again when they are needed.
     pub fn release(&mut self) {
         if let Some(next) = self.ready.front() {
             self.seen = next.position().value() - 1;
@@ -133,9 +133,9 @@ impl Subscription {
         }
     }
 
-    /// Takes back an event that was handed out last: it is fetched and handed out again.
+    /// Takes back the event that was delivered last: it is fetched and delivered again.
     pub fn put_back(&mut self, event: EventRef) {
-        assert_eq!(event.position().value(), self.delivered, "only what was handed out last comes back");
+        assert_eq!(event.position().value(), self.delivered, "only the event delivered last can be put back");
         self.ready.push_front(event);
         self.release();
         self.delivered = self.seen;
@@ -205,10 +205,10 @@ impl Subscription {
         self.fetch(View { layers: self.source.store.layers(), watermark })
     }
 
-    /// Goes on where the notifier has left it, if it waited.
+    /// Resumes where the notifier has left it, if it waited.
     fn resume(&mut self) {
         if let Some(id) = self.id.filter(|_| std::mem::take(&mut self.is_waiting)) {
-            assert!(self.ready.is_empty(), "a subscriber waits once it has handed out all it fetched");
+            assert!(self.ready.is_empty(), "a subscriber waits once it has delivered all it fetched");
             let through = self.source.subscribers.resume(id);
             assert!(through >= self.seen, "waiting does not take a subscriber back");
             self.seen = through;
@@ -233,7 +233,10 @@ impl Subscription {
 
     fn fetch(&mut self, view: View) -> Result<(), ReadError> {
         let is_more = self.seen < view.watermark;
-        assert!(self.ready.is_empty() && is_more, "only what is there and not fetched yet is fetched");
+        assert!(
+            self.ready.is_empty() && is_more,
+            "a fetch follows delivery of the one before, and has events to search"
+        );
         let first = self.seen + 1;
         let top = view.watermark.min(self.seen.saturating_add(STRETCH));
         let query = Query {
@@ -255,7 +258,7 @@ impl Subscription {
                         break;
                     }
                 }
-                // What comes before damage is delivered first; the next fetch meets the damage again.
+                // Events before the damage are delivered first; the next fetch meets the damage again.
                 Err(error) => {
                     let Some(last) = self.ready.back() else { return Err(error) };
                     looked = last.position().value();
@@ -263,7 +266,7 @@ impl Subscription {
                 }
             }
         }
-        assert!(first <= looked && looked <= top, "a fetch moves on, and not past what it has looked at");
+        assert!(first <= looked && looked <= top, "a fetch moves on, and not past what it has searched");
         self.seen = looked;
         self.is_barren = self.ready.is_empty();
         Ok(())
@@ -322,7 +325,7 @@ impl Subscription {
         }
     }
 
-    /// Has the waker woken when there may be more. False: there may be already.
+    /// Registers the waker, to be woken when there may be more. False: there may be more already.
     fn wait(&mut self, waker: &Waker) -> bool {
         let (positions, now) = ((self.seen, self.said), self.source.clock.monotonic());
         self.is_waiting = self.source.subscribers.wait(&mut self.id, &self.filter, positions, waker, now);

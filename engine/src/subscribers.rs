@@ -1,5 +1,5 @@
-//! Those who wait for events. One notifier compares each new event with their filters, once for all that share one,
-//! and wakes only those it concerns; the others learn that nothing up to a position is for them.
+//! Subscribers that wait for events. One notifier matches each new event against each distinct filter and wakes only the
+//! subscribers it matches; the others later resume behind the events that did not match.
 
 mod interests;
 
@@ -21,14 +21,14 @@ use interests::{Interests, Number};
 pub(crate) const REMIND_AFTER: Duration = Duration::from_secs(1);
 /// The notifier looks this often for subscribers to remind.
 const TICK: Duration = Duration::from_millis(10);
-/// At most this many subscribers are reminded in one tick: a crowd is not woken at once.
+/// At most this many subscribers are reminded in one tick, so that a crowd is not woken at once.
 const REMIND_MAX: usize = 20;
-/// Events compared while the lock is held, and filters they are compared with: whoever begins to wait needs it, too.
+/// The most events and comparisons while the lock is held: subscribers that begin to wait need it too.
 const EVENTS_MAX: u64 = 256;
 const COMPARISONS_MAX: usize = 4096;
-/// After it has woken this many subscribers, the notifier leaves the processor to them and to appends.
+/// After waking this many subscribers, the notifier leaves the processor to them and to appends.
 const CROWD: usize = 64;
-/// How long the notifier rests then: the longest that a wake is late.
+/// How long the notifier then rests: the most by which it delays a wake.
 const REST: Duration = Duration::from_millis(5);
 
 /// All subscribers of a store that have waited.
@@ -46,7 +46,7 @@ pub(crate) struct Id(u64);
 #[derive(Debug, Default)]
 struct Registry {
     is_closed: bool,
-    /// Every event up to here was compared with the filters of those who waited for it.
+    /// Every event up to here was matched against the filters of the subscribers that waited for it.
     looked: u64,
     /// How many wait right now.
     waiting: usize,
@@ -54,9 +54,9 @@ struct Registry {
     groups: HashMap<Number, Group, RandomState>,
     group_of: HashMap<Filter, Number, RandomState>,
     interests: Interests,
-    /// Who is reminded next, and not before when.
+    /// The subscribers to remind, each with its earliest time.
     due: VecDeque<(Duration, Id)>,
-    /// Who had nothing to be reminded of when it was due.
+    /// Subscribers whose position had not moved when they were due.
     settled: Vec<Id>,
     last_number: u64,
 }
@@ -66,7 +66,7 @@ struct Member {
     group: Number,
     /// Nothing matches its filter between where it began to wait and here.
     through: u64,
-    /// The position that its reader was last given.
+    /// The position that its reader last received.
     said: u64,
     /// Present while it waits.
     waker: Option<Waker>,
@@ -87,8 +87,8 @@ impl Subscribers {
         Self { watermark, registry: Mutex::default(), joined: Condvar::default() }
     }
 
-    /// Begins to wait for an event above `seen` that matches; `said` is the position its reader was last given. False:
-    /// the store holds more already, or is closed. True: `waker` will be woken.
+    /// Begins to wait for a matching event above `seen`; `said` is the position its reader last received. False: the store
+    /// holds more already, or is closed. True: `waker` will be woken.
     pub(crate) fn wait(
         &self,
         id: &mut Option<Id>,
@@ -125,11 +125,10 @@ impl Subscribers {
         self.watermark.is_closed()
     }
 
-    /// Ends the waiting of a subscriber. Nothing matches its filter from where it began to wait up to the position
-    /// returned.
+    /// Ends a subscriber's wait. Nothing matches its filter between where it began to wait and the position returned.
     pub(crate) fn resume(&self, id: Id) -> u64 {
         let mut registry = self.registry.lock();
-        // A waker that is still there has not been woken: nothing up to here has matched.
+        // A subscriber that still has its waker was not woken: nothing up to here has matched.
         let looked = registry.looked;
         registry.end_waiting(id, looked);
         registry.through(id)
@@ -140,9 +139,8 @@ impl Subscribers {
         self.registry.lock().leave(id);
     }
 
-    /// Compares what was published since with the filters of those who wait, and wakes those it concerns. `source`
-    /// looks at the store: what it returns finds the event at a position, if it is in memory. Returns how many were
-    /// woken.
+    /// Matches newly published events against the filters of waiting subscribers, and wakes those that match. `source`
+    /// captures the store: the result finds the event at a position, if it is in memory. Returns how many were woken.
     pub(crate) fn advance<F: Fn(u64) -> Option<EventRef>>(&self, source: impl Fn() -> F) -> usize {
         let mut woken = 0;
         loop {
@@ -161,7 +159,7 @@ impl Subscribers {
         }
     }
 
-    /// Wakes some of those who have waited for long though their position has moved. True: there may be more.
+    /// Wakes some subscribers that have waited for long and whose position has moved. True: there may be more.
     pub(crate) fn remind(&self, now: Duration) -> bool {
         let mut registry = self.registry.lock();
         let (wakers, is_more) = registry.remind(now);
@@ -181,7 +179,7 @@ impl Subscribers {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until somebody waits. False: the store is closed.
+    /// Blocks until a subscriber waits. False: the store is closed.
     fn wait_joined(&self) -> bool {
         let mut registry = self.registry.lock();
         while registry.waiting == 0 && !registry.is_closed {
@@ -263,7 +261,7 @@ impl Registry {
             self.interests.remove(number, &group.filter);
             self.groups.remove(&number);
         }
-        // What left stays in the queue of reminders until it is due, unless the queue is mostly of such.
+        // Members that left stay in the queue of reminders until they are due, unless they are most of it.
         if self.due.len() + self.settled.len() > 64 + 2 * self.members.len() {
             let members = &self.members;
             self.due.retain(|(_, id)| members.contains_key(id));
@@ -294,7 +292,7 @@ impl Registry {
         let member = self.members.get_mut(&id)?;
         let waker = member.waker.take()?;
         member.through = member.through.max(through);
-        assert!(self.waiting > 0, "who waits is counted");
+        assert!(self.waiting > 0, "waiting subscribers are counted");
         self.waiting -= 1;
         let was_waiting = group_in(&mut self.groups, member.group).waiting.remove(&id);
         assert!(was_waiting, "a member with a waker is in the set of those that wait");
@@ -310,16 +308,16 @@ impl Registry {
     fn wake_all(&mut self) -> Vec<Waker> {
         let mut waiting: Vec<Id> =
             self.groups.values().flat_map(|group| group.waiting.iter().copied()).collect();
-        // In an order that repeats.
+        // Sorted, so that equal seeds wake in equal order.
         waiting.sort_unstable();
         let looked = self.looked;
         waiting.into_iter().filter_map(|id| self.end_waiting(id, looked)).collect()
     }
 
-    /// Compares the events after `looked` up to `top` with the filters of those who wait. When an event is not in
-    /// memory, all are woken to look for themselves, and the next to wait begin after `end`.
+    /// Matches the events after `looked` up to `top` against the filters of waiting subscribers. If an event is not in
+    /// memory, wakes them all to fetch it themselves; later waits begin after `end`.
     fn compare(&mut self, top: u64, end: u64, event_at: &impl Fn(u64) -> Option<EventRef>) -> Vec<Waker> {
-        assert!(self.looked < top && top <= end, "what is compared is visible and was not compared before");
+        assert!(self.looked < top && top <= end, "visible events are matched once");
         let (mut wakers, mut candidates, mut comparisons) = (Vec::new(), Vec::new(), 0);
         let mut looked = top;
         for position in self.looked + 1..=top {
@@ -351,7 +349,7 @@ impl Registry {
         }
         assert!(self.looked <= looked && looked <= end, "the notifier only moves forwards");
         self.looked = looked;
-        // Who had nothing to be reminded of may have now.
+        // The position of settled subscribers may have moved now.
         let settled = std::mem::take(&mut self.settled);
         self.due.extend(settled.into_iter().map(|id| (Duration::ZERO, id)));
         wakers

@@ -1,4 +1,4 @@
-//! What a store says about itself: how much it holds, whether it works, what happened.
+//! A store's statistics, health and counters.
 
 use std::sync::atomic::Ordering;
 
@@ -14,29 +14,30 @@ pub struct Stats {
     pub events: u64,
     /// Entities that have events.
     pub entities: u64,
-    /// Different event types.
+    /// Distinct event types.
     pub event_types: u64,
 }
 
-/// Whether a store does its work.
+/// Whether a store works, and what is wrong if it does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// All of it.
+    /// It serves reads and appends.
     Serving,
-    /// It answers what does not touch these files, and takes appends.
+    /// These files are damaged. It answers requests that do not need them, and takes appends.
     Damaged(Vec<Damage>),
     /// It answers reads and takes appends, but nothing is sealed: memory fills up, then appends are refused.
     NotSealing(String),
     /// It answers reads; appends are refused until the disk has room.
     StorageFull {
-        /// So much room would be enough: the length of a journal file, in bytes.
+        /// The free space, in bytes, that is enough to continue: the length of a journal file.
         needed_bytes: u64,
     },
-    /// It answers reads; appends are refused for this reason until it has passed.
+    /// It answers reads; appends are refused for this reason until it passes.
     Refusing(String),
     /// It answers reads; a failed write or sync ended appends until it is opened again.
     Fenced(String),
-    /// All of it, in a folder that was moved while it was open: the path it was opened under leads elsewhere or nowhere.
+    /// It serves reads and appends, but its folder was moved while it was open: the path it was opened under leads
+    /// elsewhere or nowhere.
     Moved,
 }
 
@@ -49,7 +50,7 @@ pub struct Counters {
     pub appends: u64,
     /// Appends refused over an expected version.
     pub conflicts: u64,
-    /// Events that were there already.
+    /// Events that were stored already.
     pub replays: u64,
     /// Appends refused because too much was waiting.
     pub overloads: u64,

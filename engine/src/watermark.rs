@@ -1,4 +1,4 @@
-//! The watermark: the highest position that is durable. Nothing above it is visible to anybody.
+//! The watermark: the highest visible position. No reader sees an event above it.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Watermark {
         }
     }
 
-    /// Nothing will be published any more: wakes every sleeper for good.
+    /// Marks the end of publishing: wakes every sleeper for good.
     pub(crate) fn close(&self) {
         self.waiting.lock().is_closed = true;
         self.risen.notify_all();

@@ -5,7 +5,7 @@ use crate::committer::Committer;
 use crate::sequencer::Round;
 use crate::upkeep::Work;
 
-/// A store that somebody steps by hand.
+/// A store that is stepped by hand.
 pub(crate) struct ByHand {
     pub(crate) sequencer: SequencerStep,
     pub(crate) committer: Committer,
@@ -49,11 +49,11 @@ impl ByHand {
         }
     }
 
-    /// Finishes what waits, as a close does.
+    /// Finishes the waiting appends, as closing does.
     pub(crate) fn finish(&mut self, shared: &Shared) {
         loop {
             self.step(shared, Step::Prepare);
-            // Only what stands in the way of an append is sealed by a close.
+            // Closing seals only what blocks an append.
             if shared.is_stalled() {
                 self.step(shared, Step::Seal);
             }

@@ -13,13 +13,13 @@ use crate::sequencer::{Moment, Rotate, Round, Sequencer};
 /// What must happen before a round can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// The next journal file must be made.
+    /// The next journal file must be created.
     ForFile,
-    /// What was frozen must be sealed.
+    /// A frozen tail must be sealed.
     ForSealing,
 }
 
-/// The sequencer with the requests it has taken and could not place yet.
+/// The sequencer, and the requests that were taken from the queue and are not decided yet.
 pub(crate) struct SequencerStep {
     pub(crate) sequencer: Sequencer,
     pub(super) held: Vec<Request>,
@@ -33,7 +33,7 @@ impl SequencerStep {
         Self { sequencer, held: Vec::new(), held_bytes: 0, is_mark_due: true }
     }
 
-    /// If a round was refused after it had been built, goes back to where the log really ends.
+    /// If a round was refused after it had been built, rewinds to the end of the log.
     fn rewind_if_due(&mut self, shared: &Shared) {
         let attempt = self.sequencer.attempt();
         if let Some((attempt, checkpoint)) = shared.progress.refusals.checkpoint_since(attempt) {
@@ -43,7 +43,7 @@ impl SequencerStep {
         }
     }
 
-    /// Builds a round of what waits.
+    /// Builds a round from the waiting requests.
     pub(super) fn sequence(&mut self, shared: &Shared) -> Result<Option<Round>, Wait> {
         self.rewind_if_due(shared);
         if self.held.is_empty() {
@@ -92,14 +92,14 @@ impl SequencerStep {
         Ok(Some(round))
     }
 
-    /// Builds a mark, if there is anything that lacks its proof.
+    /// Builds a mark, if events were committed since the last one.
     pub(super) fn mark(&mut self, shared: &Shared) -> Option<Round> {
         self.rewind_if_due(shared);
-        // Asking the sequencer takes a place in the log: it is asked only for a mark that will be written.
+        // Building a mark takes a place in the log, so only a mark that will be written is built.
         std::mem::take(&mut self.is_mark_due).then(|| self.sequencer.mark()).flatten()
     }
 
-    /// Refuses what is left when the store stops.
+    /// Refuses the remaining requests when the store stops.
     pub(super) fn abandon(&mut self) {
         refuse(&mut self.held, &AppendError::Fenced("the store was closed".to_owned()));
     }

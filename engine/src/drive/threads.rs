@@ -23,13 +23,13 @@ const FOLDER_CHECK: Duration = Duration::from_secs(1);
 /// How often upkeep and the sealer check for work without a signal.
 const UPKEEP_CHECK: Duration = Duration::from_millis(500);
 
-/// A running thread, and what ends it once those before it have ended.
+/// A running thread, and how to stop it once those before it have ended.
 pub(crate) struct Thread {
     pub(crate) handle: JoinHandle<()>,
     pub(crate) stop: fn(&Shared),
 }
 
-/// Starts the threads of a store. They are stopped and joined in this order: each finishes what those before it left.
+/// Starts the threads of a store. They are stopped and joined in this order: each finishes the work of those before it.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     sequencer: SequencerStep,
@@ -52,8 +52,8 @@ pub(crate) fn start(
     ])
 }
 
-/// Belongs to a thread that the store cannot do without. If it panics, the store is fenced and whoever waits for
-/// it, or for an append, is let go of.
+/// Guards a thread that the store depends on. If the thread panics, the guard fences the store and releases all who wait
+/// for the thread or for an append.
 struct Watched(Arc<Shared>);
 
 impl Drop for Watched {
@@ -132,7 +132,7 @@ fn run_preparer(shared: &Shared) {
     loop {
         match shared.spare.wait_needed(ROOM_RETRY, FOLDER_CHECK) {
             Needed::Now => {
-                // Any failure is tried again; until then appends that need the file are refused for its reason.
+                // A failure is retried; until then, appends that need the file are refused with its reason.
                 let _ = shared.spare.make(&*shared.disk, &shared.catalog);
             }
             Needed::Later => {}
@@ -144,7 +144,7 @@ fn run_preparer(shared: &Shared) {
 
 fn run_sealer(shared: &Shared) {
     while shared.upkeep.frozen.wait(UPKEEP_CHECK) {
-        // A failure is reported by the health of the store, and tried again after a rest.
+        // A failure appears in the store's health and is retried after a rest.
         while shared.upkeep.seal() {}
     }
 }
@@ -152,11 +152,11 @@ fn run_sealer(shared: &Shared) {
 fn run_upkeep(shared: &Shared) {
     while shared.upkeep.grown.wait(UPKEEP_CHECK) {
         for work in ALL.into_iter().filter(|work| *work != Work::Seal) {
-            // No task keeps the others waiting for long, however much it has to do.
+            // A task with much to do must not keep the others waiting.
             let start = shared.clock.monotonic();
             while shared.upkeep.run(work) && shared.clock.monotonic().saturating_sub(start) < UPKEEP_CHECK {}
         }
     }
-    // What is not written is only slower to fold.
+    // A snapshot that is lost here only makes later folds slower.
     let _ = shared.snapshots.write(true);
 }

@@ -1,4 +1,4 @@
-//! Appending in steps, so that a caller who must not wait for the disk can leave the reading to another thread.
+//! Appends in steps, so that a caller that must not wait for the disk can leave reading to another thread.
 
 use std::sync::atomic::Ordering;
 
@@ -8,8 +8,8 @@ use crate::batch::Batch;
 use crate::error::AppendError;
 
 impl Engine {
-    /// Appends a batch: all of its events, or none. It never waits for the batch to be written, for that the handle
-    /// is there; it may read sealed files, to learn the versions and ids that the batch is checked against.
+    /// Appends a batch: all of its events, or none. Returns without waiting for the batch to be written; wait on the handle
+    /// for that. It may read sealed files to look up the versions and ids that the batch is checked against.
     pub fn append(&self, batch: Batch) -> Append {
         let ready = self.prepare(batch).and_then(|prepared| self.look_up(prepared));
         match ready {
@@ -40,7 +40,7 @@ impl Engine {
     /// Looks up the versions and ids that the batch is checked against. It may read sealed files.
     ///
     /// # Errors
-    /// When they lie in damaged data.
+    /// When the data needed is damaged or cannot be read now.
     pub fn look_up(&self, prepared: Prepared) -> Result<Ready, AppendError> {
         prepared.look_up(&self.shared.store.layers())
     }

@@ -1,4 +1,4 @@
-//! Getting out of a store whatever can be read, whatever else is damaged: what a dump prints.
+//! Reads everything readable out of a store, however damaged the rest is, for a dump.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,11 +22,11 @@ use crate::view::{Layers, View};
 /// After damage, this many events are read one by one without another error before they are read ahead again.
 const SOUND_EVENTS: u32 = 64;
 
-/// Without an index, this many events are gathered at a time, or as many fewer as fit into this many bytes.
+/// Without an index, this many events are gathered at a time, or fewer if they exceed this many bytes.
 const WINDOW_EVENTS: u64 = 65_536;
 const WINDOW_BYTES_MAX: usize = 256 << 20;
 
-/// What comes out of a store, in the order of the log.
+/// A part of a dump, in the order of the log.
 #[derive(Debug)]
 pub enum Salvaged<'a> {
     /// A readable event.
@@ -42,19 +42,19 @@ pub enum Salvaged<'a> {
     },
 }
 
-/// What became of a dump.
+/// The result of a dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dumped {
-    /// Events handed out.
+    /// Events passed to the caller.
     pub events: u64,
     /// Events known to be missing.
     pub missing: u64,
-    /// What is damaged or cannot be read now. Empty: every event of the store was handed out.
+    /// What is damaged or cannot be read now. Empty: every event of the store was passed on.
     pub damage: Vec<Damage>,
 }
 
-/// Hands every readable event of the store in a folder to `each`, in order, and says between them which are missing. A
-/// damaged manifest is replaced by the one before it, or by what the journal says of itself.
+/// Passes every readable event of the store in a folder to `each`, in order, and reports between them which are missing.
+/// In place of a damaged manifest it uses the previous one, or the journal's own headers.
 ///
 /// # Errors
 /// When the folder holds no store, the store is in use or of a newer release, or the system refuses to list it.
@@ -107,16 +107,16 @@ pub fn dump_disk(
 struct Salvage<'a> {
     fragments: Fragments,
     each: &'a mut dyn FnMut(Salvaged<'_>),
-    /// The position that is due.
+    /// The next position to pass on.
     next: u64,
     /// The position after the last event that the store is known to have held.
     end: u64,
-    /// Why it is missing, should it be.
+    /// The reason to report if the next position is missing.
     why: Option<String>,
-    /// What any event of the stretch that is being read may be missing for.
+    /// The reason to report for any missing event of the stretch being read.
     stretch_why: Option<String>,
     dumped: Dumped,
-    /// By file and offset: what many events suffer from is one damage.
+    /// By file and offset: damage that affects many events is reported once.
     damage: BTreeMap<(String, u64), String>,
 }
 
@@ -133,7 +133,7 @@ impl Salvage<'_> {
         });
     }
 
-    /// Hands out an event, and before it says which are missing.
+    /// Passes on an event, after reporting which are missing before it.
     fn event(&mut self, event: &EventRef) {
         let position = event.position().value();
         if position < self.next {
@@ -145,9 +145,9 @@ impl Salvage<'_> {
         self.next = position + 1;
     }
 
-    /// Everything from the due position on that lies before this one is missing.
+    /// Reports everything from the next position up to this one as missing.
     fn skip_to(&mut self, position: u64) {
-        assert!(self.next >= 1 && position >= self.next, "the log is handed out forwards");
+        assert!(self.next >= 1 && position >= self.next, "a dump moves forwards");
         let why = self.why.take();
         if self.next == position {
             return;
@@ -160,8 +160,8 @@ impl Salvage<'_> {
         self.next = position;
     }
 
-    /// Reads a generation ahead while that goes well, and past damage event by event. What it has lost may still lie in
-    /// the journal.
+    /// Reads a generation ahead while that succeeds, and event by event past damage. The journal may still hold events
+    /// that the generation has lost.
     fn generation(&mut self, generation: &Arc<Generation>, sequences: &[u64]) {
         let last = generation.entry().last_position;
         let tails = vec![Arc::new(Tail::after(last, sequences.to_vec()))];
@@ -196,7 +196,7 @@ impl Salvage<'_> {
         }
     }
 
-    /// Reads what is left of a generation from its segments, a window of positions at a time.
+    /// Reads the readable events of a generation from its segments, a window of positions at a time.
     fn without_index(&mut self, generation: &Generation) {
         let entry = generation.entry();
         let (mut start, last) = (self.next.max(entry.first_position), entry.last_position);
@@ -214,7 +214,7 @@ impl Salvage<'_> {
                 self.event(event);
             }
             (self.next..=end).for_each(|position| self.journal_at(position));
-            // What is due now is reported with the next event: it is missing for the same reason.
+            // The rest of the window is reported with the next event: it is missing for the same reason.
             if self.next <= end {
                 self.why = self.stretch_why.take();
             }
@@ -223,7 +223,7 @@ impl Salvage<'_> {
         }
     }
 
-    /// Hands out the event at a position if the journal has it.
+    /// Passes on the event at a position if the journal has it.
     fn journal_at(&mut self, position: u64) {
         match self.fragments.at(position) {
             Ok(event) => event.into_iter().for_each(|event| self.event(&event)),
@@ -231,7 +231,7 @@ impl Salvage<'_> {
         }
     }
 
-    /// Hands out what the journal holds from the due position on.
+    /// Passes on the journal's events from the next position on.
     fn journal(&mut self) {
         for index in self.fragments.first_from(self.next).. {
             self.why = self.why.take().or_else(|| self.fragments.why(index).map(str::to_owned));
@@ -243,7 +243,7 @@ impl Salvage<'_> {
         }
     }
 
-    /// Damage of the journal is reported, but explains only what is missing from the journal.
+    /// Reports damage to the journal, which explains only events missing from the journal.
     fn note_journal(&mut self) {
         for damage in self.fragments.damage() {
             self.damage.insert((damage.file.clone(), damage.offset), damage.problem.clone());

@@ -1,5 +1,4 @@
-//! Looking for all damage in a journal, not only for the first: each file is judged by its own header and by that of
-//! the next.
+//! Finds all damage in a journal, not only the first: each file is checked against its own header and the next file's.
 
 use std::io;
 
@@ -13,7 +12,7 @@ use super::walk::{find_evidence, walk};
 use crate::error::{Damage, OpenError};
 use crate::platform::Disk;
 
-/// What a look at every journal file found.
+/// The result of checking every journal file.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     /// Files read.
@@ -24,10 +23,10 @@ pub(crate) struct Audit {
     pub(crate) damage: Vec<Damage>,
 }
 
-/// Looks at every journal file.
+/// Checks every journal file.
 ///
 /// # Errors
-/// A newer format, or a disk that does not answer.
+/// A newer format, or a failing disk.
 pub(crate) fn audit(disk: &dyn Disk, manifest: &Manifest) -> Result<Audit, OpenError> {
     let present = numbers(disk, manifest)?;
     let last = present.last().copied().unwrap_or(0).max(manifest.last_journal);

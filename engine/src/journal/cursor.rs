@@ -1,4 +1,4 @@
-//! Where the log's writer stands: everything the next round depends on.
+//! The writer's cursor: everything in the log that the next round depends on.
 
 use allsource_format::frame;
 use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES, Header};
@@ -33,12 +33,12 @@ impl Cursor {
         self.file_bytes.saturating_sub(self.file_offset())
     }
 
-    /// Nothing more fits into the current file: the next round begins another one.
+    /// Ends the current file here: the next round starts another one.
     pub(crate) fn end_file_here(&mut self) {
         self.file_bytes = self.file_offset();
     }
 
-    /// Header of the file after the current one, of this length. Everything before it is durable by then.
+    /// Header of the file after the current one, with this length. Everything before it is durable when it is written.
     pub(crate) fn next_header(&self, file_bytes: u64) -> Header {
         Header {
             number: self.header.number + 1,
@@ -63,17 +63,17 @@ impl Cursor {
     }
 }
 
-/// The most bytes that one round can take in files of this length.
+/// The maximum length of a round in files of this length.
 pub(crate) fn round_bytes_max(journal_file_bytes: u64) -> usize {
     index(journal_file_bytes).saturating_sub(HEADER_BYTES)
 }
 
-/// The most bytes of records that one frame can take in files of this length.
+/// The maximum bytes of records in a frame in files of this length.
 pub(crate) fn body_bytes_max(journal_file_bytes: u64) -> usize {
     FRAME_BYTES_MAX.min(index(journal_file_bytes) - HEADER_BYTES) - frame::HEADER_BYTES
 }
 
-/// The room a round takes whose frames take `frame_bytes`.
+/// The length of a round whose frames have `frame_bytes`.
 pub(crate) fn round_bytes(frame_bytes: usize) -> usize {
     frame_bytes.next_multiple_of(BLOCK_BYTES)
 }

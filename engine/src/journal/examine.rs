@@ -1,4 +1,4 @@
-//! Reading a store's journal without changing it: what is there, and what an open would do about it.
+//! Reads a store's journal without changing it: what it holds, and where an opening would continue.
 
 use std::io;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::platform::Disk;
 
-/// What examining a journal found: the state a writer would continue from.
+/// The result of examining a journal: the state from which a writer continues.
 pub(crate) struct Examined {
     /// Where the valid frames of the last file end; `None`: there is no file yet.
     pub(crate) end: Option<Cursor>,
@@ -29,7 +29,7 @@ pub(crate) struct Examined {
     pub(crate) bytes: u64,
 }
 
-/// The last journal file, the only one in which anything may lack its proof or be torn.
+/// The last journal file, the only one that may hold unproven or torn bytes.
 pub(crate) struct LastFile {
     /// All bytes of the file.
     pub(crate) image: AlignedVec,
@@ -40,7 +40,7 @@ pub(crate) struct LastFile {
     pub(crate) unproven_bytes: u64,
     /// Where in the image the round lies whose mark ends the file, when nothing at all follows it.
     pub(crate) final_mark: Option<Range<usize>>,
-    /// Bytes of the image behind the last frame that are not zero: what was being written at the crash.
+    /// Bytes of the image behind the last frame up to the last that is not zero: what a crash interrupted.
     pub(crate) torn: Range<usize>,
     /// Frames checked while the file was walked: a measure of the work.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds recovery to be linear by it"))]
@@ -48,7 +48,7 @@ pub(crate) struct LastFile {
 }
 
 impl LastFile {
-    /// The bytes that were being written at the crash.
+    /// The bytes of a write that a crash interrupted.
     pub(crate) fn torn_bytes(&self) -> &[u8] {
         part(&self.image, &self.torn)
     }
@@ -63,7 +63,7 @@ pub(super) fn part<'a>(image: &'a [u8], range: &Range<usize>) -> &'a [u8] {
 /// Walks the whole journal. `each` sees every frame with events, in order.
 ///
 /// # Errors
-/// Damage to acknowledged data, a newer format, or a disk that does not answer.
+/// Damage to acknowledged data, a newer format, or a failing disk.
 pub(crate) fn examine(
     disk: &dyn Disk,
     manifest: &Manifest,
@@ -102,7 +102,7 @@ pub(crate) fn examine(
     Ok(examined)
 }
 
-/// The numbers of the journal files that belong to the store and are there, in order.
+/// The numbers of the store's journal files that exist, in order.
 pub(super) fn numbers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<u64>, OpenError> {
     let numbers = file::numbers(disk).map_err(|error| OpenError::io("list journal files", error))?;
     Ok(numbers.into_iter().filter(|number| *number >= manifest.first_journal).collect())
@@ -159,12 +159,12 @@ pub(super) fn read_image(disk: &dyn Disk, path: &str) -> Result<AlignedVec, Open
     Ok(image)
 }
 
-/// Before anything is called torn and cut off, the medium must say the same twice.
+/// Before bytes are treated as torn and cut off, two reads must agree.
 fn check_second_reading(disk: &dyn Disk, path: &str, first: &[u8]) -> Result<(), OpenError> {
     let second = read_image(disk, path)?;
     match second.iter().zip(first).position(|(a, b)| a != b) {
         None => Ok(()),
-        Some(offset) => Err(Damage::new(path, offset as u64, "two reads gave different bytes").into()),
+        Some(offset) => Err(Damage::new(path, offset as u64, "two reads returned different bytes").into()),
     }
 }
 
@@ -179,7 +179,7 @@ pub(super) fn check_joint(end: &Cursor, next: &Header, path: &str) -> Result<(),
     }
 }
 
-/// A file that is not the last was durable up to the start of the next before that one got its name.
+/// A file that is not the last was durable up to the start of the next before the next was named.
 fn walk_inner(
     image: &[u8],
     cursor: &mut Cursor,
@@ -210,7 +210,7 @@ fn walk_last(
     if damaged && !planted::is(Bug::TruncateAtFirstBadFrame) {
         return Err(lost(path, cursor, walked.stopped_by));
     }
-    // What is proven is known only now. Walking once more is linear, and needs no memory for what is not proven.
+    // What is proven is known only after the walk. A second walk is linear and needs no memory for unproven frames.
     let proven = walked.proven.min(cursor.log_offset);
     if !proven.is_multiple_of(BLOCK_BYTES as u64) {
         return Err(Damage::new(path, cursor.file_offset(), "a frame vouches for a part of a round"));
@@ -228,8 +228,8 @@ fn walk_last(
     );
     let end = index(cursor.file_offset()).min(image.len());
     let torn = end..end + used_length(part(&image, &(end..image.len())));
-    // A write cut short right behind the mark leaves it without its filling: nothing is torn, yet the next round
-    // could not begin here.
+    // A write cut short right behind the mark leaves it without its padding: nothing is torn, but the next round cannot
+    // begin here.
     let is_whole = torn.is_empty() && cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64);
     let mark = walked.final_mark.filter(|_| is_whole);
     let final_mark = mark.map(|mark| {

@@ -1,4 +1,4 @@
-//! Journal files: their names, and how a new one comes to be part of the log.
+//! Journal files: their names, and how a new one becomes part of the log.
 
 use std::io;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::platform::{Disk, DiskFile};
 
 /// The folder of journal files.
 pub(crate) const DIR: &str = "journal";
-/// Where recovery keeps what it cut off.
+/// The folder in which recovery keeps the bytes it cuts off.
 pub(crate) const QUARANTINE: &str = "quarantine";
-/// The next file while it has no number yet.
+/// The next file before it has a number.
 const UNNAMED: &str = "journal/spare.tmp";
 
 /// The path of the journal file of this number.
@@ -25,9 +25,8 @@ pub(crate) fn path_of(number: u64) -> String {
     format!("{DIR}/{number:010}.jnl")
 }
 
-/// Makes the unnamed next file out of one that no longer belongs to the store. Nothing in it may ever count again:
-/// frames of another file number do not validate, and it is filled with zeros besides, so that recovery does not
-/// take what it held for something torn.
+/// Turns a retired file into the unnamed next file. Its old frames cannot validate under another file number; it is
+/// also filled with zeros, so that recovery does not report them as torn.
 fn recycle(disk: &dyn Disk, retired: u64, length: u64) -> io::Result<Arc<dyn DiskFile>> {
     let path = path_of(retired);
     let file = disk.open(&path)?;
@@ -48,7 +47,7 @@ fn recycle(disk: &dyn Disk, retired: u64, length: u64) -> io::Result<Arc<dyn Dis
     Ok(file)
 }
 
-/// The numbers of the journal files that are there, in ascending order. What has another name is none of ours.
+/// The numbers of the journal files, in ascending order. Files with other names are not the store's.
 pub(super) fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
     let names = match disk.list(DIR) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -63,7 +62,7 @@ pub(super) fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Removes journal files that do not belong to the store: those of the past, and one that never got its name.
+/// Removes journal files that do not belong to the store: retired ones, and one that was never named.
 pub(crate) fn remove_leftovers(disk: &dyn Disk, first: u64) -> io::Result<()> {
     remove_unnamed(disk)?;
     let mut old = numbers(disk)?.into_iter().filter(|number| *number < first);
@@ -83,8 +82,8 @@ pub(crate) fn is_any(disk: &dyn Disk) -> Result<bool, OpenError> {
     Ok(!numbers.is_empty())
 }
 
-/// Makes the unnamed next file: full length, all zero, durable. One left over from before is discarded, since
-/// it may hold frames of an attempt that never counted.
+/// Creates the unnamed next file: full length, all zero, durable. A leftover one is discarded, because it may hold
+/// frames of an attempt that failed.
 pub(crate) fn create_unnamed(disk: &dyn Disk, length: u64) -> io::Result<Arc<dyn DiskFile>> {
     remove_unnamed(disk)?;
     let file = disk.create(UNNAMED, length)?;
@@ -106,19 +105,19 @@ pub(crate) fn adopt(disk: &dyn Disk, file: &dyn DiskFile, header: &Header) -> Re
 /// Why an unnamed file did not become part of the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdoptError {
-    /// It did not, and may be tried again.
+    /// It did not, and can be tried again.
     #[error(transparent)]
     Undone(io::Error),
-    /// It did not, and nothing is known of its bytes any more: another file must be made.
+    /// It did not, and its bytes are unknown: another file must be created.
     #[error(transparent)]
     Spoiled(io::Error),
-    /// It may have become a part of it.
+    /// It may have become part of the log.
     #[error(transparent)]
     Unknown(io::Error),
 }
 
 impl AdoptError {
-    /// A rename is one step. These errors come before it; after others it may have been done.
+    /// A rename is atomic. These errors occur before it takes effect; after other errors it may have.
     fn of_rename(error: io::Error) -> Self {
         use io::ErrorKind::{NotFound, OutOfMemory, PermissionDenied, ReadOnlyFilesystem};
         match error.kind() {
@@ -145,24 +144,24 @@ pub(crate) struct Next {
     pub(crate) manifest: Arc<dyn DiskFile>,
 }
 
-/// So many files that no longer belong to the store are kept to be used again.
+/// At most this many retired files are kept for reuse.
 const RECYCLED_MAX: usize = 4;
 
 /// The state of the next journal file.
 #[derive(Default)]
 enum SpareState {
-    /// Not there; somebody should make it.
+    /// It does not exist, and must be created.
     #[default]
     Missing,
-    /// There, waiting to be used.
+    /// It exists and is free.
     Ready(Next),
-    /// Promised to a round that is being built.
+    /// It is reserved for a round that is being built.
     Reserved(Next),
-    /// It could not be made; appends that need it are refused for this reason until it can.
+    /// It could not be created; appends that need it are refused with this reason until it can.
     Failed(AppendError),
 }
 
-/// The next journal file, made ahead of need so that a frame is never torn by a full disk.
+/// The next journal file, created ahead of need so that a full disk never tears a frame.
 #[derive(Default)]
 pub(crate) struct Spare {
     inner: Mutex<Inner>,
@@ -172,16 +171,16 @@ pub(crate) struct Spare {
 #[derive(Default)]
 struct Inner {
     state: SpareState,
-    /// Files that no longer belong to the store, to be made the next one.
+    /// Retired files, to be reused as the next one.
     retired: Vec<u64>,
     stopped: bool,
 }
 
-/// When the next file is to be made.
+/// When the next file must be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needed {
     Now,
-    /// It is there.
+    /// It exists.
     Later,
     /// The store is stopping.
     Never,
@@ -190,17 +189,16 @@ pub(crate) enum Needed {
 /// Whether there is a next file for a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reserved {
-    /// It is kept for the round.
+    /// It is reserved for the round.
     Yes,
-    /// It is not made yet.
+    /// It does not exist yet.
     NotYet,
-    /// It could not be made.
+    /// It could not be created.
     Refused(AppendError),
 }
 
 impl Spare {
-    /// Takes journal files that no longer belong to the store: a few are kept to be used again, the others are
-    /// removed.
+    /// Takes retired journal files: a few are kept for reuse, the others are removed.
     pub(crate) fn recycle(&self, disk: &dyn Disk, numbers: Vec<u64>) {
         for number in numbers {
             let mut inner = self.inner.lock();
@@ -208,16 +206,16 @@ impl Spare {
                 inner.retired.push(number);
             } else {
                 drop(inner);
-                // What cannot be removed now is removed by the next opening.
+                // The next opening removes what cannot be removed now.
                 let _ = disk.remove(&path_of(number));
             }
         }
     }
 
-    /// Makes the file if it is not there, and takes the room of the manifest that will name it.
+    /// Creates the file if it does not exist, and reserves room for the manifest that will name it.
     ///
     /// # Errors
-    /// What the disk said. Appends that need the file are refused for this reason until another attempt succeeds.
+    /// When the disk fails. Appends that need the file are refused with this reason until another attempt succeeds.
     pub(crate) fn make(&self, disk: &dyn Disk, catalog: &Catalog) -> io::Result<()> {
         let mut inner = self.inner.lock();
         if !matches!(inner.state, SpareState::Missing | SpareState::Failed(_)) {
@@ -239,7 +237,7 @@ impl Spare {
         result
     }
 
-    /// Keeps the file for a round, if it is there.
+    /// Reserves the file for a round, if it exists.
     pub(crate) fn reserve(&self) -> Reserved {
         let state = &mut self.inner.lock().state;
         match std::mem::take(state) {
@@ -258,7 +256,7 @@ impl Spare {
         }
     }
 
-    /// Waits until the file is there, or cannot be, at most so long: a store that is fenced meanwhile never makes it.
+    /// Waits until the file exists or cannot be created, at most `timeout`: a store that is fenced never creates it.
     pub(crate) fn wait_made(&self, timeout: Duration) {
         let mut inner = self.inner.lock();
         if matches!(inner.state, SpareState::Missing | SpareState::Reserved(_)) && !inner.stopped {
@@ -266,8 +264,7 @@ impl Spare {
         }
     }
 
-    /// Waits until the file should be made: for `retry` if it could not be the last time, at most for `idle` if it is
-    /// there.
+    /// Waits until the file should be created: for `retry` after a failure, at most for `idle` if it exists.
     pub(crate) fn wait_needed(&self, retry: Duration, idle: Duration) -> Needed {
         let mut inner = self.inner.lock();
         let is_failed = matches!(inner.state, SpareState::Failed(_));
@@ -281,8 +278,8 @@ impl Spare {
         }
     }
 
-    /// Makes the file that was kept part of the log. The next one may be made only after [`Spare::is_used`]: until
-    /// this one and its manifest have their own names, both would have the same.
+    /// Makes the reserved file part of the log. The next one may be created only after [`Spare::is_used`]: until then this
+    /// file and its manifest may still have the temporary names.
     pub(crate) fn adopt(&self, disk: &dyn Disk, header: &Header) -> Result<Next, AdoptError> {
         let next = match &self.inner.lock().state {
             SpareState::Reserved(next) => next.clone(),
@@ -296,7 +293,7 @@ impl Spare {
         Ok(next)
     }
 
-    /// The round that the file was kept for does not use it.
+    /// Releases the file: the round it was reserved for does not use it.
     pub(crate) fn release(&self) {
         let mut inner = self.inner.lock();
         inner.state = match std::mem::take(&mut inner.state) {
@@ -310,12 +307,12 @@ impl Spare {
         self.changed.notify_all();
     }
 
-    /// The file that was kept is part of the log, and a manifest says so.
+    /// The reserved file is part of the log, and a manifest records it.
     pub(crate) fn is_used(&self) {
         self.set(SpareState::Missing);
     }
 
-    /// Why the file could not be made at the last attempt.
+    /// Why the last attempt to create the file failed, if it did.
     pub(crate) fn failure(&self) -> Option<AppendError> {
         match &self.inner.lock().state {
             SpareState::Failed(reason) => Some(reason.clone()),
@@ -323,19 +320,19 @@ impl Spare {
         }
     }
 
-    /// Lets go of everyone who waits: the store is stopping.
+    /// Releases all waiting threads: the store is stopping.
     pub(crate) fn stop(&self) {
         self.inner.lock().stopped = true;
         self.changed.notify_all();
     }
 }
 
-/// Whether the system says that there is no room.
+/// Whether the error says that the disk or a quota is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether the process, or the system, has no descriptor left.
+/// Whether the process or the system is out of descriptors.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
@@ -344,10 +341,10 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
-/// What an append is told that the journal has no place for now.
+/// The answer to an append that the journal cannot take now.
 pub(crate) fn refusal(error: &io::Error) -> AppendError {
     match is_full(error) {
         true => AppendError::StorageFull,
-        false => AppendError::Refusing(format!("the next journal file cannot be made: {error}")),
+        false => AppendError::Refusing(format!("the next journal file cannot be created: {error}")),
     }
 }

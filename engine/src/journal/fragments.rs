@@ -1,4 +1,4 @@
-//! The frames of a journal that can still be read, each by itself: what is left of a damaged one.
+//! Finds the readable frames of a damaged journal, each by itself.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Fragment {
     count: u64,
     file: u64,
     offset: usize,
-    /// What is damaged between the frame before and this one.
+    /// The damage between the previous frame and this one.
     after: Option<String>,
 }
 
@@ -33,15 +33,15 @@ pub(crate) struct Fragments {
     fragments: Vec<Fragment>,
     /// The position after the last event that the journal is known to have held.
     end: u64,
-    /// The file that was read last: frames are read in order.
+    /// The last file read, with its seed: frames are read in order.
     image: Option<(u64, u32, AlignedVec)>,
     damage: Vec<Damage>,
-    /// What is damaged after the last frame that was found.
+    /// The damage after the last frame found.
     pending: Option<String>,
 }
 
 impl Fragments {
-    /// Looks for frames in every journal file; those of another store than the manifest's are left alone.
+    /// Finds the frames in every journal file; files of another store than the manifest's are left alone.
     ///
     /// # Errors
     /// When the files cannot be listed, or one is of a newer release.
@@ -71,7 +71,7 @@ impl Fragments {
         Ok(found)
     }
 
-    /// The last file may end in zeros, but not before the length that it was made with.
+    /// The last file may end in zeros, but must have the length that it was created with.
     fn check_length(&mut self, last: Header, manifest: &Manifest) {
         let path = path_of(last.number);
         let length = self.disk.open_read_only(&path).and_then(|file| file.length());
@@ -123,7 +123,7 @@ impl Fragments {
         let used = used_length(&image).max(HEADER_BYTES);
         let log_offset = |offset: usize| header.log_offset + (offset - HEADER_BYTES) as u64;
         let (mut offset, mut proven) = (HEADER_BYTES, header.synced_through);
-        // Where the frames ended before the place that is looked at, if they did.
+        // Where the frames ended before this offset, if they did.
         let mut broken: Option<(usize, FormatError)> = None;
         while offset < used {
             let (_, bytes) = image.split_at(offset);
@@ -163,7 +163,7 @@ impl Fragments {
         &self.damage
     }
 
-    /// What is damaged between the frame of this index and the one before it, or after the last one.
+    /// The damage between the frame of this index and the one before it, or after the last one.
     pub(crate) fn why(&self, index: usize) -> Option<&str> {
         match self.fragments.get(index) {
             Some(fragment) => fragment.after.as_deref(),
@@ -229,7 +229,7 @@ impl Fragments {
     }
 }
 
-/// The numbers of the journal files that are there, in order.
+/// The numbers of the journal files that exist, in order.
 fn numbers(disk: &dyn Disk) -> Result<Vec<u64>, OpenError> {
     let names = match disk.list(DIR) {
         Ok(names) => names,

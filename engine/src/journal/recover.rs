@@ -1,4 +1,4 @@
-//! Making a journal fit to be written again after it was examined.
+//! Prepares an examined journal for writing.
 
 use std::io;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::platform::{Disk, DiskFile};
 
-/// What is written again is gathered to pieces of about this size.
+/// Unproven frames are rewritten in pieces of about this size.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Prepares the journal for writing and returns where to write: in the file it was left in if it was left
-/// cleanly, else in a new file that begins with a fresh copy of everything not proven durable.
+/// Prepares the journal for writing and returns where to write: in the last file if it was closed cleanly, else in a new
+/// file that begins with a copy of everything not proven durable.
 pub(crate) fn recover(
     disk: &dyn Disk,
     manifest: &Manifest,
@@ -59,8 +59,8 @@ fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<d
     Ok((Cursor::at_start_of(header, manifest.journal_file_bytes), file))
 }
 
-/// The last round is a mark, but nothing proves that it is durable itself: it is written once more, the same
-/// bytes in the same place, before anything comes after it.
+/// The last round is a mark, but nothing proves the mark itself durable: it is rewritten, the same bytes in the same
+/// place, before anything follows it.
 fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
     assert!(end.file_offset() >= HEADER_BYTES as u64 + mark.len() as u64, "a mark follows the header");
     let file = disk.open(&path_of(end.header.number))?;
@@ -69,8 +69,8 @@ fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Curso
     Ok((end, file))
 }
 
-/// The last file was not left cleanly. What the page cache shows of it may never have reached the disk, so all
-/// that is not proven is written again, in a new file and a new epoch, before anybody sees it.
+/// The last file was not closed cleanly. What the page cache shows of it may never have reached the disk, so unproven
+/// frames are rewritten, in a new file and a new epoch, before any reader sees them.
 fn new_epoch(
     disk: &dyn Disk,
     manifest: &Manifest,
@@ -101,8 +101,8 @@ fn new_epoch(
     Ok((cursor, file))
 }
 
-/// Makes the unnamed next file of the length wanted, or of half of it, and so on: a store that was left on a full disk
-/// is to open again. Halves leave room for what else an opening writes. Returns the length it has.
+/// Creates the unnamed next file with the length wanted, or half of it, and so on, so that a store on a full disk can
+/// open. Halving leaves room for the opening's other writes. Returns the length of the file.
 fn create_at_least(disk: &dyn Disk, wanted: u64, least: u64) -> io::Result<(Arc<dyn DiskFile>, u64)> {
     assert!(least <= wanted, "what is wanted is enough");
     let mut length = wanted;
@@ -118,8 +118,8 @@ fn create_at_least(disk: &dyn Disk, wanted: u64, least: u64) -> io::Result<(Arc<
     }
 }
 
-/// There is no room for a new file at all. What is not proven is written again where it is, the same bytes, filled up
-/// to a whole block, and synced: then it may be read. Whoever appends must begin a new file first.
+/// There is no room for a new file. Unproven frames are rewritten in place, the same bytes, padded to a whole block, and
+/// synced, so that they can be read. The next append must start a new file first.
 fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
     let file = disk.open(&path_of(end.header.number))?;
     let (start, stop) = (last.proven_at.file_offset(), end.file_offset());
@@ -137,7 +137,7 @@ fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Curso
     Ok((cursor, file))
 }
 
-/// Writes the frames that are not proven into a new file, sealed for it, a piece at a time. Returns where they end.
+/// Writes the unproven frames into a new file, sealed for it, a piece at a time. Returns where they end.
 fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) -> io::Result<Cursor> {
     let mut round = RoundBuilder::at(start, start.log_offset, PIECE_BYTES);
     let mut from = last.proven_at.clone();
@@ -162,7 +162,7 @@ fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) ->
     Ok(cursor)
 }
 
-/// Keeps what is cut off, for whoever wants to know what was being written. False: there is no room for it.
+/// Keeps the bytes that are cut off, for a later investigation. False: there is no room for them.
 fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<bool> {
     if torn.is_empty() {
         return Ok(true);
@@ -177,7 +177,7 @@ fn keep_torn_bytes(disk: &dyn Disk, end: &Cursor, torn: &[u8]) -> io::Result<boo
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
         Err(error) if is_full(&error) => {
-            // Half of it would only be taken for the whole; the old file still has all of it.
+            // A part could be mistaken for the whole; the old file still has all of it.
             disk.remove(&path).map(|()| false)
         }
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Building a round: the frames of one group commit, filled up to whole blocks.
+//! Builds a round: the frames of one group commit, padded to whole blocks.
 
 use allsource_format::frame::{self, Header, Kind};
 use allsource_format::journal::BLOCK_BYTES;
@@ -13,7 +13,7 @@ pub(crate) struct RoundBuilder {
     bytes: AlignedVec,
     cursor: Cursor,
     seed: u32,
-    /// What every frame of the round says is durable.
+    /// The log offset that every frame of the round states as synced.
     synced_through: u64,
     /// Offset of the frame being built.
     frame_start: usize,
@@ -21,7 +21,7 @@ pub(crate) struct RoundBuilder {
 }
 
 impl RoundBuilder {
-    /// A round at the cursor. `synced_through`: the log offset below which all is durable when the round is
+    /// A round at the cursor. `synced_through`: the log offset below which everything is durable when the round is
     /// written.
     pub(crate) fn at(cursor: &Cursor, synced_through: u64, capacity: usize) -> Self {
         assert!(synced_through <= cursor.log_offset, "a round cannot vouch for itself");
@@ -48,7 +48,7 @@ impl RoundBuilder {
         self.cursor.next_position + u64::from(self.frame_events)
     }
 
-    /// Where the next record of the open frame will lie.
+    /// Offset of the next record of the open frame.
     pub(crate) fn next_offset(&self) -> u32 {
         offset_in_block(self.bytes.len())
     }
@@ -70,7 +70,7 @@ impl RoundBuilder {
         offset_in_block(start)
     }
 
-    /// Copies records that are sealed already into the open frame; returns where the first one lies.
+    /// Copies records that are sealed already into the open frame; returns the offset of the first.
     pub(crate) fn push_sealed(&mut self, records: &[u8], count: u32) -> u32 {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(records);
@@ -96,23 +96,23 @@ impl RoundBuilder {
         self.cursor.next_position += u64::from(self.frame_events);
     }
 
-    /// Takes the open frame back.
+    /// Removes the open frame.
     pub(crate) fn abandon_frame(&mut self) {
         self.bytes.resize(self.frame_start, 0);
         self.frame_events = 0;
     }
 
-    /// The bytes of a record in this round.
+    /// The bytes built so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Where in the file the bytes go that were not drained yet.
+    /// The file offset of the bytes that are not drained yet.
     pub(crate) fn file_offset(&self) -> u64 {
         self.cursor.file_offset()
     }
 
-    /// Takes the frames that are complete, so that a long round need not be in memory as a whole.
+    /// Takes the complete frames, so that a long round is never in memory as a whole.
     pub(crate) fn drain(&mut self) -> AlignedVec {
         let bytes = std::mem::take(&mut self.bytes);
         assert!(bytes.len().is_multiple_of(frame::HEADER_BYTES), "only whole frames are drained");
@@ -120,20 +120,19 @@ impl RoundBuilder {
         bytes
     }
 
-    /// Fills the round up to whole blocks. Returns its bytes, how many of them are not filling, and the cursor
-    /// after it.
+    /// Pads the round to whole blocks. Returns its bytes, how many of them are not padding, and the cursor after it.
     pub(crate) fn finish(mut self) -> (AlignedVec, usize, Cursor) {
         let used = self.bytes.len();
         let start = index(self.cursor.log_offset % BLOCK_BYTES as u64);
         let filled = round_bytes(start + used) - start;
-        assert!(used <= filled, "filling only adds bytes");
+        assert!(used <= filled, "padding only adds bytes");
         if filled > used {
             self.open_frame();
             self.bytes.resize(filled, 0);
             self.close_frame(Kind::Pad);
         }
         self.cursor.log_offset += filled as u64;
-        assert_eq!(self.bytes.len(), filled, "the filling is one frame");
+        assert_eq!(self.bytes.len(), filled, "the padding is one frame");
         assert!(self.cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64), "a round ends at a block");
         (self.bytes, used, self.cursor)
     }

@@ -1,4 +1,4 @@
-//! Walking the frames of one journal file, and judging what stops the walk.
+//! Walks the frames of one journal file, and finds what stops the walk.
 
 use allsource_format::FormatError;
 use allsource_format::frame::{self, Frame};
@@ -10,11 +10,11 @@ use crate::number::index;
 /// How the walk through a file ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Walked {
-    /// Everything below this log offset was durable, as far as the valid frames tell.
+    /// Everything below this log offset was durable, according to the valid frames.
     pub(crate) proven: u64,
     /// Log offset of the last block of marks, if the walk ended right after one and nothing came after.
     pub(crate) final_mark: Option<u64>,
-    /// Why the first frame after the end is none.
+    /// Why no valid frame follows the end.
     pub(crate) stopped_by: FormatError,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn walk<E>(
     }
 }
 
-/// The frame at the cursor, if it is the one that belongs there.
+/// The frame at the cursor, if it is valid and belongs there.
 fn next_frame<'a>(bytes: &'a [u8], cursor: &Cursor, seed: u32) -> Result<Frame<'a>, FormatError> {
     let frame = Frame::check(bytes, seed)?;
     let expected = (cursor.log_offset, cursor.previous_crc, cursor.next_position);
@@ -70,16 +70,15 @@ fn next_frame<'a>(bytes: &'a [u8], cursor: &Cursor, seed: u32) -> Result<Frame<'
     }
 }
 
-/// Looks behind the end of a walk for proof that what lies there was durable once: a valid frame that says
-/// so. Returns where it is.
+/// Searches behind the end of a walk for proof that more was durable: a valid frame that says so. Returns its offset.
 pub(crate) fn find_evidence(image: &[u8], end: &Cursor) -> Option<u64> {
     let seed = end.header.seed();
     let first = index(end.file_offset()).next_multiple_of(BLOCK_BYTES);
     (first..image.len()).step_by(BLOCK_BYTES).find_map(|offset| {
         let log_offset = end.header.log_offset + (offset - HEADER_BYTES) as u64;
         let bytes = image.get(offset..)?;
-        // What the frame would say is looked at first: a payload may hold thousands of things that look like frames,
-        // each of which would have to be read to its end.
+        // The claim is compared before the checksum: a payload may hold thousands of lookalikes of frames, and checking
+        // one reads it to its end.
         let (says_offset, says_synced) = Frame::claims(bytes)?;
         let is_evidence = says_offset == log_offset && says_synced > end.log_offset;
         (is_evidence && Frame::check(bytes, seed).is_ok()).then_some(offset as u64)

@@ -1,4 +1,4 @@
-//! The manifest of an open store, which the committer and the upkeep change in turn.
+//! The manifest of an open store, changed by the committer and by upkeep, one at a time.
 
 use std::io;
 
@@ -14,10 +14,10 @@ use crate::platform::{Disk, DiskFile};
 /// Why a manifest could not be published.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// It could not be written: the one before it counts.
+    /// It could not be written: the previous one stays current.
     #[error(transparent)]
     Unwritten(io::Error),
-    /// Nobody knows which one counts: the store must not go on.
+    /// Which one is current is unknown: the store must stop writing.
     #[error(transparent)]
     Unknown(io::Error),
 }
@@ -52,12 +52,12 @@ impl Catalog {
         Self { state: Mutex::new(State { manifest, journals }) }
     }
 
-    /// What the manifest says now.
+    /// The current manifest.
     pub(crate) fn manifest(&self) -> Manifest {
         self.state.lock().manifest.clone()
     }
 
-    /// A journal file was added.
+    /// Records a new journal file.
     pub(crate) fn note_journal(
         &self,
         disk: &dyn Disk,
@@ -72,8 +72,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Events were sealed, or sealed ones moved: `change` changes the list of generations and the sequences. Returns
-    /// the journal files that no longer belong to the store.
+    /// Publishes sealed or merged files: `change` edits the list of generations and the sequences. Returns the journal
+    /// files that are retired.
     pub(crate) fn publish(
         &self,
         disk: &dyn Disk,
@@ -83,7 +83,7 @@ impl Catalog {
         let mut manifest = state.manifest.clone();
         change(&mut manifest.generations, &mut manifest.sequences);
         if manifest.generations.len() > GENERATIONS_MAX {
-            let problem = "a manifest names no more generations; they must be merged first";
+            let problem = "the manifest holds the maximum number of generations; they must be merged first";
             return Err(PublishError::Unwritten(io::Error::other(problem)));
         }
         manifest.number += 1;
@@ -91,7 +91,7 @@ impl Catalog {
         let next = if is_early { u64::MAX } else { manifest.sealed_position() + 1 };
         let needed = state.journals.iter().rfind(|(_, first_position)| *first_position <= next);
         manifest.first_journal = needed.map_or(manifest.first_journal, |(number, _)| *number);
-        // Before a byte is written: what contradicts itself would be refused by every opening from then on.
+        // Checked before a byte is written: every later opening would refuse an inconsistent manifest.
         manifest.check().map_err(|problem| PublishError::Unwritten(io::Error::other(problem)))?;
         let sealed = state.manifest.sealed_position();
         assert!(manifest.sealed_position() >= sealed, "what is sealed stays sealed");

@@ -1,4 +1,4 @@
-//! Reading what the medium holds, past the page cache.
+//! Reads from the medium, past the page cache.
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -21,13 +21,13 @@ pub(super) struct DirectFile {
 }
 
 impl DirectFile {
-    /// Opens a file for which `open` takes the flags; where the system or the file system does not read directly, the
-    /// page cache answers.
+    /// Opens a file by calling `open` with the flags. Where the system or the file system does not support direct reads,
+    /// reads go through the page cache.
     pub(super) fn open(open: impl Fn(OFlags) -> io::Result<File>) -> io::Result<Arc<dyn DiskFile>> {
         #[cfg(target_os = "linux")]
         match open(OFlags::RDONLY | OFlags::DIRECT) {
             Ok(file) => return Ok(Arc::new(Self { file, buffered: open(OFlags::RDONLY)? })),
-            // The file system does not know the flag.
+            // The file system does not support the flag.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             Err(error) => return Err(error),
         }
@@ -46,7 +46,7 @@ impl DiskFile for DirectFile {
             let (_, rest) = pages.split_at_mut(filled);
             let count = match self.file.read_at(rest, start + filled as u64) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // The file system opens a file so, and does not read it so.
+                // The file system accepts the flag on open, but not such a read.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     return self.buffered.read_exact_at(buffer, offset);
                 }

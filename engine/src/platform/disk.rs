@@ -1,13 +1,13 @@
-//! What the engine asks of a disk, and what it may rely on.
+//! The operations that the engine needs from a disk, and the guarantees it relies on.
 
 use std::io;
 use std::sync::Arc;
 
 /// A folder that holds one store. Paths are relative to it, with `/` between names.
 ///
-/// What is promised: bytes written to a file are durable once [`DiskFile::sync`] returned; a name (created,
-/// renamed or removed) is durable once [`Disk::sync_dir`] of its folder returned. Before that a crash may keep
-/// any part of it, sector by sector, in any order. Nothing else is relied on.
+/// Guarantees: bytes written to a file are durable once [`DiskFile::sync`] returns; a name (created, renamed or
+/// removed) is durable once [`Disk::sync_dir`] of its folder returns. Before that, a crash may keep any part,
+/// sector by sector, in any order. The engine relies on nothing else.
 pub trait Disk: Send + Sync + 'static {
     /// Creates a folder and those above it; existing ones are no error.
     fn create_dir(&self, dir: &str) -> io::Result<()>;
@@ -23,9 +23,9 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading.
     fn open_read_only(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
-    /// Maps a file that will not be written any more, for looking here and there.
+    /// Maps a file that will not be written any more, for random reads.
     fn map(&self, path: &str) -> io::Result<Arc<dyn Mapping>>;
-    /// Opens a file for reading what the medium holds, whatever the page cache shows, as far as the system can.
+    /// Opens a file for reading from the medium instead of the page cache, where the system supports it.
     fn open_past_cache(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Gives a file a name that must be free.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -36,8 +36,8 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when another process holds it.
     fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>>;
-    /// Takes the lock in a way that keeps out writers and lets in other readers, and writes nothing; `None`: there is
-    /// no file to lock, so no process has ever opened this folder.
+    /// Takes a lock that keeps out writers and admits other readers, and writes nothing; `None`: there is no file to
+    /// lock, so no process has ever opened this folder.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when a writer holds it.
@@ -62,10 +62,10 @@ pub trait DiskFile: Send + Sync + 'static {
 pub trait Mapping: Send + Sync + 'static {
     /// Its bytes.
     fn bytes(&self) -> &[u8];
-    /// Whether some of them could not be had when they were looked at, and zeros were there instead: what was read
-    /// before this says so must not be believed.
+    /// Whether some of them could not be read and zeros were returned instead: what was read before this returns true
+    /// must not be used.
     fn has_faulted(&self) -> bool;
-    /// These bytes are about to be looked at, all of them: they are best read in one go.
+    /// Announces that all of these bytes are about to be read, so that the system can read them at once.
     fn will_need(&self, offset: usize, length: usize);
 }
 
@@ -75,7 +75,7 @@ pub trait DiskLock: Send + Sync {
     fn whereabouts(&self) -> io::Result<Whereabouts>;
 }
 
-/// What became of a folder since it was locked.
+/// Where a folder is since it was locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whereabouts {
     /// It is where it was.

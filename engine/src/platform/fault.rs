@@ -1,6 +1,5 @@
-//! Mapped files, and what happens when one of their pages cannot be had: because the file was cut short, or the
-//! medium does not give it back. The system then sends SIGBUS, which would end the process. Here the page becomes
-//! zeros and the mapping says that it has faulted.
+//! Mapped files whose pages may fault, because the file was cut short or the medium cannot be read. The system then
+//! sends SIGBUS, which would end the process. The handler here replaces the page with zeros and marks the mapping.
 //!
 //! A signal handler may neither lock nor allocate: it walks a list that only grows, of ranges in atomics.
 
@@ -16,11 +15,10 @@ use memmap2::{Advice, Mmap};
 
 use super::disk::Mapping;
 
-/// Linux reads no more than a device's read-ahead for one advice, however much was asked for: 128 KiB unless somebody
-/// has set it otherwise.
+/// Linux reads at most a device's read-ahead for one advice, however much is requested: 128 KiB by default.
 const ADVISED_AT_ONCE: usize = 128 << 10;
 
-/// The range of one mapping. Never freed: it is taken again by a later one.
+/// The range of one mapping. Never freed: a later mapping reuses it.
 struct Range {
     is_taken: AtomicBool,
     start: AtomicUsize,
@@ -42,11 +40,11 @@ impl MappedFile {
     /// Maps a whole file.
     pub(super) fn new(file: &File) -> io::Result<Self> {
         install()?;
-        // SAFETY: files that are mapped are never written again by this program. If somebody else writes into one,
-        // readers may see any bytes; every reader takes them for untrusted and checks them. If somebody cuts one
-        // short, the handler below puts zeros where the pages were.
+        // SAFETY: this program never writes to a mapped file. If another program does, readers may see any bytes; every
+        // reader treats them as untrusted and checks them. If another program cuts the file short, the handler below
+        // replaces the missing pages with zeros.
         let map = unsafe { Mmap::map(file)? };
-        // The system would read megabytes around each page, and throw out what others need.
+        // Otherwise the system would read megabytes around each page and evict pages that others need.
         map.advise(Advice::Random)?;
         let range = take_range();
         range.has_faulted.store(false, Ordering::Release);
@@ -62,7 +60,7 @@ impl Mapping for MappedFile {
     }
 
     fn has_faulted(&self) -> bool {
-        // What was read before this is read before the note is looked at.
+        // Orders earlier reads of the mapping before the load of the mark.
         fence(Ordering::Acquire);
         self.range.has_faulted.load(Ordering::Acquire)
     }
@@ -70,7 +68,7 @@ impl Mapping for MappedFile {
     fn will_need(&self, offset: usize, length: usize) {
         let end = offset.saturating_add(length).min(self.map.len());
         for start in (offset..end).step_by(ADVISED_AT_ONCE) {
-            // It is only advice: what fails is slower.
+            // Failed advice only makes reads slower.
             let _ = self.map.advise_range(Advice::WillNeed, start, ADVISED_AT_ONCE.min(end - start));
         }
     }
@@ -121,7 +119,7 @@ fn take_range() -> &'static Range {
 
 type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-/// What was to be done about SIGBUS before.
+/// The previous action for SIGBUS.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
 /// Installs the handler, once for the process.
@@ -138,21 +136,22 @@ fn install() -> io::Result<()> {
         if result == 0 {
             Ok(())
         } else {
-            Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL))
+            #[expect(clippy::expect_used, reason = "it is the system's own error")]
+            Err(io::Error::last_os_error().raw_os_error().expect("a system error has a number"))
         }
     });
     installed.map_err(io::Error::from_raw_os_error)
 }
 
 extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the system hands in a valid structure, and for SIGBUS fills the address in.
+    // SAFETY: the system passes a valid structure, and for SIGBUS fills in the address.
     let address = unsafe { (*info).si_addr() } as usize;
     let is_inside = |range: &&Range| {
         let length = range.length.load(Ordering::Acquire);
         let start = range.start.load(Ordering::Acquire);
         (start..start + length).contains(&address)
     };
-    // A range that is being taken again may seem to hold the address, too: all that do are told.
+    // A range that is being reused may also seem to hold the address: all that do are marked.
     let mut is_ours = false;
     for range in ranges().filter(is_inside) {
         range.has_faulted.store(true, Ordering::SeqCst);
@@ -163,7 +162,7 @@ extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, cont
     }
 }
 
-/// The fault is not ours: whoever was there before decides.
+/// The fault is not ours: the previous handler decides.
 fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     match BEFORE.get() {
         Some(before)
@@ -175,19 +174,19 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
             handler(signal, info, context);
         }
         _ => {
-            // SAFETY: the instruction is tried again, and ends the process as it should.
+            // SAFETY: the instruction is retried, and then ends the process as it should.
             unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
         }
     }
 }
 
-/// Replaces the page at an address inside a read-only mapping of ours by zeros.
+/// Replaces the page at an address inside one of our read-only mappings with zeros.
 fn put_zeros(address: usize) -> bool {
     let page_bytes = rustix::param::page_size();
     let page = (address & !(page_bytes - 1)) as *mut libc::c_void;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-    // SAFETY: the page belongs to a mapping of ours that lives: its owner was just reading it. It is read only, and
-    // stays so; whoever reads it sees zeros instead of dying.
+    // SAFETY: the page belongs to a live mapping of ours: its owner was just reading it. It is read-only and stays so;
+    // its readers see zeros instead of a fatal signal.
     let mapped = unsafe { libc::mmap(page, page_bytes, libc::PROT_READ, flags, -1, 0) };
     mapped != libc::MAP_FAILED
 }

@@ -1,4 +1,4 @@
-//! A folder that is held open together with its subfolders. Names are looked up from the open folder, so moving it
+//! A folder that is held open together with its subfolders. Names are resolved from the open folder, so moving it
 //! breaks nothing, and making names durable needs no new descriptor.
 #![expect(clippy::disallowed_methods, reason = "this is where files are touched")]
 
@@ -49,7 +49,7 @@ impl Folder {
         Ok(handle)
     }
 
-    /// The open folder from which a path is looked up, and the rest of the path.
+    /// The open folder from which a path is resolved, and the rest of the path.
     fn place<'a>(&self, path: &'a str) -> io::Result<(Arc<File>, &'a str)> {
         let (dir, rest) = path.split_once('/').unwrap_or(("", path));
         assert!(!rest.is_empty() && !rest.starts_with('/'), "a path names something: {path:?}");
@@ -71,7 +71,7 @@ impl Folder {
         let ends = dir.match_indices('/').map(|(end, _)| end).chain([dir.len()]);
         for path in ends.filter_map(|end| dir.get(..end)) {
             match rustix::fs::mkdirat(&self.handle("")?, path, Mode::from_raw_mode(0o777)) {
-                // A handle to a folder of this name that was removed meanwhile is of no use.
+                // An earlier handle refers to a folder of this name that was removed.
                 Ok(()) => drop(self.opened.lock().remove(path)),
                 Err(rustix::io::Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
@@ -97,9 +97,9 @@ impl Folder {
             let above = path.parent().filter(|above| !above.as_os_str().is_empty());
             let above = above.unwrap_or(Path::new(if path.is_absolute() { "/" } else { "." }));
             match File::open(above).and_then(|above| above.sync_all()) {
-                // The folder above may be closed to this user; its file system is not.
+                // This user may not open the folder above, but can sync its file system.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.sync_file_system(),
-                // A folder above that cannot change has nothing to lose.
+                // A folder above that cannot change has nothing to sync.
                 Err(error) if is_unchangeable(&error) => Ok(()),
                 synced => synced,
             }
@@ -168,9 +168,9 @@ fn is_unchangeable(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// Each sync of a folder once opened it: without descriptors left, a rotation of the journal fenced the store.
+    /// If each sync opened the folder, a rotation of the journal without free descriptors would fence the store.
     #[test]
-    fn a_folder_is_opened_once_and_again_only_when_it_was_created_anew() {
+    fn a_folder_is_opened_once_and_again_only_after_it_was_recreated() {
         let above = tempfile::tempdir().unwrap();
         let folder = Folder::at(above.path());
         folder.create("journal").unwrap();

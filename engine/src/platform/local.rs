@@ -26,8 +26,8 @@ pub struct LocalDisk {
 }
 
 impl LocalDisk {
-    /// The folder at `root`, which need not exist yet. From now on the process is not ended by the signal that comes
-    /// with a write beyond its limit on the size of a file.
+    /// The folder at `root`, which need not exist yet. From now on, a write beyond the file size limit is an error instead
+    /// of a fatal signal.
     pub fn new(root: impl AsRef<Path>) -> Self {
         ignore_file_size_signal();
         Self { folder: Folder::at(root.as_ref()) }
@@ -55,7 +55,7 @@ impl Disk for LocalDisk {
         let file = self.folder.open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
         let filled = preallocate(&file, length);
         if let Err(error) = filled {
-            // A file that could not get its room would only stand in the way of the next attempt.
+            // A file without its full room would block the next attempt.
             let _ = self.folder.remove(path);
             return Err(error);
         }
@@ -109,8 +109,8 @@ fn locked(result: Result<(), TryLockError>) -> io::Result<()> {
     })
 }
 
-/// Reserves the room first, so that a full disk is noticed at once, then writes zeros: later writes then
-/// change no metadata, which makes each sync cheaper.
+/// Reserves the room first, so that a full disk is noticed at once, then writes zeros, so that later writes change no
+/// metadata and each sync is cheaper.
 fn preallocate(file: &File, length: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if length > 0 {

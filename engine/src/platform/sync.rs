@@ -1,4 +1,4 @@
-//! Locks and atomics: parking_lot's, or loom's when every interleaving is to be explored.
+//! Locks and atomics: parking_lot's, or loom's to explore every interleaving.
 
 #[cfg(not(interleave))]
 pub(crate) use parking_lot::{Condvar, Mutex};

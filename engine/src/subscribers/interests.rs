@@ -1,5 +1,5 @@
-//! Which filters an event may concern: each filter is found by the most selective name in it, so that the cost of an
-//! event grows with the filters it may match, not with those that exist.
+//! Finds the filters that an event may match. Each filter is indexed by its most selective name, so the cost of an event
+//! grows with the filters it may match, not with those that exist.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ impl Wake for Ring {
     }
 }
 
-/// No event is in memory: whoever waits is woken to look.
+/// No event is in memory: every waiting subscriber is woken to fetch it.
 fn nowhere(_: u64) -> Option<EventRef> {
     None
 }
@@ -41,7 +41,7 @@ fn who_begins_to_wait_while_an_event_is_published_is_woken() {
         let ring = Arc::new(Ring(Notify::new()));
         let waker = Waker::from(Arc::clone(&ring));
         let mut id = None;
-        // A model wakes without a reason once; if the event does not wake, nobody does, and the model fails.
+        // A model has one spurious wake; if the event wakes no subscriber, the model deadlocks and fails.
         while subscribers.wait(&mut id, &Filter::all(), (0, 0), &waker, Duration::ZERO) {
             ring.0.wait();
         }

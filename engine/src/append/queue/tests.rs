@@ -29,7 +29,7 @@ fn a_small_append_waits_for_the_disk_and_a_large_one_does_not() {
     assert!(is_due(&queue));
     queue.disk_is_busy();
     queue.push(request(EARLY_ROUND_BYTES)).unwrap();
-    assert!(is_due(&queue), "so much is worth a round of its own");
+    assert!(is_due(&queue), "this is enough for a round of its own");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn disk_in(path: &Path) -> LocalDisk {
     disk
 }
 
-/// Paths were once looked up anew each time: after a move the next journal file was "not found".
+/// If paths were resolved again each time, the next journal file would be "not found" after a move.
 #[test]
 fn a_folder_that_is_moved_goes_on_and_says_so() {
     let above = tempfile::tempdir().unwrap();

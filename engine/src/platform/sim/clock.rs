@@ -21,7 +21,7 @@ impl SimClock {
         Self { micros: AtomicI64::new(micros) }
     }
 
-    /// Moves it; back, too, as clocks are moved.
+    /// Moves it forwards, or backwards, as real clocks are.
     pub fn advance(&self, micros: i64) {
         self.micros.fetch_add(micros, Ordering::SeqCst);
     }

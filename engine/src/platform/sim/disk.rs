@@ -40,7 +40,7 @@ impl SimDisk {
         self.state.lock().ops
     }
 
-    /// Starts to record operations; what was recorded so far is returned.
+    /// Starts recording operations; returns what was recorded so far.
     pub fn trace(&self) -> Vec<Op> {
         self.state.lock().trace.replace(Vec::new()).unwrap_or_default()
     }
@@ -51,7 +51,7 @@ impl SimDisk {
         Self { state: Arc::new(Mutex::new(self.state.lock().clone())) }
     }
 
-    /// How many things a crash now could keep or lose: dirty sectors and names not yet synced.
+    /// How many dirty sectors and unsynced names a crash now could keep or lose.
     pub fn undecided(&self) -> usize {
         let state = self.state.lock();
         state.inodes.iter().map(|inode| inode.dirty.len()).sum::<usize>()
@@ -59,8 +59,8 @@ impl SimDisk {
             + usize::from(state.is_root_pending)
     }
 
-    /// The power fails and comes back: each undecided thing, in a fixed order, is kept if `keep` says so.
-    /// Faults end, and the lock is free again.
+    /// The power fails and returns: each undecided sector and name, in a fixed order, is kept if `keep` says so. Faults
+    /// end, and the lock is free again.
     pub fn crash(&self, keep: &mut dyn FnMut() -> bool) {
         let state = &mut *self.state.lock();
         for change in std::mem::take(&mut state.pending_names) {
@@ -96,7 +96,7 @@ impl SimDisk {
         state.inodes.get(*state.names.get(path)?).map(|inode| inode.cached.clone())
     }
 
-    /// Replaces a file's bytes, on the medium too: damage, as a test wants it. Creates the file if need be.
+    /// Replaces a file's bytes, on the medium too, to simulate damage. Creates the file if necessary.
     pub fn damage(&self, path: &str, bytes: Vec<u8>) {
         let state = &mut *self.state.lock();
         let inode = Inode { cached: bytes.clone(), durable: bytes, dirty: Default::default() };
@@ -106,14 +106,14 @@ impl SimDisk {
         state.durable_names.insert(path.to_owned(), id);
     }
 
-    /// Removes a file for good: damage, as a test wants it.
+    /// Removes a file for good, to simulate damage.
     pub fn lose(&self, path: &str) {
         let state = &mut *self.state.lock();
         state.names.remove(path);
         state.durable_names.remove(path);
     }
 
-    /// From now on the medium does not give these bytes of a file back: reads of them answer EIO.
+    /// From now on, reads of these bytes of a file fail with EIO.
     pub fn make_unreadable(&self, path: &str, bytes: Range<u64>) {
         self.state.lock().unreadable.push((path.to_owned(), bytes));
     }

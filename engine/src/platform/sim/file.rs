@@ -1,4 +1,4 @@
-//! What the simulated disk hands out: open files, mappings and locks.
+//! The simulated disk's open files, mappings and locks.
 
 use std::io;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl DiskFile for SimFile {
         }
         let is_full = outage.is_ok() && state.fails(full_write);
         if outage.is_err() || is_full || state.fails(write_error) {
-            // The part that got through is in the cache; a crash then decides sector by sector.
+            // The part that was written is in the cache; a crash then decides sector by sector.
             let part = index(state.random.below(bytes.len() as u64 + 1));
             state.inode(self.id)?.write(bytes.split_at(part).0, start);
             let error = if is_full { io::ErrorKind::StorageFull.into() } else { eio() };

@@ -1,17 +1,17 @@
-//! One simulated file: what is on the medium, and what is only in the cache.
+//! One simulated file: its bytes on the medium, and those only in the cache.
 
 use std::collections::BTreeSet;
 
 use super::fault::Seeded;
 use crate::number::index;
 
-/// The unit a disk writes all of or nothing of.
+/// The unit that a disk writes atomically.
 pub const SECTOR_BYTES: usize = 512;
 
 /// A file's bytes as readers see them and as a crash would leave them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inode {
-    /// What a read shows.
+    /// What a read returns.
     pub(super) cached: Vec<u8>,
     /// What is on the medium for certain.
     pub(super) durable: Vec<u8>,

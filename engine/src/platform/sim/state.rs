@@ -1,4 +1,4 @@
-//! What is on the simulated disk: files, their names, and what of both a crash may take back.
+//! The state of the simulated disk: files, their names, and the changes to both that a crash may undo.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,7 +34,7 @@ pub(super) struct State {
     pub(super) inodes: Vec<Inode>,
     /// Names as readers see them.
     pub(super) names: BTreeMap<String, InodeId>,
-    /// Names as a crash leaves them at least.
+    /// Names that survive a crash.
     pub(super) durable_names: BTreeMap<String, InodeId>,
     pub(super) pending_names: Vec<NameChange>,
     pub(super) faults: Faults,
@@ -45,7 +45,7 @@ pub(super) struct State {
     /// Files that are open now, and the most that ever were.
     pub(super) open_files: usize,
     pub(super) most_open_files: usize,
-    /// Ranges of files that the medium does not give back.
+    /// Ranges of files that cannot be read from the medium.
     pub(super) unreadable: Vec<(String, Range<u64>)>,
     /// The store's own folder was created, and a crash may undo that: the folder above has not been synced since.
     pub(super) is_root_there: bool,
