@@ -35,13 +35,13 @@ impl App {
         &self.store
     }
 
-    /// Whether a state comes with its history unless a request says otherwise.
+    /// Sets whether a state includes its history by default.
     #[must_use]
     pub fn with_state_history(self, has_state_history: bool) -> Self {
         Self { has_state_history, ..self }
     }
 
-    /// Whether a state comes with its history unless a request says otherwise.
+    /// Whether a state includes its history by default.
     pub fn has_state_history(&self) -> bool {
         self.has_state_history
     }

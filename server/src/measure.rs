@@ -16,7 +16,7 @@ pub const BLOCK_BYTES: usize = 4096;
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MeasureError {
-    /// An input or output error of the device.
+    /// The device failed.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The engine could not append.

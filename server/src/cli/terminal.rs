@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// Spaces between two columns of a table.
-const GAP: usize = 2;
+const GAP: u16 = 2;
 
 /// Columns are never cut below this width to fit the terminal.
 const NARROWEST: usize = 8;
@@ -76,7 +76,7 @@ fn fitted(columns: &[&str], mut rows: Vec<Vec<String>>, width: Option<usize>) ->
     table.set_header(columns.iter().copied());
     table.add_rows(rows);
     for column in table.column_iter_mut() {
-        column.set_padding((0, u16::try_from(GAP).unwrap_or(1)));
+        column.set_padding((0, GAP));
     }
     table.trim_fmt()
 }
@@ -93,7 +93,7 @@ fn natural_widths(columns: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
 /// Narrows the widest columns until the table fits, or no column may become narrower.
 fn narrowed(mut widths: Vec<usize>, total: usize) -> Vec<usize> {
     loop {
-        let taken = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let taken = widths.iter().sum::<usize>() + usize::from(GAP) * widths.len().saturating_sub(1);
         let Some(widest) = widths.iter_mut().max() else { return widths };
         if taken <= total || *widest <= NARROWEST {
             return widths;

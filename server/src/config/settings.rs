@@ -102,7 +102,8 @@ fn with_variable(flag: Arg) -> Arg {
     if !Settings::NAMES.contains(&name) {
         return flag;
     }
-    let text = flag.get_help().map(ToString::to_string).unwrap_or_default();
-    let text = format!("{text} [env: {}]", variable_of(name));
+    #[expect(clippy::expect_used, reason = "the macro turns the comment of every setting into its help")]
+    let help = flag.get_help().expect("every setting has a help text");
+    let text = format!("{help} [env: {}]", variable_of(name));
     flag.help(text)
 }

@@ -113,7 +113,7 @@ fn unknown(name: &str, known: &[&str]) -> Problem {
     let detail = match suggestion {
         Some(near) => format!("unknown parameter `{name}`; did you mean `{near}`?"),
         None if known.is_empty() => format!("unknown parameter `{name}`; this path takes none"),
-        None => format!("unknown parameter `{name}`; known are {}", known.join(", ")),
+        None => format!("unknown parameter `{name}`; known parameters: {}", known.join(", ")),
     };
     let problem = Problem::new(Kind::UNKNOWN_PARAMETER, detail).with("parameter", name);
     problem.with("nearest", suggestion.map_or(serde_json::Value::Null, serde_json::Value::from))

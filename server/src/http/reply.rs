@@ -32,8 +32,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = Body::from(self.to_value().to_string());
         let mut response = of_type("application/problem+json", body);
-        *response.status_mut() =
-            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        #[expect(clippy::expect_used, reason = "every kind of problem has a status of HTTP")]
+        let status = StatusCode::from_u16(self.status()).expect("the kind has a valid status");
+        *response.status_mut() = status;
         response.extensions_mut().insert(self.kind());
         if let Some(seconds) = self.member("retry_after").and_then(serde_json::Value::as_u64) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

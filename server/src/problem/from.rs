@@ -183,7 +183,7 @@ impl Problem {
             let detail = match suggestion {
                 Some(name) => format!("unknown field `{field}`; did you mean `{name}`?"),
                 None if known.is_empty() => format!("unknown field `{field}`; this body has none"),
-                None => format!("unknown field `{field}`; known are {}", known.join(", ")),
+                None => format!("unknown field `{field}`; known fields: {}", known.join(", ")),
             };
             Self::new(Kind::UNKNOWN_FIELD, detail)
                 .with("field", field)

@@ -1,6 +1,6 @@
 //! Queries for events.
 
-mod asked;
+mod parameters;
 mod payload;
 mod search;
 
@@ -16,7 +16,7 @@ use crate::http::chunks::{Chunks, Room};
 use crate::http::reply::{self, Reply, of_type};
 use crate::http::resource::Routes;
 use crate::store::{Error, Look};
-use asked::EventQuery;
+use parameters::EventQuery;
 use search::{Page, Step};
 
 /// The paths of this resource.

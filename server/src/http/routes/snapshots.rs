@@ -54,8 +54,9 @@ async fn create(
     let entity = wanted(&caller, &uri, &headers, body).await?;
     app.store()
         .look(move |look| {
-            let unknown =
-                || Problem::new(Kind::ENTITY_NOT_FOUND, format!("no event is about `{}`", entity.id()));
+            let unknown = || {
+                Problem::new(Kind::ENTITY_NOT_FOUND, format!("the entity `{}` has no events", entity.id()))
+            };
             let snapshot = look.snapshot(&entity)?.ok_or_else(unknown)?;
             let mut out = Vec::with_capacity(384);
             write_facts(&mut out, "snapshot_id", &snapshot);

@@ -1,7 +1,7 @@
 //! Follows the log, with server-sent events or a WebSocket on one path. A slow reader misses nothing: it always gets
 //! the next event of the log.
 
-mod asked;
+mod parameters;
 mod sse;
 mod websocket;
 
@@ -20,7 +20,7 @@ use crate::http::reply;
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::store::Error;
-use asked::StreamRequest;
+use parameters::StreamRequest;
 
 /// Most bytes of a message besides its event.
 const FRAME_BYTES: usize = 512;

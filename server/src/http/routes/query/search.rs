@@ -8,14 +8,14 @@ use allsource_engine::{Found, Order, Position, Query, Version};
 use axum::response::Response;
 use tokio::time::Instant;
 
-use super::asked::EventQuery;
+use super::parameters::EventQuery;
 use crate::http::reply::json;
 use crate::store::{Error, Look, Store};
 use crate::wire::{PageCursor, write_event};
 
 /// A page ends at this many bytes, so that a few large events do not fill the memory.
 const PAGE_BYTES: usize = 8 << 20;
-/// A page with at least one event ends after examining this many.
+/// A page with at least one event ends after examining this many events.
 const LOOKS_MAX: u64 = 100_000;
 /// A page ends after this much time.
 const WORK_MAX: Duration = Duration::from_secs(2);

@@ -13,8 +13,8 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::asked::StreamRequest;
 use super::bytes_of;
+use super::parameters::StreamRequest;
 use crate::app::{App, stopped};
 use crate::budget::Charge;
 use crate::http::metered::kept;

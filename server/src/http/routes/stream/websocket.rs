@@ -12,8 +12,8 @@ use axum::extract::ws::{Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade
 use axum::response::Response;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::asked::StreamRequest;
 use super::bytes_of;
+use super::parameters::StreamRequest;
 use crate::app::{App, stopped};
 use crate::budget::Charge;
 use crate::http::filter::{self, Conditions};
