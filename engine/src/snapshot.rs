@@ -1,5 +1,5 @@
-//! Snapshots: states of entities at a version, so that folding need not begin at the first event. They are a cache:
-//! never synced, never on the way of an append, and one that is damaged or ahead of the log is dropped.
+//! Snapshots: states of entities at a version, so that a fold need not start at the first event. They are a cache: never
+//! synced, never on the path of an append. A snapshot that is damaged or ahead of the log is ignored.
 
 mod file;
 
@@ -31,31 +31,31 @@ pub(crate) const DIR: &str = "snapshots";
 /// Stands for the file that has no number yet, because it was not written to its end.
 const UNNAMED_NUMBER: u64 = 0;
 
-/// Snapshots in memory are written once they take so much, in bytes.
+/// Snapshots in memory are written once they take this many bytes.
 const RECENT_BYTES: u64 = 4 << 20;
-/// If they cannot be written, so much is kept, in bytes.
+/// How many bytes of snapshots are kept in memory while they cannot be written.
 const RECENT_BYTES_MAX: u64 = 8 * RECENT_BYTES;
-/// A file of this length is not merged any more, in bytes: merging holds all states in memory.
+/// Files of at least this many bytes are not merged: merging holds all states in memory.
 const MERGED_BYTES_MAX: u64 = 64 << 20;
-/// A state larger than this is not kept by itself: it would push out all others (64 MiB).
+/// Reads do not keep states larger than this (64 MiB): they would displace all others.
 const STATE_BYTES_MAX: usize = 64 << 20;
-/// So many files of about one size become one.
+/// How many files of similar size are merged into one.
 const FANIN: usize = 8;
-/// So many of an entity are kept when files are merged.
+/// How many snapshots of an entity a merge keeps.
 pub(crate) const KEPT: usize = 10;
 
 /// Why a snapshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Somebody asked for it.
+    /// A caller requested it.
     Manual,
-    /// Enough events had come since the last one, or enough time had gone by.
+    /// Enough events or enough time had passed since the last one.
     Automatic,
-    /// A read had to fold as many events as call for one.
+    /// A read had to fold enough events.
     OnDemand,
 }
 
-/// The state of an entity after some event, kept.
+/// A stored state of an entity.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Its own id.
@@ -66,14 +66,14 @@ pub struct Snapshot {
     pub created_at: Timestamp,
     /// Why it was taken.
     pub cause: Cause,
-    /// Who wrote the last event in the state.
+    /// The incarnation that wrote the last event in the state.
     pub incarnation: Incarnation,
     /// The state.
     pub state: State,
 }
 
 impl Snapshot {
-    /// What it takes on disk, about, in bytes.
+    /// Approximate size on disk, in bytes.
     pub fn size_bytes(&self) -> u64 {
         (self.state.text.len() + self.state.members.len() * 8 + 128) as u64
     }
@@ -86,12 +86,12 @@ pub(crate) struct Place {
     pub(crate) mode: ReadMode,
     pub(crate) store: StoreId,
     pub(crate) epoch: u64,
-    /// A state counts only if this says the same of its last event.
+    /// A state is used only if this names the same writer of its last event.
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) open_files: Arc<OpenFiles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// A read that had to fold this many events keeps the state; 0: none does.
+    /// A read that folds at least this many events keeps the state; 0: no read does.
     pub(crate) due_events: u64,
 }
 
@@ -122,7 +122,7 @@ impl Snapshots {
         };
         let (mut files, mut next_number) = (Vec::new(), 1);
         for name in names {
-            // What the store does not know belongs to somebody else; a file half written is its own.
+            // Unknown files are left alone; an incomplete file is one of ours.
             let number = match file::number_of(&name) {
                 Some(number) => number,
                 None if file::UNNAMED.ends_with(&format!("/{name}")) => UNNAMED_NUMBER,
@@ -149,7 +149,7 @@ impl Snapshots {
         Arc::clone(&self.files.read())
     }
 
-    /// Looks for the newest snapshot of an entity that is wanted.
+    /// The newest snapshot of an entity that `is_wanted` accepts.
     pub(crate) fn find(
         &self,
         hash: u64,
@@ -173,7 +173,7 @@ impl Snapshots {
         })
     }
 
-    /// A damaged file is no loss. One that cannot be read now is passed over, and asked again the next time.
+    /// Drops a damaged file. A file that cannot be read now is skipped this time.
     fn drop_if_damaged(&self, damaged: &Arc<File>, error: &ReadError) {
         if error.damage().is_none() {
             return;
@@ -183,12 +183,12 @@ impl Snapshots {
         damaged.replace();
     }
 
-    /// Who wrote a position of the log.
+    /// The incarnation that wrote a position of the log.
     fn writer_of(&self, position: Position) -> Incarnation {
         self.place.lineage.writer_of(position.value())
     }
 
-    /// Keeps a state for which a read had to fold so many events, if that is as many as call for a snapshot.
+    /// Keeps a state if the read had to fold enough events for it.
     pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State, folded: u64) {
         let is_due = self.place.due_events > 0 && folded >= self.place.due_events;
         if is_due && state.text.len() <= STATE_BYTES_MAX {
@@ -196,7 +196,7 @@ impl Snapshots {
         }
     }
 
-    /// Keeps a state: in memory at first, in a file once there is enough to write, and at a clean close.
+    /// Keeps a state: first in memory, then in a file once there is enough to write, or at a clean close.
     pub(crate) fn keep(&self, entity: &Entity, cause: Cause, state: State) -> Arc<Snapshot> {
         let is_whole = state.event_count == state.version.value() || planted::is(Bug::AcceptWrongCount);
         assert!(is_whole, "a state that is kept holds every event up to its version");
@@ -216,7 +216,7 @@ impl Snapshots {
         let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.write();
         if recent.bytes > RECENT_BYTES_MAX {
-            // They cannot be written: it is a cache, and memory is not.
+            // They could not be written. Losing a cache is better than running out of memory.
             *recent = Recent::default();
         }
         recent.bytes += snapshot.size_bytes();
@@ -227,8 +227,8 @@ impl Snapshots {
         snapshot
     }
 
-    /// Snapshots of a tenant, or of one of its entities, at most `limit`: of each entity the newest first. Also how many
-    /// there are.
+    /// At most `limit` snapshots of a tenant or of one of its entities, the newest of each entity first, and their total
+    /// number.
     pub(crate) fn list(
         &self,
         tenant: &TenantId,
@@ -260,7 +260,7 @@ impl Snapshots {
         (all, total)
     }
 
-    /// Writes what is in memory, if it is much, or in any case at the end. False: there is nothing to do.
+    /// Writes the snapshots in memory if they are many, or unconditionally at the end. False: there is nothing to do.
     pub(crate) fn write(&self, is_end: bool) -> io::Result<bool> {
         let _writing = self.writing.lock();
         let recent = self.recent.read();
@@ -287,12 +287,12 @@ impl Snapshots {
     fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> io::Result<Arc<File>> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         File::write(&self.place, number, snapshots).map(Arc::new).inspect_err(|_| {
-            // Half of it is of no use, and a disk that is full needs the room.
+            // An incomplete file is useless, and a full disk needs the space.
             let _ = self.place.disk.remove(file::UNNAMED);
         })
     }
 
-    /// Merges files, if there are enough of about one size; of each entity the newest are kept. False: there are not.
+    /// Merges files if enough are of similar size, keeping the newest snapshots of each entity. False: there are too few.
     pub(crate) fn merge(&self) -> io::Result<bool> {
         let _writing = self.writing.lock();
         let files = self.files();

@@ -1,5 +1,5 @@
-//! Upkeep: what keeps a store fit while it is used. Each piece of work is one step; a thread takes them in
-//! production, a simulation one at a time.
+//! Upkeep: background maintenance of a store, split into small steps. Threads take them in production; a simulation takes
+//! them one at a time.
 
 mod retired;
 mod seal;
@@ -31,13 +31,13 @@ pub(crate) use scrub::Scrub;
 pub use task::TaskReport;
 pub(crate) use task::{ALL, Tasks, Work};
 
-/// Why a piece of upkeep was not done. It is tried again.
+/// Why a step of upkeep failed. It is tried again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpkeepError {
-    /// The disk refused, or what was to be read is damaged.
+    /// A generation could not be written, because the disk refused or its sources are damaged.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// What was to be read cannot be.
+    /// Sealed data cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The disk refused.
@@ -75,28 +75,28 @@ pub(crate) struct Upkeep {
     pub(crate) progress: Arc<Progress>,
     /// A tail was frozen.
     pub(crate) frozen: Arc<Signal>,
-    /// A tail was sealed, or could not be: for those who wait for that, and for the one who merges.
+    /// A tail was sealed, or sealing failed: wakes waiting appends.
     pub(crate) sealed: Signal,
     pub(crate) grown: Signal,
     pub(crate) done: Done,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) snapshots: Arc<Snapshots>,
-    /// A snapshot is due after so many events of an entity; 0: never.
+    /// A snapshot is due after this many events of an entity; 0: never.
     pub(crate) snapshot_events: u64,
-    /// So much is read again; 0: nothing.
+    /// The rate of scrubbing; 0: off.
     pub(crate) scrub_bytes_per_second: u64,
     pub(crate) scrubbing: Mutex<Scrub>,
-    /// Events up to this position were looked at for snapshots.
+    /// Events up to this position were followed for snapshots.
     pub(crate) followed: AtomicU64,
     pub(crate) tasks: Tasks,
     pub(crate) retired: Retired,
-    /// Held by whoever changes what is sealed already. A seal goes on beside that: it only adds to the end.
+    /// Held while existing generations are changed. Sealing does not take it: it only appends a generation.
     pub(crate) changing: Mutex<()>,
 }
 
-/// Lives while a manifest is named and the view is swapped: a panic in between would leave readers with other files than
-/// the manifest names, and nothing may be written after that.
+/// Guards the steps between naming a manifest and swapping the view. A panic in between leaves readers with files other
+/// than those in the manifest, so it fences the store.
 struct Halfway<'a>(&'a Progress);
 
 impl Drop for Halfway<'_> {
@@ -108,12 +108,12 @@ impl Drop for Halfway<'_> {
 }
 
 impl Upkeep {
-    /// Why nothing is sealed at the moment, if that is so.
+    /// Why the last attempt to seal failed, if it did.
     pub(crate) fn failure(&self) -> Option<String> {
         self.tasks.error(Work::Seal)
     }
 
-    /// What appends are told that wait for sealing, if the last attempt failed.
+    /// The error for appends that wait for sealing, if the last attempt failed.
     pub(crate) fn refusal(&self) -> Option<AppendError> {
         let reason = self.failure()?;
         Some(match self.tasks.is_full(Work::Seal) {
@@ -122,7 +122,7 @@ impl Upkeep {
         })
     }
 
-    /// Seals the oldest frozen tail, and tells those who wait for it. False: there is none, or it failed.
+    /// Seals the oldest frozen tail, and wakes those waiting for it. False: there is none, or it failed.
     pub(crate) fn seal(&self) -> bool {
         let is_sealed = self.run(Work::Seal);
         self.sealed.raise();
@@ -134,7 +134,7 @@ impl Upkeep {
     fn write_index(&self) -> Result<bool, UpkeepError> {
         let _changing = self.changing.lock();
         let layers = self.store.layers();
-        // One that cannot be rebuilt is an error of this task, for nobody else reports it.
+        // An index that cannot be rebuilt is an error of this task: nothing else reports it.
         let failure = layers.generations.iter().find_map(|generation| generation.rebuild_failure());
         let Some(number) = layers.generations.iter().position(|generation| generation.is_index_missing())
         else {
@@ -161,8 +161,8 @@ impl Upkeep {
         }
     }
 
-    /// Has a manifest name a new generation, then lets `swap` show it to readers. Returns the journal files that hold
-    /// nothing else.
+    /// Publishes a manifest with a new generation, then has `swap` show it to readers. Returns the journal files that are
+    /// no longer needed.
     fn publish(
         &self,
         entry: &Entry,
@@ -175,8 +175,8 @@ impl Upkeep {
         Ok(retired)
     }
 
-    /// After a failure to publish that leaves it open which manifest counts, nothing may be written any more; if the one
-    /// before counts for certain, the files of the generation that did not come to be are removed.
+    /// Handles a failure to publish. If it is unknown which manifest counts, the store is fenced; if the previous one
+    /// certainly counts, the files of the new generation are removed.
     fn published<T>(&self, entry: &Entry, result: Result<T, PublishError>) -> Result<T, UpkeepError> {
         result.map_err(|error| match error {
             PublishError::Unwritten(error) => {
@@ -190,7 +190,7 @@ impl Upkeep {
         })
     }
 
-    /// Lets go of everyone who waits: the store is stopping.
+    /// Wakes all waiters: the store is stopping.
     pub(crate) fn stop(&self) {
         self.frozen.stop();
         self.sealed.stop();

@@ -28,14 +28,14 @@ pub(super) fn path_of(number: u64) -> String {
 /// A file that has no name yet.
 pub(super) const UNNAMED: &str = "snapshots/new.tmp";
 
-/// The number in the name of a file; `None`: it is none of ours.
+/// The number in the name of a file; `None`: the name is not that of a snapshot file.
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".snp").filter(|digits| digits.len() == 10)?;
     let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
     number.filter(|number| *number > 0)
 }
 
-/// A file of snapshots. Its bytes go with the last reader once it is replaced.
+/// A file of snapshots. Once it is replaced, the last reader removes it.
 pub(super) struct File {
     place: Place,
     path: String,
@@ -45,7 +45,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Looks at the header of a file. One of another store is as useless as a damaged one.
+    /// Opens a file and reads its header. A file of another store is treated as damaged.
     pub(super) fn open(place: &Place, number: u64) -> Result<Self, ReadError> {
         let (path, slot) = (path_of(number), Arc::default());
         let header = opened(place, &path, &slot)?.header().clone();
@@ -56,7 +56,7 @@ impl File {
         opened(&self.place, &self.path, &self.slot)
     }
 
-    /// Writes a file. It is not synced: after a crash of the system it may be gone, or be found damaged.
+    /// Writes a file without syncing it: after a crash of the system it may be missing or damaged.
     pub(super) fn write(place: &Place, number: u64, snapshots: &[Arc<Snapshot>]) -> io::Result<Self> {
         let path = path_of(number);
         place.disk.create_dir(DIR)?;
@@ -91,12 +91,12 @@ impl File {
         self.header.file_bytes()
     }
 
-    /// How many snapshots.
+    /// How many snapshots it holds.
     pub(super) fn count(&self) -> u64 {
         self.header.events
     }
 
-    /// Others hold what it held.
+    /// Marks the file as replaced: another one holds its snapshots.
     pub(super) fn replace(&self) {
         self.is_replaced.store(true, Ordering::Release);
     }
@@ -106,14 +106,14 @@ impl File {
         Entry::decode(&bytes).map_err(|problem| file.damaged(0, problem))
     }
 
-    /// Numbers of the entries that can be of a hash.
+    /// Indexes of the entries that may have a hash.
     fn candidates(file: &SealedFile, hash: u64) -> Result<std::ops::Range<u64>, ReadError> {
         let count = file.column(DIRECTORY, PLACE_BYTES as u64).len();
         let (column, bucket) = (file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
         Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
     }
 
-    /// A snapshot; `None`: it is of another history, or folded in a way that is not known here.
+    /// A snapshot; `None`: it belongs to another history, or to an unknown version of the fold.
     fn snapshot(&self, file: &SealedFile, entry: &Entry) -> Result<Option<Snapshot>, ReadError> {
         let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
         let snapshot = file
@@ -151,7 +151,7 @@ impl File {
         Ok(None)
     }
 
-    /// Hands over every snapshot, or those that can be of one entity.
+    /// Calls `hand` with every snapshot, or with those that may belong to one entity.
     pub(super) fn each(
         &self,
         entity: Option<&Entity>,
@@ -174,13 +174,13 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         if *self.is_replaced.get_mut() {
-            // What stays is removed when it is merged once more, or found damaged.
+            // A file that cannot be removed now is removed when it is merged again.
             let _ = self.place.disk.remove(&self.path);
         }
     }
 }
 
-/// The file of a place, opened if it is not.
+/// The file of a slot, opened if it is closed.
 fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>, ReadError> {
     place.open_files.file(slot, || {
         let file = SealedFile::open(&place.disk, path, Kind::Snapshots, place.mode)?;
@@ -240,7 +240,7 @@ fn encode(snapshot: &Snapshot) -> Vec<u8> {
     out
 }
 
-/// What was stored; `None`: it cannot be. The count of events is what a fold goes on from, so it is checked.
+/// Decodes a snapshot; `None`: it is invalid. The count of events is checked, since folds continue from it.
 fn of(stored: &Stored<'_>) -> Option<Snapshot> {
     if stored.events != stored.version && !planted::is(Bug::AcceptWrongCount) {
         return None;

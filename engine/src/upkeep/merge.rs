@@ -1,5 +1,5 @@
-//! Merging: small generations become larger ones, so that their number stays logarithmic. Runs are copied one after
-//! the other; small ones that follow each other are joined, never beyond the limit of a run.
+//! Merging, or compaction: small generations become larger ones, which keeps their number logarithmic. Runs are copied in
+//! order; small neighbours are joined up to the limit of a run.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::{Upkeep, UpkeepError, count};
 use crate::error::ReadError;
 use crate::generation::{Builder, Generation, Holder, WriteError, run_length};
 
-/// So many generations of one size become one.
+/// How many generations of similar size are merged into one.
 const FANIN: usize = 8;
-/// A merged generation holds at most so many events: its index is built in memory, at about 40 bytes an event.
+/// The most events of a merged generation: its index is built in memory, at about 40 bytes an event.
 const EVENTS_MAX: u64 = 4 << 20;
-/// The segment of a partition is at most this long after a merge, on average (512 MiB).
+/// The average segment of a partition is at most this long after a merge (512 MiB).
 const SEGMENT_BYTES_MAX: u64 = 512 << 20;
 
-/// Which of these generations should become one: the newest that are of one size or smaller, if there are enough.
+/// The generations to merge: the newest ones up to some size, if there are enough.
 pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usize>> {
     let tier = |entry: &Entry| entry.segments.bytes.max(1).ilog2() / FANIN.ilog2();
     let mut tiers: Vec<u32> = generations.iter().map(tier).collect();
@@ -35,13 +35,13 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
             events <= EVENTS_MAX && bytes <= SEGMENT_BYTES_MAX * u64::from(partitions)
         });
         let tiers: Vec<u32> = fitting.map(tier).collect();
-        // Where eight are too much, as many as fit, if that is not too few to be worth it.
+        // If eight exceed a limit, merge those that fit, unless they are too few to be worth it.
         let is_enough = tiers.len() == count || tiers.len() >= FANIN / 2;
         (is_due && is_enough).then(|| generations.len() - tiers.len()..generations.len())
     })
 }
 
-/// Merges generations, if there are enough of about one size. False: there are not.
+/// Merges generations if enough are of similar size. False: there are too few.
 pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let _changing = upkeep.changing.lock();
     let layers = upkeep.store.layers();
@@ -103,8 +103,7 @@ fn fill(builder: &mut Builder<'_>, partition: u32, sources: &[(&dyn Holder, u64)
     Ok(())
 }
 
-/// Makes one run of some that follow each other. Of an entity that is in several, the earlier run has the earlier
-/// versions.
+/// Joins neighbouring runs into one. If an entity is in several of them, the earlier run has its earlier versions.
 fn join(builder: &mut Builder<'_>, sources: &[(&dyn Holder, Run)]) -> Result<(), WriteError> {
     let lanes = sources.iter().map(|(source, run)| source.records(run));
     let mut lanes = lanes.collect::<Result<Vec<_>, ReadError>>()?;

@@ -1,5 +1,5 @@
-//! What readers see no more, held until nobody else does: so that files are removed, and the memory of a tail is given
-//! back, in the thread of upkeep and not in that of the last reader.
+//! Replaced generations and tails, held until their last reader is gone. This way the thread of upkeep removes files and
+//! frees memory, not the thread of a reader.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) struct Retired {
 }
 
 impl Retired {
-    /// Takes a generation that another one holds the events of.
+    /// Takes a generation that was merged into another one.
     pub(crate) fn generation(&self, generation: Arc<Generation>) {
         self.generations.lock().push(generation);
     }
@@ -26,14 +26,14 @@ impl Retired {
         self.tails.lock().push(tail);
     }
 
-    /// Lets go of what nobody reads any more. False: there is nothing like that.
+    /// Drops everything that no reader holds. False: there is nothing to drop.
     pub(crate) fn reclaim(&self) -> bool {
         let (generations, tails) = (unread(&self.generations), unread(&self.tails));
         !generations.is_empty() || !tails.is_empty()
     }
 }
 
-/// Takes out what only this list holds; nobody can come to hold it again.
+/// Takes out the items that only this list holds: no new reader can reach them.
 fn unread<T>(list: &Mutex<Vec<Arc<T>>>) -> Vec<Arc<T>> {
     list.lock().extract_if(.., |item| Arc::strong_count(item) == 1).collect()
 }

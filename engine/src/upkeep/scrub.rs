@@ -1,5 +1,5 @@
-//! Scrubbing: reading sealed files again, past the page cache and so many bytes a second, to find what the medium has
-//! lost while the event can still be restored from elsewhere.
+//! Scrubbing: reading sealed files again, past the page cache and at a limited rate, to find damage of the medium while
+//! the events can still be restored from a copy.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -11,28 +11,28 @@ use super::{Upkeep, UpkeepError, count};
 use crate::error::ReadError;
 use crate::generation::{Generation, Reread};
 
-/// After a whole round it rests: a small store need not be read all the time.
+/// The least time between the starts of two rounds: a small store need not be read continuously.
 const ROUND: Duration = Duration::from_secs(3600);
 
-/// A file of a generation, open once its first block was looked at.
+/// A file of a generation, opened by its first step.
 struct Work {
     generation: Weak<Generation>,
     path: String,
     open: Option<Box<dyn Reread>>,
 }
 
-/// How far the scrubber is.
+/// The progress of the scrubber.
 #[derive(Default)]
 pub(crate) struct Scrub {
     left: VecDeque<Work>,
     /// When this round began.
     began: Option<Duration>,
-    /// Bytes that may be read, and when that was reckoned.
+    /// Bytes that may be read now, and when that was computed.
     allowed: u64,
     reckoned: Duration,
 }
 
-/// Reads some blocks, as the budget allows. False: there is nothing to read now.
+/// Reads as many blocks as the budget allows. False: there is nothing to read now.
 pub(super) fn scrub(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     upkeep.read_again()
 }
@@ -59,7 +59,7 @@ impl Upkeep {
             count(&self.done.scrubbed_bytes, BLOCK_BYTES as u64);
             let work = scrub.left.front_mut();
             let looked = work.map_or(Ok(false), |work| self.look(work));
-            // A file that cannot be read now is looked at again in the next round.
+            // A file that cannot be read now is tried again in the next round.
             if !matches!(looked, Ok(true)) {
                 scrub.left.pop_front();
             }
@@ -77,9 +77,9 @@ impl Upkeep {
         files.collect()
     }
 
-    /// Looks at the next block of a file. False: that was the last, or the file is damaged.
+    /// Checks the next block of a file. False: that was the last one, or the file is damaged.
     fn look(&self, work: &mut Work) -> Result<bool, ReadError> {
-        // One that was merged meanwhile is gone, or about to be.
+        // The files of a merged generation are removed soon, or already.
         let Some(generation) = work.generation.upgrade() else { return Ok(false) };
         let looked = match &mut work.open {
             Some(open) => open.check_next().map(|checked| checked.is_some()),

@@ -1,4 +1,4 @@
-//! Taking snapshots: following the log, and looking at every so many events of an entity whether one is due.
+//! Taking snapshots: following the log, and checking at regular versions of an entity whether a snapshot is due.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -15,18 +15,18 @@ use crate::read::Events;
 use crate::snapshot::Cause;
 use crate::view::View;
 
-/// Events looked at in one step.
+/// Events followed in one step.
 const STEP_EVENTS: usize = 8192;
-/// An entity is looked at so many times before a snapshot is due.
+/// How many times an entity is checked before a snapshot is due.
 const LOOKS: u64 = 10;
-/// A snapshot is due, too, when the last one is so much older than the event, in microseconds: an hour.
+/// A snapshot is also due if the last one is this much older than the event: an hour, in microseconds.
 const AGE_MICROS: i64 = 3_600_000_000;
 
-/// Looks at the next events and takes the snapshots that are due, then writes those that wait in memory, if they are
-/// many, and merges their files. False: there was nothing to do.
+/// Follows the next events and takes the snapshots that are due, writes those in memory if they are many, and merges
+/// files. False: there was nothing to do.
 pub(super) fn step(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let has_followed = upkeep.follow()?;
-    // What cannot be written stays in memory, and is written with those that follow.
+    // Snapshots that cannot be written stay in memory for the next attempt.
     let has_written = upkeep.snapshots.write(false)?;
     let has_merged = upkeep.snapshots.merge()?;
     Ok(has_followed || has_written || has_merged)
@@ -37,7 +37,7 @@ impl Upkeep {
         View::new(self.watermark.position(), self.store.layers())
     }
 
-    /// Looks at the next events and takes the snapshots that are due. False: there are none.
+    /// Follows the next events and takes the snapshots that are due. False: there are none.
     fn follow(&self) -> Result<bool, ReadError> {
         let view = self.view();
         let seen = self.followed.load(Ordering::Acquire);
@@ -50,7 +50,7 @@ impl Upkeep {
         for event in Events::plan(view.clone(), &query) {
             let event = match event {
                 Ok(event) => event,
-                // Damage is reported by those who look there. Its entities are looked at again later.
+                // Readers and the scrubber report damage. These entities are checked again with their next events.
                 Err(ReadError::Damaged(_)) => {
                     last = view.watermark;
                     break;

@@ -1,5 +1,5 @@
-//! A piece of upkeep, and what became of it so far. One that fails, or panics, rests for a while: the others go on, and
-//! appends do not notice.
+//! The tasks of upkeep and their outcomes. A task that fails or panics rests for a while; the other tasks and appends go
+//! on.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 
 use super::{Upkeep, UpkeepError, merge, scrub, seal, snapshots};
 
-/// How long a task rests after a failure. Merging reads and writes much for nothing when it fails.
+/// How long a task rests after a failure. A failed merge wastes much reading and writing.
 const REST: Duration = Duration::from_secs(60);
-/// How long sealing rests: memory fills up meanwhile, and a nearly full disk is written to in vain.
+/// How long sealing rests. Memory fills up meanwhile, so it is short; but a nearly full disk must not be hammered.
 const SEAL_REST: Duration = Duration::from_secs(5);
 
-/// What upkeep does.
+/// The kinds of upkeep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     Seal,
@@ -25,13 +25,13 @@ pub(crate) enum Work {
     Reclaim,
 }
 
-/// In the order in which a thread takes them.
+/// All kinds, in the order in which a thread takes them.
 pub(crate) const ALL: [Work; 6] =
     [Work::Seal, Work::Merge, Work::Index, Work::Snapshots, Work::Scrub, Work::Reclaim];
 
 /// A piece of upkeep.
 trait Task: Sync {
-    /// What it is called in reports and metrics.
+    /// Its name in reports and metrics.
     fn name(&self) -> &'static str;
 
     /// Takes one step. False: there is nothing to do now.
@@ -132,7 +132,7 @@ impl Task for Reclaim {
     }
 }
 
-/// What became of a task since the store was opened.
+/// The outcomes of a task since the store was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskReport {
     /// Its name: `seal`, `merge`, `index`, `snapshots`, `scrub` or `reclaim`.
@@ -141,7 +141,7 @@ pub struct TaskReport {
     pub steps: u64,
     /// Steps that failed or panicked.
     pub failures: u64,
-    /// Why the last step failed; `None`: it did not. It is tried again after a rest.
+    /// Why the last step failed; `None`: it succeeded. The task is tried again after a rest.
     pub last_error: Option<String>,
 }
 
@@ -155,10 +155,10 @@ struct State {
     failures: u64,
 }
 
-/// A task with what became of it.
+/// A task with its state.
 struct Kept {
     task: &'static dyn Task,
-    /// Held while a step is taken: two threads never take one of the same task.
+    /// Held during a step: no two threads run the same task at once.
     running: Mutex<()>,
     state: Mutex<State>,
 }
@@ -200,7 +200,7 @@ impl Tasks {
         self.of(work).state.lock().is_full
     }
 
-    /// What became of each.
+    /// The outcomes of each task.
     pub(crate) fn report(&self) -> Vec<TaskReport> {
         let report = |kept: &Kept| {
             let State { ref error, steps, failures, .. } = *kept.state.lock();
@@ -242,7 +242,7 @@ impl Upkeep {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why")
