@@ -77,7 +77,7 @@ pub(crate) fn compose(
         unrecorded: None,
         unsynced: None,
     };
-    let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage)?;
+    let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage);
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
     let (queue, handoff) = (Queue::bounded(options.queue_bytes), Handoff::default());
     let shared = Shared {
@@ -124,7 +124,7 @@ fn upkeep(
     entropy: &Arc<dyn Entropy>,
     options: &Options,
     lineage: &Arc<Lineage>,
-) -> Result<Upkeep, OpenError> {
+) -> Upkeep {
     let store_id = committer.catalog.manifest().store;
     let place = Place {
         disk: Arc::clone(&access.disk),
@@ -137,9 +137,8 @@ fn upkeep(
         entropy: Arc::clone(entropy),
         due_events: options.snapshot_events,
     };
-    let snapshots = Snapshots::open(place).map_err(|error| OpenError::io("look for snapshots", error))?;
-    Ok(Upkeep {
-        snapshots: Arc::new(snapshots),
+    Upkeep {
+        snapshots: Arc::new(Snapshots::open(place)),
         access,
         store_id,
         epoch,
@@ -160,5 +159,5 @@ fn upkeep(
         tasks: Tasks::default(),
         retired: Retired::default(),
         changing: Mutex::default(),
-    })
+    }
 }

@@ -114,12 +114,10 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     /// Finds the snapshots of a store. A damaged file is removed. States of another history stay in their
-    /// files until those are merged: each state names the incarnation that wrote its last event.
-    pub(crate) fn open(place: Place) -> io::Result<Self> {
-        let names = match place.disk.list(DIR) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            names => names?,
-        };
+    /// files until those are merged: each state names the incarnation that wrote its last event. Nothing here keeps a
+    /// store from opening: a folder that cannot be listed counts as empty.
+    pub(crate) fn open(place: Place) -> Self {
+        let names = place.disk.list(DIR).unwrap_or_default();
         let (mut files, mut next_number) = (Vec::new(), 1);
         for name in names {
             // Unknown files are left alone; an incomplete file is one of ours.
@@ -133,16 +131,17 @@ impl Snapshots {
                 Ok(file) => files.push(Arc::new(file)),
                 // One that cannot be read now is left for the next opening, and not missed until then: it is a cache.
                 Err(error) if number != UNNAMED_NUMBER && error.damage().is_none() => {}
-                Err(_) => place.disk.remove(&format!("{DIR}/{name}"))?,
+                // One that cannot be removed stays where it is, and its number is not used again.
+                Err(_) => drop(place.disk.remove(&format!("{DIR}/{name}"))),
             }
         }
-        Ok(Self {
+        Self {
             place,
             recent: RwLock::default(),
             files: RwLock::new(Arc::new(files)),
             next_number: AtomicU64::new(next_number),
             writing: Mutex::default(),
-        })
+        }
     }
 
     fn files(&self) -> Arc<Vec<Arc<File>>> {

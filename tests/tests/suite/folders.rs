@@ -136,3 +136,33 @@ fn a_folder_that_is_removed_under_a_store_is_reported_and_nothing_more_is_acknow
     let refused = engine.append(Batch::to(&Entity::new("a").unwrap()).event(event)).wait();
     assert!(matches!(refused, Err(AppendError::Fenced(_))), "{refused:?}");
 }
+
+/// Snapshots are a cache. What is wrong in their folder must not keep the store from opening, or end appends.
+#[test]
+fn a_store_opens_whatever_is_wrong_in_the_folder_of_snapshots() {
+    let folder = tempfile::tempdir().unwrap();
+    let entity = Entity::new("a").unwrap();
+    let use_it = |count: u64| {
+        let engine = Engine::open_with(folder.path(), small()).unwrap();
+        append(&engine, "a");
+        engine.snapshot(&entity).unwrap();
+        assert_eq!(engine.head(&entity).unwrap().unwrap().value(), count);
+        engine.close();
+    };
+    use_it(1);
+    let snapshots = folder.path().join("snapshots");
+    std::fs::create_dir(snapshots.join("0000000777.snp")).unwrap();
+    use_it(2);
+    assert!(snapshots.join("0000000777.snp").is_dir() && snapshots.join("0000000778.snp").is_file());
+    std::fs::create_dir(snapshots.join("new.tmp")).unwrap();
+    use_it(3);
+    std::fs::remove_dir_all(&snapshots).unwrap();
+    std::fs::write(&snapshots, "theirs").unwrap();
+    use_it(4);
+    let engine = Engine::open_with(folder.path(), small()).unwrap();
+    engine.snapshot(&entity).unwrap();
+    assert_eq!(engine.health(), Health::Serving);
+    append(&engine, "a");
+    engine.close();
+    assert_eq!(verify(folder.path()).unwrap().events, 5);
+}
