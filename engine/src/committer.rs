@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::append::{Answer, Reply};
 use crate::batch::{Acknowledged, Commit};
 use crate::error::AppendError;
-use crate::journal::{Spare, refusal};
+use crate::journal::{Current, Spare, refusal};
 use crate::manifest::Catalog;
 use crate::options::Durability;
 use crate::planted::{self, Bug};
@@ -72,6 +72,8 @@ pub(crate) struct Committer {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) file: Arc<dyn DiskFile>,
+    /// The same file, for those who look whether it is still there.
+    pub(crate) current: Arc<Current>,
     pub(crate) spare: Arc<Spare>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) durability: Durability,

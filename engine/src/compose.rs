@@ -11,7 +11,7 @@ use crate::committer::{Committer, Handoff, Progress, Tallies};
 use crate::drive::{ByHand, SequencerStep, Shared};
 use crate::error::OpenError;
 use crate::generation::{Access, Damages, Generation};
-use crate::journal::Spare;
+use crate::journal::{Current, Spare};
 use crate::lineage::Lineage;
 use crate::manifest::Catalog;
 use crate::open::{Opened, open};
@@ -58,9 +58,11 @@ pub(crate) fn compose(
     let lineage = Arc::new(Lineage::of(&manifest.lineage));
     let catalog = Arc::new(Catalog::new(manifest, journals));
     let tallies = Arc::new(Tallies::default());
+    let current = Arc::new(Current::new(cursor.header.number, Arc::clone(&file)));
     let committer = Committer {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),
+        current: Arc::clone(&current),
         file,
         spare: Arc::clone(&spare),
         catalog: Arc::clone(&catalog),
@@ -98,6 +100,7 @@ pub(crate) fn compose(
         progress,
         tallies,
         handoff,
+        current,
         lock: Mutex::new(Some(lock)),
         whereabouts: Mutex::new(Whereabouts::InPlace),
     };

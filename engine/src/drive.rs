@@ -4,6 +4,7 @@ mod sequencing;
 mod by_hand;
 mod threads;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use parking_lot::Mutex;
 use crate::append::Queue;
 use crate::committer::{Handoff, Progress, Tallies};
 use crate::error::SealError;
-use crate::journal::Spare;
+use crate::generation;
+use crate::journal::{self, Current, Spare};
 use crate::lineage::Lineage;
-use crate::manifest::Catalog;
+use crate::manifest::{self, Catalog};
 use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskLock, Whereabouts};
 use crate::position::Position;
@@ -79,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) progress: Arc<Progress>,
     pub(crate) tallies: Arc<Tallies>,
     pub(crate) handoff: Handoff<Round>,
+    /// The journal file that is being written.
+    pub(crate) current: Arc<Current>,
     /// Keeps everyone else out; `None`: the store is closed.
     pub(crate) lock: Mutex<Option<Box<dyn DiskLock>>>,
     pub(crate) whereabouts: Mutex<Whereabouts>,
@@ -106,8 +110,8 @@ impl Shared {
         *self.whereabouts.lock()
     }
 
-    /// Checks that the store's folder still exists. Open files outlive their names: without this check, appends would be
-    /// acknowledged into a folder that was removed.
+    /// Checks that the store's folder, and what is needed in it, still exist. Open files outlive their names: without this
+    /// check, appends would be acknowledged into a folder, or a journal file, that was removed.
     fn look_around(&self) {
         let looked = self.lock.lock().as_ref().map(|lock| lock.whereabouts());
         // A check that fails decides nothing; the next one follows soon.
@@ -115,7 +119,19 @@ impl Shared {
         *self.whereabouts.lock() = whereabouts;
         if whereabouts == Whereabouts::Removed {
             self.progress.fence("the store's folder, or its LOCK file, was removed".to_owned());
+        } else if let Ok(Some(path)) = self.misplaced() {
+            self.progress.fence(format!("{path} was removed or replaced while the store was open"));
         }
+    }
+
+    /// A folder of the store, or the current journal file, whose name leads elsewhere or nowhere.
+    fn misplaced(&self) -> io::Result<Option<String>> {
+        for dir in [journal::DIR, manifest::DIR, generation::DIR] {
+            if !self.disk.is_in_place(dir)? {
+                return Ok(Some(format!("the folder {dir}")));
+            }
+        }
+        self.current.misplaced(&*self.disk)
     }
 
     /// Whether appends must wait until more is sealed.

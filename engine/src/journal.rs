@@ -3,6 +3,7 @@
 mod cursor;
 mod round;
 mod file;
+mod current;
 mod walk;
 mod examine;
 mod audit;
@@ -10,6 +11,7 @@ mod fragments;
 mod recover;
 
 pub(crate) use audit::audit;
+pub(crate) use current::Current;
 pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
 pub(crate) use examine::{Examined, examine};
 pub(crate) use file::{

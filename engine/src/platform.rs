@@ -5,14 +5,14 @@ pub mod disk;
 pub mod clock;
 mod fault;
 mod limits;
+mod folder;
 mod buffered;
 mod direct;
-mod folder;
 mod local;
 pub(crate) mod sync;
 pub mod sim;
 
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, cpu_time};
-pub use disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
+pub use disk::{Disk, DiskFile, DiskLock, Identity, Mapping, Whereabouts};
 pub use limits::raise_descriptor_limit;
 pub use local::LocalDisk;

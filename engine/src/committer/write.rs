@@ -3,6 +3,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use allsource_format::journal::Header;
@@ -22,7 +23,7 @@ use crate::sequencer::Round;
 pub(crate) struct Unrecorded {
     header: Header,
     /// The file reserved for its manifest; `None`: an attempt failed, and the next one reserves another.
-    room: Option<std::sync::Arc<dyn DiskFile>>,
+    room: Option<Arc<dyn DiskFile>>,
 }
 
 impl Committer {
@@ -100,6 +101,8 @@ impl Committer {
             AdoptError::Unknown(error) => Failure::Fatal(error),
         })?;
         self.file = next.journal;
+        // Before a manifest records it: from then on the file before may be sealed, and lose its name.
+        self.current.replace(header.number, Arc::clone(&self.file));
         self.committed.cursor = Cursor::at_start_of(*header, file_bytes);
         self.unrecorded = Some(Unrecorded { header: *header, room: Some(next.manifest) });
         self.record_rotation()

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::disk::DiskFile;
+use super::disk::{DiskFile, Identity};
+use super::folder::identity_of;
 
 /// A file of the operating system.
 #[derive(Debug)]
@@ -31,5 +32,9 @@ impl DiskFile for LocalFile {
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.file.set_len(length)
+    }
+
+    fn identity(&self) -> io::Result<Option<Identity>> {
+        identity_of(&self.file).map(Some)
     }
 }

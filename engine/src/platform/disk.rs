@@ -42,6 +42,25 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when a writer holds it.
     fn lock_shared(&self, path: &str) -> io::Result<Option<Box<dyn DiskLock>>>;
+    /// Whether a path leads to this file, looked up anew from the store's own folder. A disk on which nobody else can
+    /// change names need not look.
+    fn leads_to(&self, _path: &str, _file: Identity) -> io::Result<bool> {
+        Ok(true)
+    }
+    /// Whether the name of a folder directly inside the store's own still leads to the folder that is used. A disk on
+    /// which nobody else can change names need not look.
+    fn is_in_place(&self, _dir: &str) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// Tells a file or folder from every other that exists, whatever its name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The device it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// An open file.
@@ -56,6 +75,10 @@ pub trait DiskFile: Send + Sync + 'static {
     fn length(&self) -> io::Result<u64>;
     /// Cuts it to `length` bytes.
     fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Which file this is; `None`: the disk does not tell.
+    fn identity(&self) -> io::Result<Option<Identity>> {
+        Ok(None)
+    }
 }
 
 /// A file in memory, read only.

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+
+use super::disk::Identity;
 
 /// A folder and those inside it, opened at first use.
 #[derive(Debug)]
@@ -156,6 +159,34 @@ impl Folder {
         let (dir, name) = self.place(path)?;
         Ok(rustix::fs::unlinkat(&dir, name, AtFlags::empty())?)
     }
+
+    /// Whether a path leads to this file or folder. It is looked up from this folder on, not from those inside it that
+    /// are held open: they may have lost their names.
+    pub(super) fn leads_to(&self, path: &str, expected: Identity) -> io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.handle("")?, path, flags, Mode::empty()) {
+            Ok(found) => Ok(identity_of(&File::from(found))? == expected),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the name of a folder directly inside still leads to the one that is held open.
+    pub(super) fn is_in_place(&self, dir: &str) -> io::Result<bool> {
+        match self.handle(dir) {
+            Ok(held) => self.leads_to(dir, identity_of(&held)?),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Which file or folder this is.
+pub(super) fn identity_of(file: &File) -> io::Result<Identity> {
+    let metadata = file.metadata()?;
+    Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
 }
 
 /// Whether a folder cannot be synced because nothing in it can change.

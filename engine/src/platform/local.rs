@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::buffered::LocalFile;
 use super::direct::DirectFile;
-use super::disk::{Disk, DiskFile, DiskLock, Mapping, Whereabouts};
+use super::disk::{Disk, DiskFile, DiskLock, Identity, Mapping, Whereabouts};
 use super::fault::MappedFile;
 use super::folder::Folder;
 use super::limits::ignore_file_size_signal;
@@ -99,6 +99,14 @@ impl Disk for LocalDisk {
         };
         locked(file.try_lock_shared())?;
         Ok(Some(Box::new(LocalLock { file, path: self.folder.path().join(path) })))
+    }
+
+    fn leads_to(&self, path: &str, file: Identity) -> io::Result<bool> {
+        self.folder.leads_to(path, file)
+    }
+
+    fn is_in_place(&self, dir: &str) -> io::Result<bool> {
+        self.folder.is_in_place(dir)
     }
 }
 
