@@ -11,6 +11,7 @@ mod names;
 mod write;
 mod rebuild;
 mod remains;
+mod unnamed;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -35,6 +36,7 @@ pub(crate) use fetch::Stretches;
 pub(crate) use files::{is_any, remove, remove_leftovers};
 pub(crate) use holder::{Ahead, Holder, Reread};
 pub(crate) use names::{List, Names};
+pub(crate) use unnamed::unnamed;
 pub(crate) use write::{Builder, WriteError, run_length};
 
 /// The folder of the files of generations.

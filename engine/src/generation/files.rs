@@ -62,7 +62,7 @@ pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Resu
 
 /// Whether a name is that of a segments file or an index, complete or being written: `FIRST-LAST.seg` or
 /// `FIRST-LAST.idx`, either with `.tmp` appended.
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     let stem = name.strip_suffix(".tmp").unwrap_or(name);
     let Some((range, end)) = stem.split_once('.') else { return false };
     let is_position = |text: &str| text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use allsource_format::manifest::Manifest;
+
 use super::{access, no_store};
 use crate::error::{Damage, OpenError, ReadError};
 use crate::event::EventRef;
-use crate::generation::Generation;
+use crate::generation::{Generation, unnamed};
 use crate::journal::{self, Fragments};
 use crate::manifest;
 use crate::open::lock_shared;
@@ -54,7 +56,8 @@ pub struct Dumped {
 }
 
 /// Passes every readable event of the store in a folder to `each`, in order, and reports between them which are missing.
-/// In place of a damaged manifest it uses the previous one, or the journal's own headers.
+/// In place of a damaged manifest it uses the previous one and the segments files that one does not name, or the
+/// journal's own headers.
 ///
 /// # Errors
 /// When the folder holds no store, the store is in use or of a newer release, or the system refuses to list it.
@@ -90,14 +93,18 @@ pub fn dump_disk(
         dumped: Dumped::default(),
         damage: BTreeMap::new(),
     };
+    let is_newest = damage.is_empty();
     damage.into_iter().for_each(|damage| salvage.note(damage));
     salvage.note_journal();
-    if let Some(manifest) = manifest {
+    if let Some(mut manifest) = manifest {
+        if !is_newest {
+            salvage.find_unnamed(&disk, &mut manifest)?;
+        }
         let access = access(disk, ReadMode::Read, &manifest);
         for entry in &manifest.generations {
             let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
             salvage.generation(&generation, &manifest.sequences);
-            salvage.end = entry.last_position + 1;
+            salvage.end = salvage.end.max(entry.last_position + 1);
         }
     }
     salvage.journal();
@@ -121,6 +128,16 @@ struct Salvage<'a> {
 }
 
 impl Salvage<'_> {
+    /// Adds the generations that the manifests after this one named. One of them may hold the events of several of
+    /// this manifest, so the widest comes first; what it has handed out is not looked for again.
+    fn find_unnamed(&mut self, disk: &Arc<dyn Disk>, manifest: &mut Manifest) -> Result<(), OpenError> {
+        let unnamed = unnamed(disk, manifest).map_err(|error| OpenError::io("list segments", error))?;
+        unnamed.errors.into_iter().for_each(|error| self.note_error(error));
+        manifest.generations.extend(unnamed.entries);
+        manifest.generations.sort_by_key(|entry| (entry.first_position, u64::MAX - entry.last_position));
+        Ok(())
+    }
+
     fn note(&mut self, damage: Damage) {
         self.why.get_or_insert_with(|| damage.to_string());
         self.damage.entry((damage.file, damage.offset)).or_insert(damage.problem);

@@ -85,6 +85,39 @@ fn a_damaged_manifest_costs_no_event() {
     }
 }
 
+/// The manifest before it names the files that were merged, which are gone.
+#[test]
+fn a_merged_generation_that_only_a_damaged_manifest_names_is_dumped() {
+    let mut world = World::new(6);
+    world.options.seal_bytes = u64::MAX;
+    world.open().unwrap();
+    let segments = |world: &World| world.disk.paths().iter().filter(|path| path.ends_with(".seg")).count();
+    let mut sealed = 0;
+    while segments(&world) >= sealed {
+        sealed = segments(&world);
+        assert!(sealed < 64, "generations are merged");
+        for n in 0..10 {
+            world.send(&[(entity("default", "a"), Any, n % 2 == 0)]).unwrap();
+        }
+        world.settle().unwrap();
+        world.step(Step::Freeze).unwrap();
+        for step in [Step::Seal, Step::Merge, Step::Reclaim] {
+            while world.step(step).unwrap() {}
+        }
+    }
+    world.kill();
+    let paths = world.disk.paths();
+    let newest = paths.iter().filter(|path| path.starts_with("manifest/0")).max().unwrap();
+    let fork = world.fork();
+    paths.iter().filter(|path| path.ends_with(".jnl")).for_each(|path| fork.disk.lose(path));
+    let whole = dump(&fork.disk);
+    assert!(whole.missing.is_empty() && whole.events.len() >= 20);
+    fork.disk.damage(newest, Vec::new());
+    let got = dump(&fork.disk);
+    assert!(got.events == whole.events, "{:?}", got.missing);
+    assert!(got.dumped.damage.iter().any(|damage| damage.file == *newest));
+}
+
 #[test]
 fn a_journal_without_any_manifest_is_dumped() {
     let world = store();
