@@ -161,7 +161,7 @@ impl Iterator for Events {
         match self.search(&mut looks) {
             Ok(Found::Event(event)) => Some(Ok(event)),
             Ok(Found::End) => None,
-            Ok(Found::Paused(_)) => unreachable!("no store has so many events"),
+            Ok(Found::Paused(_)) => unreachable!("a budget of u64::MAX events does not run out"),
             Err(error) => Some(Err(error)),
         }
     }

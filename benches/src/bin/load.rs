@@ -174,7 +174,7 @@ fn table() -> Outcome<()> {
     println!("| beside the client | memory | append, median / p99 | `/healthz`, median / p99 |");
     println!("|---|---|---|---|");
     let server = Server::start(65_536)?;
-    measure(&server, "nobody")?;
+    measure(&server, "none")?;
     for count in [4_000, 8_000] {
         let crowd = streams(&server, count, "/api/v1/events/stream?entity_id=nothing", "text/event-stream")?;
         measure(&server, &format!("{count} streams for which nothing matches"))?;
@@ -190,7 +190,7 @@ fn table() -> Outcome<()> {
     measure(&server, "20 streams that do not read 256 events of 2 MiB")?;
     drop(crowd);
     let crowd = streams(&server, 16, "/api/v1/events/query", "application/x-ndjson")?;
-    measure(&server, "16 NDJSON answers that nobody reads")?;
+    measure(&server, "16 NDJSON responses that no client reads")?;
     drop(crowd);
     let readers = streams(&server, 20, "/api/v1/events/stream?from=beginning", "text/event-stream")?;
     let reading = readers

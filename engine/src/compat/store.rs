@@ -65,7 +65,7 @@ pub struct QueryEventsRequest {
     pub since: Option<DateTime<Utc>>,
     /// At or before this time.
     pub until: Option<DateTime<Utc>>,
-    /// The oldest so many.
+    /// At most this many, oldest first.
     pub limit: Option<usize>,
 }
 

@@ -45,7 +45,7 @@ impl Timestamp {
     /// The latest moment.
     pub const MAX: Self = Self(TIMESTAMP_MAX);
 
-    /// The moment so many microseconds after 1970-01-01T00:00:00Z, or the nearest that can be written.
+    /// The moment this number of microseconds after 1970-01-01T00:00:00Z, or the nearest that can be written.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(TIMESTAMP_MIN, TIMESTAMP_MAX))
     }

@@ -42,13 +42,13 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when a writer holds it.
     fn lock_shared(&self, path: &str) -> io::Result<Option<Box<dyn DiskLock>>>;
-    /// Whether a path leads to this file, looked up anew from the store's own folder. A disk on which nobody else can
-    /// change names need not look.
+    /// Whether a path leads to this file, looked up again from the store's own folder. A disk whose names only the
+    /// store can change need not look.
     fn leads_to(&self, _path: &str, _file: Identity) -> io::Result<bool> {
         Ok(true)
     }
-    /// Whether the name of a folder directly inside the store's own still leads to the folder that is used. A disk on
-    /// which nobody else can change names need not look.
+    /// Whether the name of a folder directly inside the store's own still leads to the folder that is used. A disk whose
+    /// names only the store can change need not look.
     fn is_in_place(&self, _dir: &str) -> io::Result<bool> {
         Ok(true)
     }
