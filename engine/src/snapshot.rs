@@ -211,7 +211,11 @@ impl Snapshots {
 
     /// Adds a snapshot.
     fn add(&self, snapshot: Snapshot) -> Arc<Snapshot> {
-        assert_eq!(snapshot.incarnation, self.writer_of(snapshot.state.position), "it is of this history");
+        assert_eq!(
+            snapshot.incarnation,
+            self.writer_of(snapshot.state.position),
+            "a snapshot belongs to this history"
+        );
         let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.write();
         if recent.bytes > RECENT_BYTES_MAX {
@@ -285,6 +289,7 @@ impl Snapshots {
 
     fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> io::Result<Arc<File>> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        assert!(number > 0, "numbers of files rise");
         File::write(&self.place, number, snapshots).map(Arc::new).inspect_err(|_| {
             // An incomplete file is useless, and a full disk needs the space.
             let _ = self.place.disk.remove(file::UNNAMED);
@@ -318,9 +323,11 @@ impl Snapshots {
             before = Some(snapshot.entity.clone());
             in_a_row < KEPT
         });
-        let file = self.write_file(&all)?;
+        assert!(merged.len() >= FANIN, "a merge leaves fewer files than it found");
+        // All states may belong to another history: then no file replaces theirs.
+        let file = if all.is_empty() { None } else { Some(self.write_file(&all)?) };
         let mut files = self.files.write();
-        *files = Arc::new(kept.iter().cloned().chain([file]).collect());
+        *files = Arc::new(kept.iter().cloned().chain(file).collect());
         merged.iter().for_each(|file| file.replace());
         Ok(true)
     }

@@ -16,6 +16,7 @@ use super::{Cause, DIR, Place, Snapshot};
 use crate::error::ReadError;
 use crate::event::{Entity, EntityId, TenantId, Timestamp};
 use crate::lineage::Incarnation;
+use crate::number::index;
 use crate::planted::{self, Bug};
 use crate::position::{Position, Version};
 use crate::sealed::{SealedFile, Slot, Target, Writer};
@@ -58,6 +59,7 @@ impl File {
 
     /// Writes a file without syncing it: after a crash of the system it may be missing or damaged.
     pub(super) fn write(place: &Place, number: u64, snapshots: &[Arc<Snapshot>]) -> io::Result<Self> {
+        assert!(number > 0 && !snapshots.is_empty(), "a file has a number and holds snapshots");
         let path = path_of(number);
         place.disk.create_dir(DIR)?;
         let mut writer = Writer::new(Target::create(&*place.disk, UNNAMED)?);
@@ -78,7 +80,9 @@ impl File {
         let bits = fanout_bits(entries.len() as u64);
         for upper in 0..=1_u64 << bits {
             let below = entries.partition_point(|entry| bucket(entry.hash, bits) < upper);
-            writer.write(&u32::try_from(below).unwrap_or(u32::MAX).to_le_bytes())?;
+            #[expect(clippy::expect_used, reason = "the states of one file fit into memory")]
+            let below = u32::try_from(below).expect("a file holds fewer than 2^32 snapshots");
+            writer.write(&below.to_le_bytes())?;
         }
         writer.close_section((1 << bits) + 1);
         writer.finish(header(place, snapshots))?;
@@ -115,14 +119,14 @@ impl File {
 
     /// A snapshot; `None`: it belongs to another history, or to an unknown version of the fold.
     fn snapshot(&self, file: &SealedFile, entry: &Entry) -> Result<Option<Snapshot>, ReadError> {
-        let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+        let length = index(entry.bytes);
         let snapshot = file
             .with(entry.offset, length, |bytes| match Stored::decode(bytes) {
                 Ok(stored) if stored.fold == FOLD_MERGE => of(&stored).map(Some),
                 Ok(_) => Some(None),
                 Err(_) => None,
             })?
-            .ok_or_else(|| file.damaged(entry.offset, "no snapshot"))?;
+            .ok_or_else(|| file.damaged(entry.offset, "this is not a valid snapshot"))?;
         let is_of_this_history = |snapshot: &Snapshot| {
             self.place.lineage.writer_of(snapshot.state.position.value()) == snapshot.incarnation
                 || planted::is(Bug::TrustAnySnapshot)
@@ -186,7 +190,7 @@ fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>
         let file = SealedFile::open(&place.disk, path, Kind::Snapshots, place.mode)?;
         match file.header().store == place.store {
             true => Ok(file),
-            false => Err(file.damaged(0, "the snapshots are those of another store")),
+            false => Err(file.damaged(0, "the snapshots belong to another store")),
         }
     })
 }
@@ -246,13 +250,11 @@ fn of(stored: &Stored<'_>) -> Option<Snapshot> {
         return None;
     }
     let (tenant, id) = stored.key.split_once(char::from(KEY_SEPARATOR))?;
+    #[expect(clippy::expect_used, reason = "lengths are stored in 32 bits")]
+    let length = |bytes: usize| u32::try_from(bytes).expect("a length has 32 bits");
     let mut start = 0;
     let member = |(name, value): (usize, usize)| {
-        let member = Member {
-            start,
-            name_bytes: u32::try_from(name).unwrap_or(u32::MAX),
-            value_bytes: u32::try_from(value).unwrap_or(u32::MAX),
-        };
+        let member = Member { start, name_bytes: length(name), value_bytes: length(value) };
         start += member.name_bytes + member.value_bytes;
         member
     };

@@ -49,8 +49,9 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         layers.generations.iter().map(|generation| generation.entry().clone()).collect();
     let Some(range) = choose(&entries, upkeep.access.partitions) else { return Ok(false) };
     upkeep.check_not_fenced()?;
-    let sources = layers.generations.get(range.clone()).unwrap_or(&[]);
-    let (Some(oldest), Some(newest)) = (sources.first(), sources.last()) else { return Ok(false) };
+    #[expect(clippy::expect_used, reason = "the range was chosen over these generations")]
+    let sources = layers.generations.get(range.clone()).expect("the layers hold the chosen generations");
+    let [oldest, .., newest] = sources else { unreachable!("a merge takes several generations") };
     let (first, last) = (oldest.entry().first_position, newest.entry().last_position);
     let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first..=last)
         .map_err(WriteError::from)?;
@@ -68,6 +69,8 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         }
     }
     let entry = builder.finish()?;
+    let events: u64 = sources.iter().map(|source| source.entry().events).sum();
+    assert_eq!(entry.events, events, "a merge keeps every event of its sources");
     let (merged, merged_bytes) = (range.clone(), entry.segments.bytes);
     let generation = Arc::new(Generation::new(entry.clone(), upkeep.access.clone()));
     upkeep.publish(
@@ -116,12 +119,12 @@ fn join(builder: &mut Builder<'_>, sources: &[(&dyn Holder, Run)]) -> Result<(),
             Some(((record.tenant_bytes(), record.entity_bytes()), number))
         });
         let Some((_, number)) = keys.min() else { return Ok(()) };
-        if let Some(lane) = lanes.get_mut(number) {
-            if let Some((_, record)) = lane.current() {
-                builder.push(&record)?;
-            }
-            lane.advance()?;
+        #[expect(clippy::expect_used, reason = "keys were numbered over these lanes")]
+        let lane = lanes.get_mut(number).expect("the least key belongs to a lane");
+        if let Some((_, record)) = lane.current() {
+            builder.push(&record)?;
         }
+        lane.advance()?;
     }
 }
 

@@ -43,7 +43,9 @@ impl Upkeep {
         let gone = now.saturating_sub(scrub.reckoned).min(Duration::from_secs(1));
         let earned = u128::from(self.scrub_bytes_per_second) * gone.as_micros() / 1_000_000;
         let most = self.scrub_bytes_per_second.max(BLOCK_BYTES as u64);
-        scrub.allowed = scrub.allowed.saturating_add(u64::try_from(earned).unwrap_or(u64::MAX)).min(most);
+        #[expect(clippy::expect_used, reason = "at most the budget of one second is earned")]
+        let earned = u64::try_from(earned).expect("the budget of a second has 64 bits");
+        scrub.allowed = scrub.allowed.saturating_add(earned).min(most);
         scrub.reckoned = now;
         if scrub.left.is_empty() {
             if scrub.began.is_some_and(|began| now < began + ROUND) {
@@ -57,8 +59,8 @@ impl Upkeep {
             is_any = true;
             scrub.allowed -= BLOCK_BYTES as u64;
             count(&self.done.scrubbed_bytes, BLOCK_BYTES as u64);
-            let work = scrub.left.front_mut();
-            let looked = work.map_or(Ok(false), |work| self.look(work));
+            #[expect(clippy::expect_used, reason = "the loop ends when no file is left")]
+            let looked = self.look(scrub.left.front_mut().expect("a file is left"));
             // A file that cannot be read now is tried again in the next round.
             if !matches!(looked, Ok(true)) {
                 scrub.left.pop_front();

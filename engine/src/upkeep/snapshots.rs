@@ -7,7 +7,7 @@ use allsource_format::partition::key_hash;
 
 use super::{Upkeep, UpkeepError};
 use crate::error::ReadError;
-use crate::event::{Entity, EntityId, EventRef, TenantId};
+use crate::event::{Entity, EventRef};
 use crate::fold::{AsOf, state_of};
 use crate::position::Position;
 use crate::query::Query;
@@ -63,14 +63,14 @@ impl Upkeep {
             }
         }
         for event in candidates.values().filter(|event| self.is_due(event)) {
-            if let Some(entity) = entity_of(event) {
-                // An entity that cannot be read keeps the others from nothing.
-                let folded = state_of(view.clone(), &self.snapshots, &entity, AsOf::Now, None);
-                if let Ok((Some(state), _)) = folded {
-                    self.snapshots.keep(&entity, Cause::Automatic, state);
-                }
+            let entity = Entity::of_record(&event.record());
+            // An entity that cannot be read does not hold up the others.
+            let folded = state_of(view.clone(), &self.snapshots, &entity, AsOf::Now, None);
+            if let Ok((Some(state), _)) = folded {
+                self.snapshots.keep(&entity, Cause::Automatic, state);
             }
         }
+        assert!(seen <= last && last <= view.watermark, "a step never goes back, and stays within its view");
         self.followed.store(last, Ordering::Release);
         Ok(true)
     }
@@ -86,8 +86,4 @@ impl Upkeep {
             }
         }
     }
-}
-
-fn entity_of(event: &EventRef) -> Option<Entity> {
-    Some(Entity::of(TenantId::new(event.tenant()).ok()?, EntityId::new(event.entity_id()).ok()?))
 }

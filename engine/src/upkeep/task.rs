@@ -234,6 +234,7 @@ impl Upkeep {
             }
             Err(panic) => (format!("it panicked: {}", message(&*panic)), false),
         };
+        assert!(kept.task.rest() > Duration::ZERO, "a task rests after a failure");
         let mut state = kept.state.lock();
         state.failures += 1;
         state.is_full = full;
@@ -245,5 +246,5 @@ impl Upkeep {
 /// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
