@@ -54,7 +54,7 @@ fn start(runtime: &Runtime, app: Arc<App>) -> Result<(SocketAddr, SocketAddr), B
     let with_engine = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let without = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let addresses = (with_engine.local_addr()?, without.local_addr()?);
-    runtime.spawn(allsource_server::http::serve(with_engine, app, std::future::pending()));
+    runtime.spawn(allsource_server::lifecycle::run(with_engine, app, std::future::pending()));
     let router = Router::new().route("/api/v1/events", post(answer_only));
     runtime.spawn(async move { axum::serve(without, router).await });
     Ok(addresses)

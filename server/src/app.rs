@@ -1,8 +1,7 @@
 //! The composition root: what every route may use.
 
-use tokio::sync::watch;
-
 use crate::admission::Admission;
+use crate::background::Tasks;
 use crate::budget::{BYTES_DEFAULT, Budget};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -13,7 +12,8 @@ pub struct App {
     admission: Admission,
     metrics: Metrics,
     budget: Budget,
-    stopping: watch::Sender<bool>,
+    requests: Tasks,
+    background: Tasks,
     has_state_history: bool,
 }
 
@@ -25,7 +25,8 @@ impl App {
             store,
             metrics: Metrics::default(),
             budget: Budget::new(BYTES_DEFAULT),
-            stopping: watch::Sender::new(false),
+            requests: Tasks::default(),
+            background: Tasks::default(),
             has_state_history: false,
         }
     }
@@ -67,24 +68,13 @@ impl App {
         &self.metrics
     }
 
-    /// Turns true when the server stops. [`App::stopped`] waits until every receiver is dropped.
-    pub fn stopping(&self) -> watch::Receiver<bool> {
-        self.stopping.subscribe()
+    /// Connections and streams: they end before anything else does.
+    pub fn requests(&self) -> &Tasks {
+        &self.requests
     }
 
-    /// Asks every long-lived task to end.
-    pub fn stop(&self) {
-        self.stopping.send_replace(true);
+    /// Work beside the requests: it ends after them.
+    pub fn background(&self) -> &Tasks {
+        &self.background
     }
-
-    /// Waits until every long-lived task has ended.
-    pub async fn stopped(&self) {
-        self.stopping.closed().await;
-    }
-}
-
-/// Waits until the server stops, and releases the receiver's lock before it returns.
-pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server has already stopped.
-    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }

@@ -9,7 +9,6 @@ mod positions;
 mod metered;
 mod body;
 mod chunks;
-mod clock;
 mod lend;
 mod framing;
 mod resource;
@@ -18,8 +17,8 @@ mod routes;
 mod listeners;
 mod patience;
 mod socket;
-mod serve;
+mod accept;
 
+pub use accept::accept;
 pub use listeners::Listeners;
 pub use routes::router;
-pub use serve::serve;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allsource_engine::{Engine, Options};
 use allsource_server::app::App;
-use allsource_server::http::serve;
+use allsource_server::lifecycle;
 use allsource_server::store::Store;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -75,7 +75,7 @@ impl Server {
         let app = Arc::new(App::new(Store::over(Arc::clone(&engine))).with_state_history(has_state_history));
         let serving = runtime.spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            serve(listener, app, shutdown).await.expect("the server serves");
+            lifecycle::run(listener, app, shutdown).await;
         });
         let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
         Self { engine, address, runtime, agent, stop: Some(stop), serving: Some(serving), folder }

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use allsource_engine::platform::raise_descriptor_limit;
 use allsource_engine::{Engine, Options};
 use allsource_server::app::App;
-use allsource_server::http::{Listeners, serve};
+use allsource_server::http::Listeners;
+use allsource_server::lifecycle;
 use allsource_server::store::Store;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -219,7 +220,8 @@ fn run(address: &str, folder: &Path) -> Outcome<()> {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address).await?;
         let listeners = Listeners::from(listener).within(descriptors);
-        serve(listeners, Arc::new(App::new(Store::over(engine))), std::future::pending()).await
+        lifecycle::run(listeners, Arc::new(App::new(Store::over(engine))), std::future::pending()).await;
+        Ok::<_, std::io::Error>(())
     })?;
     Ok(())
 }

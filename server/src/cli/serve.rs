@@ -59,13 +59,12 @@ pub(super) fn run(flags: Settings) -> Outcome {
     let app = App::new(Store::over(Arc::clone(&engine)))
         .with_memory(config.memory_bytes)
         .with_state_history(config.state_history);
-    let served = runtime.block_on(crate::http::serve(listeners, Arc::new(app), interrupt::requested()));
+    runtime.block_on(crate::lifecycle::run(listeners, Arc::new(app), interrupt::requested()));
     tracing::info!("closing the store");
     engine.close();
     // Only blocking threads of readers that have gone are still running.
     runtime.shutdown_background();
     tracing::info!("stopped");
-    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::http::clock::if_far;
+use crate::background::clock_lag;
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json_value};
 use crate::http::resource::Routes;
@@ -38,7 +38,7 @@ async fn live(uri: Uri) -> Reply {
 async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     let (status, reason) = match app.store().health() {
-        Health::Serving if *app.stopping().borrow() => {
+        Health::Serving if app.requests().is_stopping() => {
             ("stopping", Some("the server is stopping".to_owned()))
         }
         Health::Serving => ("ready", None),
@@ -55,7 +55,7 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
         }
     };
     let mut body = json!({"status": status, "reason": reason});
-    if let (Some(behind), Some(members)) = (if_far(app.store().clock_behind()), body.as_object_mut()) {
+    if let (Some(behind), Some(members)) = (clock_lag(app.store().clock_behind()), body.as_object_mut()) {
         members.insert("clock_behind_seconds".to_owned(), behind.as_secs().into());
     }
     let failing = app.store().upkeep().into_iter().filter_map(|task| Some((task.name, task.last_error?)));

@@ -10,12 +10,12 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::bytes_of;
 use super::parameters::StreamRequest;
-use crate::app::{App, stopped};
+use crate::app::App;
+use crate::background::Member;
 use crate::budget::Charge;
 use crate::http::metered::kept;
 use crate::http::reply::of_type;
@@ -32,7 +32,7 @@ const PIECE_BYTES: usize = 32 << 10;
 struct Follower {
     app: Arc<App>,
     following: Following,
-    stopping: watch::Receiver<bool>,
+    member: Member,
     is_over: bool,
     _open: InFlight,
 }
@@ -40,7 +40,7 @@ struct Follower {
 pub(super) fn serve(app: Arc<App>, asked: StreamRequest) -> Result<Response, Problem> {
     let follower = Follower {
         following: app.store().subscribe(asked.start, asked.filter)?,
-        stopping: app.stopping(),
+        member: app.requests().join(),
         is_over: false,
         _open: app.metrics().stream("sse"),
         app,
@@ -65,7 +65,7 @@ impl Follower {
         let mut charge = self.app.budget().charge_of_stream();
         loop {
             let first = tokio::select! {
-                () = stopped(&mut self.stopping) => return None,
+                () = self.member.stopping() => return None,
                 first = timeout(HEARTBEAT, self.following.next()) => first,
             };
             let message = match first {
@@ -81,7 +81,7 @@ impl Follower {
                 self.following.put_back(message);
             }
             charge = tokio::select! {
-                () = stopped(&mut self.stopping) => return None,
+                () = self.member.stopping() => return None,
                 charge = self.app.budget().take(bytes) => charge,
             };
         }

@@ -14,7 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::bytes_of;
 use super::parameters::StreamRequest;
-use crate::app::{App, stopped};
+use crate::app::App;
+use crate::background::Member;
 use crate::budget::Charge;
 use crate::http::filter::{self, Conditions};
 use crate::problem::{Kind, Problem};
@@ -37,13 +38,15 @@ pub(super) fn serve(
     let following = app.store().subscribe(asked.start, asked.filter.clone())?;
     let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
     let charge = app.budget().charge_of_stream();
+    let member = app.requests().join();
     Ok(upgrade.on_upgrade(|socket| {
-        Connection { app, asked, following, socket, charge, waited_for: 0, is_answering: true }.run()
+        Connection { app, member, asked, following, socket, charge, waited_for: 0, is_answering: true }.run()
     }))
 }
 
 struct Connection {
     app: Arc<App>,
+    member: Member,
     asked: StreamRequest,
     following: Following,
     socket: WebSocket,
@@ -65,13 +68,12 @@ impl Connection {
     }
 
     async fn follow(&mut self) -> End {
-        let mut stopping = self.app.stopping();
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         // A send may take longer than an interval; the client then gets a whole interval to answer.
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let outcome = tokio::select! {
-                () = stopped(&mut stopping) => {
+                () = self.member.stopping() => {
                     return End::Close(close_code::AWAY, "the server is stopping".to_owned());
                 }
                 frame = self.socket.recv() => match frame {
@@ -110,10 +112,9 @@ impl Connection {
             Ok(message) if !is_room => {
                 self.following.put_back(message);
                 self.charge.shrink_to(0);
-                let mut stopping = self.app.stopping();
                 let budget = self.app.budget().clone();
                 self.charge = tokio::select! {
-                    () = stopped(&mut stopping) => return Ok(()),
+                    () = self.member.stopping() => return Ok(()),
                     charge = budget.take(bytes) => charge,
                 };
                 self.waited_for = bytes;

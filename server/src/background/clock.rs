@@ -6,7 +6,7 @@ use std::time::Duration;
 const BEHIND: Duration = Duration::from_secs(1);
 
 /// How far the clock is behind the last event, if that is far.
-pub(super) fn if_far(behind: Duration) -> Option<Duration> {
+pub(crate) fn if_far(behind: Duration) -> Option<Duration> {
     Some(behind).filter(|behind| *behind >= BEHIND)
 }
 

@@ -1,0 +1,78 @@
+//! Accepts connections, and limits how long the head of a request may take to arrive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::listeners::Listeners;
+use super::patience::{Patient, WRITE_TIMEOUT};
+use super::routes::router;
+use super::socket::Socket;
+use crate::app::App;
+use crate::background::Member;
+
+type Connection = http1::UpgradeableConnection<TokioIo<Patient<Socket>>, TowerToHyperService<axum::Router>>;
+
+/// How long a connection may take to send the head of a request, including idle time between requests.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// The pause after a failed accept, so that a lack of file descriptors does not cause a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until `shutdown` completes, and then closes the listening sockets. Open connections are members
+/// of [`App::requests`].
+pub async fn accept(mut listeners: Listeners, app: &Arc<App>, shutdown: impl Future<Output = ()>) {
+    let service = TowerToHyperService::new(router(Arc::clone(app)));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(true);
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => return,
+            accepted = listeners.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, permit)) => {
+                prepare(&stream);
+                let socket = Socket::new(stream);
+                let stream = TokioIo::new(Patient::new(socket.clone(), Some(permit), WRITE_TIMEOUT));
+                let connection = http.serve_connection(stream, service.clone()).with_upgrades();
+                app.requests().spawn("connection", |member| finish(connection, socket, member));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Drives a connection until it ends, the client has gone, or the server stops and the request in progress is done.
+async fn finish(connection: Connection, socket: Socket, member: Member) {
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = socket.gone() => {
+            tracing::debug!("a client went away");
+            return;
+        }
+        () = member.stopping() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Sends small answers at once.
+fn prepare(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "could not set TCP_NODELAY");
+    }
+}
