@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use allsource_format::index;
 use allsource_format::manifest::Generation as Entry;
 use allsource_format::sealed::Kind;
 use parking_lot::Mutex;
@@ -192,16 +193,18 @@ impl Generation {
             let path = &self.entry.index.name;
             let file = SealedFile::open(&self.access.disk, path, Kind::Index, self.access.mode)?;
             let is_right = file.header().source_crc == self.entry.segments.checksum && self.is_of_this(&file);
-            match is_right || planted::is(Bug::TrustAnyIndex) {
-                true => Ok(file),
-                false => Err(file.damaged(0, "the index belongs to other records")),
+            if !is_right && !planted::is(Bug::TrustAnyIndex) {
+                return Err(file.damaged(0, "the index belongs to other records"));
             }
+            index::check_sections(file.header()).map_err(|problem| file.damaged(0, problem))?;
+            Ok(file)
         })
     }
 
     fn is_of_this(&self, file: &SealedFile) -> bool {
         let header = file.header();
-        (header.first_position, header.last_position) == (self.entry.first_position, self.entry.last_position)
+        (header.first_position, header.last_position, header.events)
+            == (self.entry.first_position, self.entry.last_position, self.entry.events)
     }
 
     /// Whether its index is only in memory and should be written.

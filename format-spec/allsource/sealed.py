@@ -6,6 +6,7 @@ import zlib
 from .base import BLOCK, begins, require
 
 MAGICS = {"segments": b"ALLSSEG\x01", "index": b"ALLSIDX\x01", "snapshot": b"ALLSSNP\x01"}
+KINDS = {"segments": 3, "index": 13, "snapshot": 3}
 CHECKED = 65_536
 SECTIONS_MAX, BYTES_MAX = 32, 1 << 48
 TABLE, ENTRY = 128, 32
@@ -28,6 +29,8 @@ def header(data, kind):
         sections.append({"kind": what, "offset": offset, "bytes": size, "count": entries})
         end = offset + size
     require(checksums == end <= BYTES_MAX, "range", "place of the checksums")
+    needed = range(1, KINDS[kind] + 1)
+    require([section["kind"] for section in sections[: len(needed)]] == [*needed], "range", "a section is missing")
     return {
         "store": data[16:32].hex(), "epoch": epoch, "first_position": first,
         "last_position": last, "events": events, "min_timestamp": earliest,

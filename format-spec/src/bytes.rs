@@ -1,7 +1,49 @@
-//! Little-endian numbers at fixed offsets, bounds-checked.
+//! Little-endian numbers at fixed offsets. Bytes of unknown length are checked; of structures whose length was checked,
+//! a part that lies outside is a bug here.
+
+use std::ops::Range;
 
 use crate::error::FormatError;
 use crate::{OLDEST_VERSION, READ_VERSION};
+
+const _: () = assert!(usize::BITS >= 64, "offsets and lengths of 64 bits serve as indexes");
+
+/// An offset or a length as an index into memory.
+pub(crate) const fn index(number: u64) -> usize {
+    number as usize
+}
+
+/// The length of something far shorter than 4 GiB, as it is stored.
+pub(crate) fn stored_length(length: usize) -> u32 {
+    #[expect(clippy::expect_used, reason = "the limits of the format are far lower")]
+    u32::try_from(length).expect("a stored length has 32 bits")
+}
+
+/// The bytes from `start` on.
+///
+/// # Panics
+/// If they end before it.
+pub(crate) fn rest(bytes: &[u8], start: usize) -> &[u8] {
+    bytes.split_at(start).1
+}
+
+/// A range of the bytes.
+///
+/// # Panics
+/// If it lies outside.
+pub(crate) fn part(bytes: &[u8], range: Range<usize>) -> &[u8] {
+    #[expect(clippy::expect_used, reason = "callers check the length first")]
+    bytes.get(range).expect("a part lies inside its structure")
+}
+
+/// The `N` bytes at `offset` of a structure that holds them.
+///
+/// # Panics
+/// If it ends before.
+pub(crate) fn field<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    #[expect(clippy::expect_used, reason = "offsets are constants inside structures of constant size")]
+    array(bytes, offset).expect("a field lies inside its structure")
+}
 
 /// The `N` bytes at `offset`.
 pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], FormatError> {

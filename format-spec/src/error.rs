@@ -53,6 +53,9 @@ pub enum FormatError {
     /// Entries are not in their required order.
     #[error("{0} is out of order")]
     Order(&'static str),
+    /// A part that every structure of the kind has is not there.
+    #[error("{0} is missing")]
+    Missing(&'static str),
     /// Bits or bytes that must be zero are not.
     #[error("{0} must be zero")]
     Reserved(&'static str),

@@ -1,7 +1,7 @@
 //! A frame: one append request with all its events, or a control frame. Frames follow each other in a journal file;
 //! each holds the checksum of the previous one.
 
-use crate::bytes::{all_zero, array, put, u32_at, u64_at};
+use crate::bytes::{all_zero, array, part, put, rest, stored_length, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::limits::{FRAME_BYTES_MAX, FRAME_EVENTS_MAX};
 use crate::record::Record;
@@ -84,7 +84,7 @@ pub fn seal(frame: &mut [u8], header: &Header, seed: u32) -> u32 {
         (header.kind == Kind::Append) == (header.count > 0),
         "append frames hold events and other frames hold none"
     );
-    let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let length = stored_length(frame.len());
     put(frame, 0, &MAGIC);
     put(frame, LENGTH, &length.to_le_bytes());
     put(frame, KIND, &[header.kind.code(), 0, 0, 0]);
@@ -101,7 +101,7 @@ pub fn seal(frame: &mut [u8], header: &Header, seed: u32) -> u32 {
 
 fn checksum(frame: &[u8], seed: u32) -> u32 {
     let mut crc = crc32fast::Hasher::new_with_initial(seed);
-    crc.update(frame.get(LENGTH..).unwrap_or(&[]));
+    crc.update(rest(frame, LENGTH));
     crc.finalize()
 }
 
@@ -135,7 +135,7 @@ impl<'a> Frame<'a> {
         }
         let [kind, zeros @ ..] = array::<4>(whole, KIND)?;
         all_zero(&zeros, "reserved bytes of a frame")?;
-        all_zero(whole.get(RESERVED..HEADER_BYTES).unwrap_or(&[1]), "reserved bytes of a frame")?;
+        all_zero(part(whole, RESERVED..HEADER_BYTES), "reserved bytes of a frame")?;
         let header = Header {
             kind: Kind::from_code(kind)?,
             count: u32_at(whole, COUNT)?,
@@ -189,7 +189,7 @@ pub struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn read(&mut self) -> Option<Result<(usize, Record<'a>), FormatError>> {
-        let rest = self.frame.bytes.get(self.next..).unwrap_or(&[]);
+        let rest = rest(self.frame.bytes, self.next);
         if self.seen == self.frame.header.count {
             self.done = true;
             return all_zero(rest, "bytes after the last record").err().map(Err);

@@ -7,9 +7,10 @@ mod build;
 mod check;
 
 use crate::entry::entry;
+use crate::sealed::Kind;
 
 pub use build::{Builder, Built};
-pub use check::check;
+pub use check::{check, check_sections};
 
 /// Section of places ([`crate::segment::place`]), a u64 for each ordinal.
 pub const PLACES: u32 = 1;
@@ -37,6 +38,8 @@ pub const TAG_KEYS: u32 = 11;
 pub const TAG_LISTS: u32 = 12;
 /// Section of ranks: at every [`RANK_STEP`]th ordinal, the number of earlier ordinals in each partition, a u32 each.
 pub const RANKS: u32 = 13;
+
+const _: () = assert!(RANKS == Kind::Index.sections());
 
 /// Ordinals between two rows of ranks.
 pub const RANK_STEP: u64 = 4096;
@@ -81,6 +84,11 @@ entry! {
 /// A fanout holds 2^bits + 1 u32s: at place *n*, the number of entries whose upper bits are below *n*.
 pub fn fanout_bits(entries: u64) -> u32 {
     (64 - (entries / 8).leading_zeros()).clamp(1, 24)
+}
+
+/// How many entries a fanout of `entries` entries has.
+pub fn fanout_entries(entries: u64) -> u64 {
+    (1 << fanout_bits(entries)) + 1
 }
 
 /// The bucket of a hash in a fanout of `bits` bits.

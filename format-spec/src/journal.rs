@@ -1,6 +1,6 @@
 //! The header of a journal file: 4 KiB, written once and never changed.
 
-use crate::bytes::{all_zero, array, check_version, put, u16_at, u32_at, u64_at};
+use crate::bytes::{all_zero, array, check_version, put, rest, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::{READ_VERSION, StoreId, WRITE_VERSION};
 
@@ -65,7 +65,7 @@ impl Header {
         #[expect(clippy::expect_used, reason = "a journal file has at most 1 GiB")]
         let blocks = u32::try_from(self.file_bytes / BLOCK_BYTES as u64).expect("a file has few blocks");
         put(&mut out, BLOCKS, &blocks.to_le_bytes());
-        let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
+        let crc = crc32fast::hash(rest(&out, CRC + 4));
         put(&mut out, CRC, &crc.to_le_bytes());
         out
     }
@@ -80,11 +80,11 @@ impl Header {
         }
         let whole =
             bytes.get(..HEADER_BYTES).ok_or(FormatError::Short { need: HEADER_BYTES, have: bytes.len() })?;
-        if u32_at(whole, CRC)? != crc32fast::hash(whole.get(CRC + 4..).unwrap_or(&[])) {
+        if u32_at(whole, CRC)? != crc32fast::hash(rest(whole, CRC + 4)) {
             return Err(FormatError::Checksum("journal header"));
         }
         check_version(u16_at(whole, READ)?, "journal file")?;
-        all_zero(whole.get(RESERVED..).unwrap_or(&[1]), "reserved bytes of a journal header")?;
+        all_zero(rest(whole, RESERVED), "reserved bytes of a journal header")?;
         let header = Self {
             store: array(whole, STORE)?,
             number: u64_at(whole, NUMBER)?,

@@ -4,7 +4,7 @@
 mod lineage;
 mod entry;
 
-use crate::bytes::{all_zero, array, check_version, i64_at, put, u16_at, u32_at, u64_at};
+use crate::bytes::{all_zero, array, check_version, i64_at, part, put, rest, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::limits::{GENERATIONS_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN, LINEAGE_MAX};
 use crate::{READ_VERSION, StoreId, WRITE_VERSION, partition};
@@ -94,7 +94,7 @@ impl Manifest {
         self.lineage.encode(&mut out);
         self.generations.iter().for_each(|generation| generation.encode(&mut out));
         self.sequences.iter().for_each(|sequence| out.extend_from_slice(&sequence.to_le_bytes()));
-        let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
+        let crc = crc32fast::hash(rest(&out, CRC + 4));
         put(&mut out, CRC, &crc.to_le_bytes());
         assert_eq!(out.len(), self.encoded_bytes(), "a manifest has the length computed before");
         out
@@ -111,11 +111,11 @@ impl Manifest {
         if bytes.len() < HEADER_BYTES {
             return Err(FormatError::Short { need: HEADER_BYTES, have: bytes.len() });
         }
-        if u32_at(bytes, CRC)? != crc32fast::hash(bytes.get(CRC + 4..).unwrap_or(&[])) {
+        if u32_at(bytes, CRC)? != crc32fast::hash(rest(bytes, CRC + 4)) {
             return Err(FormatError::Checksum("manifest"));
         }
         check_version(u16_at(bytes, READ)?, "manifest")?;
-        all_zero(bytes.get(RESERVED..HEADER_BYTES).unwrap_or(&[1]), "reserved bytes of a manifest")?;
+        all_zero(part(bytes, RESERVED..HEADER_BYTES), "reserved bytes of a manifest")?;
         let (count, partitions) = (u32_at(bytes, GENERATIONS)? as usize, u32_at(bytes, PARTITIONS)?);
         if count > GENERATIONS_MAX {
             return Err(FormatError::Range("number of generations"));

@@ -5,7 +5,10 @@
 
 mod check;
 
-use crate::bytes::{all_zero, array, check_version, i64_at, put, u16_at, u32_at, u64_at};
+use crate::bytes::{
+    all_zero, array, check_version, field, i64_at, index, part, put, rest, stored_length, u16_at, u32_at,
+    u64_at,
+};
 use crate::error::FormatError;
 use crate::limits::SEALED_FILE_BYTES_MAX;
 use crate::{READ_VERSION, StoreId, WRITE_VERSION};
@@ -63,11 +66,28 @@ impl Kind {
         }
     }
 
+    /// The number of kinds of sections it has. A file has them all, from 1 on, empty ones included: one that lacks a
+    /// section would look as if it held nothing.
+    pub const fn sections(self) -> u32 {
+        match self {
+            Self::Index => 13,
+            Self::Segments | Self::Snapshots => 3,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Segments => "segments",
             Self::Index => "index",
             Self::Snapshots => "snapshots",
+        }
+    }
+
+    const fn section(self) -> &'static str {
+        match self {
+            Self::Segments => "a section of the segments",
+            Self::Index => "a section of the index",
+            Self::Snapshots => "a section of the snapshots",
         }
     }
 }
@@ -86,11 +106,12 @@ pub struct Section {
 }
 
 impl Section {
-    /// Its bytes within those of the whole file; empty if the file is too short.
+    /// Its bytes within those of the whole file.
+    ///
+    /// # Panics
+    /// If the file ends before: [`check`] refuses one that does.
     pub fn of<'a>(&self, file: &'a [u8]) -> &'a [u8] {
-        let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);
-        file.get(start..).and_then(|rest| rest.get(..bytes)).unwrap_or(&[])
+        part(file, index(self.offset)..index(self.offset + self.bytes))
     }
 }
 
@@ -136,7 +157,7 @@ impl Header {
         put(&mut out, READ, &READ_VERSION.to_le_bytes());
         put(&mut out, STORE, &self.store);
         put(&mut out, EPOCH, &self.epoch.to_le_bytes());
-        put(&mut out, SECTIONS, &u32::try_from(self.sections.len()).unwrap_or(u32::MAX).to_le_bytes());
+        put(&mut out, SECTIONS, &stored_length(self.sections.len()).to_le_bytes());
         put(&mut out, FIRST_POSITION, &self.first_position.to_le_bytes());
         put(&mut out, LAST_POSITION, &self.last_position.to_le_bytes());
         put(&mut out, EVENTS, &self.events.to_le_bytes());
@@ -152,7 +173,7 @@ impl Header {
             put(&mut out, entry + 16, &section.bytes.to_le_bytes());
             put(&mut out, entry + 24, &section.count.to_le_bytes());
         }
-        let crc = crc32fast::hash(out.get(CRC + 4..).unwrap_or(&[]));
+        let crc = crc32fast::hash(rest(&out, CRC + 4));
         put(&mut out, CRC, &crc.to_le_bytes());
         out
     }
@@ -167,7 +188,7 @@ impl Header {
         }
         let whole =
             bytes.get(..HEADER_BYTES).ok_or(FormatError::Short { need: HEADER_BYTES, have: bytes.len() })?;
-        if u32_at(whole, CRC)? != crc32fast::hash(whole.get(CRC + 4..).unwrap_or(&[])) {
+        if u32_at(whole, CRC)? != crc32fast::hash(rest(whole, CRC + 4)) {
             return Err(FormatError::Checksum("header of a sealed file"));
         }
         check_version(u16_at(whole, READ)?, kind.name())?;
@@ -177,9 +198,9 @@ impl Header {
         }
         let reserved = "reserved bytes of a sealed file";
         for range in [RESERVED..SECTIONS, RESERVED_TOO..EVENTS, RESERVED_TAIL..TABLE] {
-            all_zero(whole.get(range).unwrap_or(&[1]), reserved)?;
+            all_zero(part(whole, range), reserved)?;
         }
-        all_zero(whole.get(TABLE + count * ENTRY_BYTES..).unwrap_or(&[1]), reserved)?;
+        all_zero(rest(whole, TABLE + count * ENTRY_BYTES), reserved)?;
         let header = Self {
             kind,
             store: array(whole, STORE)?,
@@ -213,25 +234,43 @@ impl Header {
             (end, kind) = (section.offset + section.bytes, section.kind);
         }
         // No sum below can overflow, and every offset fits into a place.
-        match self.checksums == end && end <= SEALED_FILE_BYTES_MAX {
+        if self.checksums != end || end > SEALED_FILE_BYTES_MAX {
+            return Err(FormatError::Range("place of the checksums"));
+        }
+        match self.has_all_sections() {
             true => Ok(()),
-            false => Err(FormatError::Range("place of the checksums")),
+            false => Err(FormatError::Missing(self.kind.section())),
         }
     }
 
-    /// The checksum inside the header, which identifies the contents of the whole file.
-    pub fn crc(bytes: &[u8]) -> u32 {
-        u32_at(bytes, CRC).unwrap_or(0)
+    /// Whether the sections, which ascend by kind, begin with all those that the kind of file has.
+    fn has_all_sections(&self) -> bool {
+        let kinds = self.sections.iter().map(|section| section.kind);
+        kinds.take(self.kind.sections() as usize).eq(1..=self.kind.sections())
     }
 
-    /// The section of this kind, if there is one.
-    pub fn section(&self, kind: u32) -> Option<Section> {
-        self.sections.iter().copied().find(|section| section.kind == kind)
+    /// The checksum inside the header, which identifies the contents of the whole file.
+    ///
+    /// # Panics
+    /// If `bytes` are shorter than a header.
+    pub fn crc(bytes: &[u8]) -> u32 {
+        u32::from_le_bytes(field(bytes, CRC))
+    }
+
+    /// A section that every file of this kind has.
+    ///
+    /// # Panics
+    /// If it is not one of [`Kind::sections`], or the header was neither decoded nor completed.
+    pub fn section(&self, kind: u32) -> Section {
+        let found = self.sections.iter().find(|section| section.kind == kind);
+        #[expect(clippy::expect_used, reason = "a header without it does not decode")]
+        *found.expect("a file has every section of its kind")
     }
 
     /// Number of blocks in the file.
     pub fn blocks(&self) -> usize {
-        usize::try_from((self.checksums - HEADER_BYTES as u64).div_ceil(BLOCK_BYTES as u64)).unwrap_or(0)
+        assert!(self.checksums >= HEADER_BYTES as u64, "the checksums follow the header");
+        index((self.checksums - HEADER_BYTES as u64).div_ceil(BLOCK_BYTES as u64))
     }
 
     /// Length of the whole file in bytes.

@@ -9,6 +9,7 @@ mod check;
 use crate::entry::entry;
 use crate::error::FormatError;
 use crate::limits::PARTITIONS_MAX;
+use crate::sealed::Kind;
 
 pub use check::{Placed, Segments, check, runs, segments};
 
@@ -18,6 +19,8 @@ pub const RECORDS: u32 = 1;
 pub const RUNS: u32 = 2;
 /// Section of segments, one [`Segment`] each, by partition.
 pub const SEGMENTS: u32 = 3;
+
+const _: () = assert!(SEGMENTS == Kind::Segments.sections());
 
 /// Size of an entry of the table of runs.
 pub const RUN_ENTRY_BYTES: usize = 56;

@@ -3,11 +3,12 @@
 
 mod check;
 
-use crate::bytes::{all_zero, array, i64_at, u32_at, u64_at};
+use crate::bytes::{all_zero, array, field, i64_at, part, stored_length, u32_at, u64_at};
 use crate::entry::entry;
 use crate::error::FormatError;
+use crate::sealed::Kind;
 
-pub use check::check;
+pub use check::{check, check_sections};
 
 /// Section of states, one after the other, each at a multiple of 8.
 pub const STATES: u32 = 1;
@@ -15,6 +16,8 @@ pub const STATES: u32 = 1;
 pub const DIRECTORY: u32 = 2;
 /// Fanout ([`crate::index::fanout_bits`]) of [`DIRECTORY`].
 pub const FANOUT: u32 = 3;
+
+const _: () = assert!(FANOUT == Kind::Snapshots.sections());
 
 /// Size of a [`Place`].
 pub const PLACE_BYTES: usize = 32;
@@ -77,9 +80,12 @@ pub struct Snapshot<'a> {
 
 impl<'a> Snapshot<'a> {
     /// Appends the snapshot's bytes to `out`, padded to a multiple of 8.
+    ///
+    /// # Panics
+    /// If key, members or text are 4 GiB or longer.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
-        let count = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+        let count = |bytes: usize| stored_length(bytes).to_le_bytes();
         out.extend_from_slice(&self.id);
         out.extend_from_slice(&self.created_at.to_le_bytes());
         out.extend_from_slice(&self.version.to_le_bytes());
@@ -111,10 +117,10 @@ impl<'a> Snapshot<'a> {
         let (key_bytes, count, text_bytes) = (key_bytes?, count?, text_bytes?);
         let short = FormatError::Short { need: HEADER_BYTES, have: bytes.len() };
         let rest = bytes.get(HEADER_BYTES..).ok_or(short)?;
-        let (members, rest) = rest.split_at_checked(count.saturating_mul(MEMBER_BYTES)).ok_or(short)?;
+        let (members, rest) = rest.split_at_checked(count * MEMBER_BYTES).ok_or(short)?;
         let (key, rest) = rest.split_at_checked(key_bytes).ok_or(short)?;
         let (text, filling) = rest.split_at_checked(text_bytes).ok_or(short)?;
-        all_zero(bytes.get(RESERVED..INCARNATION).unwrap_or(&[1]), "reserved bytes of a snapshot")?;
+        all_zero(part(bytes, RESERVED..INCARNATION), "reserved bytes of a snapshot")?;
         all_zero(filling, "filling of a snapshot")?;
         let text_of =
             |bytes| std::str::from_utf8(bytes).map_err(|_| FormatError::Field("text of a snapshot"));
@@ -154,7 +160,7 @@ impl<'a> Snapshot<'a> {
     /// The lengths of the name and the value of each member.
     pub fn lengths(&self) -> impl Iterator<Item = (usize, usize)> + 'a {
         self.members.as_chunks::<MEMBER_BYTES>().0.iter().map(|entry| {
-            let length = |at| u32_at(entry, at).map_or(0, |length| length as usize);
+            let length = |at| u32::from_le_bytes(field(entry, at)) as usize;
             (length(0), length(4))
         })
     }

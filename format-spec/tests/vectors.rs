@@ -130,7 +130,7 @@ fn reason(error: FormatError) -> &'static str {
         FormatError::Older { .. } => "older",
         FormatError::Kind { .. } => "kind",
         FormatError::Range("place of a frame") => "place",
-        FormatError::Range(_) => "range",
+        FormatError::Range(_) | FormatError::Missing(_) => "range",
         FormatError::Order(_) => "order",
         FormatError::Reserved(_) => "reserved",
         FormatError::Archive => "archive",

@@ -208,7 +208,7 @@ pub fn repair_segment(data: &mut [u8]) {
 pub fn snapshot(data: &[u8]) {
     state(data);
     let Ok(header) = snapshot::check(data) else { return };
-    let section = |kind| header.section(kind).unwrap_or_default().of(data);
+    let section = |kind| header.section(kind).of(data);
     let (states, places) = (section(STATES), section(DIRECTORY).chunks(PLACE_BYTES));
     let (mut count, mut bytes) = (0, 0);
     for place in places.map(|entry| Place::decode(entry).expect("a checked entry")) {
@@ -240,8 +240,7 @@ fn state(data: &[u8]) -> Option<u64> {
 pub fn snapshot_seeds() -> Vec<Vec<u8>> {
     let files = vectors("snapshot");
     let good = files.iter().find(|file| snapshot::check(file).is_ok()).expect("a good vector");
-    let directory =
-        snapshot::check(good).ok().and_then(|header| header.section(DIRECTORY)).unwrap_or_default();
+    let directory = snapshot::check(good).expect("a good vector").section(DIRECTORY);
     let places = directory.of(good).chunks(PLACE_BYTES).map(|entry| Place::decode(entry).expect("an entry"));
     let states = places.map(|place| good[place.offset as usize..][..place.bytes as usize].to_vec());
     states.chain(files.iter().cloned()).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allsource_format::limits::RECORD_BYTES_MAX;
 use allsource_format::record::Record;
-use allsource_format::sealed::{BLOCK_BYTES, Kind, Section};
+use allsource_format::sealed::{BLOCK_BYTES, Kind};
 use allsource_format::segment::{RECORDS, Run};
 use rkyv::util::AlignedVec;
 
@@ -32,7 +32,7 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn of(file: Arc<SealedFile>, run: &Run, damages: Arc<Damages>) -> Result<Self, ReadError> {
-        let section = records_of(&file)?;
+        let section = file.header().section(RECORDS);
         let is_inside = run.offset.checked_add(run.bytes).is_some_and(|end| end <= section.bytes);
         if !is_inside {
             return Err(file.damaged(section.offset, "a run lies outside the records"));
@@ -87,11 +87,6 @@ impl Records {
             copied => copied,
         }
     }
-}
-
-/// The section of records of a file of segments.
-pub(super) fn records_of(file: &SealedFile) -> Result<Section, ReadError> {
-    file.header().section(RECORDS).ok_or_else(|| file.damaged(0, "the file has no section of records"))
 }
 
 impl RunReader for Records {

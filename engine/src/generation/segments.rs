@@ -10,14 +10,14 @@ use allsource_format::manifest::{File as NamedFile, Generation as Entry};
 use allsource_format::record::Record;
 use allsource_format::sealed::Kind;
 use allsource_format::segment::{
-    RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment, partition_and_offset,
+    RECORDS, RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment, partition_and_offset,
 };
 use rkyv::util::AlignedVec;
 use smallvec::SmallVec;
 
 use super::Access;
 use super::holder::{Ahead, Holder, Reread, RunReader, Wanted};
-use super::scan::{Records, SealedReread, records_of};
+use super::scan::{Records, SealedReread};
 use crate::error::ReadError;
 use crate::event::{Block, EventRef};
 use crate::sealed::{SealedFile, Slot};
@@ -95,7 +95,7 @@ impl SegmentFile {
         let Some(known) = ahead.get_mut(partition as usize).filter(|known| !known.contains(&offset)) else {
             return Ok(());
         };
-        let start = records_of(file)?.offset;
+        let start = file.header().section(RECORDS).offset;
         let runs = self.runs_in(file, partition)?.into_iter();
         let mut runs = runs.map(|run| start + run.offset..start + run.offset + run.bytes);
         if let Some(run) = runs.find(|run| run.contains(&offset)) {

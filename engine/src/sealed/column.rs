@@ -22,7 +22,8 @@ pub(crate) struct Column<'a> {
 impl SealedFile {
     /// A section as a column of entries of this many bytes.
     pub(crate) fn column(&self, kind: u32, entry_bytes: u64) -> Column<'_> {
-        let section = self.header().section(kind).unwrap_or_default();
+        let section = self.header().section(kind);
+        assert!(entry_bytes > 0, "entries have a size");
         Column { file: self, section, entry_bytes }
     }
 }

@@ -8,7 +8,7 @@ use allsource_format::index::{bucket, fanout_bits};
 use allsource_format::partition::{KEY_SEPARATOR, key_hash};
 use allsource_format::sealed::{Header, Kind};
 use allsource_format::snapshot::{
-    DIRECTORY, FANOUT, FOLD_MERGE, PLACE_BYTES, Place as Entry, STATES, Snapshot as Stored,
+    DIRECTORY, FANOUT, FOLD_MERGE, PLACE_BYTES, Place as Entry, STATES, Snapshot as Stored, check_sections,
 };
 use uuid::Uuid;
 
@@ -188,10 +188,11 @@ impl Drop for File {
 fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>, ReadError> {
     place.open_files.file(slot, || {
         let file = SealedFile::open(&place.disk, path, Kind::Snapshots, place.mode)?;
-        match file.header().store == place.store {
-            true => Ok(file),
-            false => Err(file.damaged(0, "the snapshots belong to another store")),
+        if file.header().store != place.store {
+            return Err(file.damaged(0, "the snapshots belong to another store"));
         }
+        check_sections(file.header()).map_err(|problem| file.damaged(0, problem))?;
+        Ok(file)
     })
 }
 

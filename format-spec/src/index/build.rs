@@ -7,6 +7,7 @@ use super::{
     ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANK_STEP, RANKS, STRETCH_EVENTS_MAX, Stretch,
     TAG_KEYS, TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES, bucket, fanout_bits, id_entry,
 };
+use crate::bytes::stored_length;
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::record::Record;
 use crate::segment::{partition_and_offset, place};
@@ -51,7 +52,11 @@ pub struct Builder {
 
 impl Builder {
     /// A builder for `events` events starting at `first_position`.
+    ///
+    /// # Panics
+    /// If there are 2^32 events or more.
     pub fn new(first_position: u64, events: usize, partitions: u32) -> Self {
+        assert!(u32::try_from(events).is_ok(), "ordinals have 32 bits");
         Self {
             first_position,
             partitions,
@@ -78,9 +83,9 @@ impl Builder {
         let index = usize::try_from(ordinal).map_err(|_| position)?;
         let slot = self.places.get_mut(index).filter(|place| **place == 0).ok_or(position)?;
         *slot = place(partition, offset);
-        if let Some(time) = self.times.get_mut(index) {
-            *time = record.timestamp();
-        }
+        #[expect(clippy::expect_used, reason = "there are as many times as places")]
+        let time = self.times.get_mut(index).expect("an event with a place has a time");
+        *time = record.timestamp();
         let ordinal = u32::try_from(ordinal).map_err(|_| position)?;
         self.set_key(record.tenant_bytes(), &record.id());
         self.ids.push(id_entry(key_hash(&self.key), ordinal));
@@ -108,7 +113,7 @@ impl Builder {
     }
 
     fn extend_stretch(&mut self, record: &Record<'_>, hash: u64, run: (u32, u64), offset: u64) {
-        let length = u32::try_from(record.as_bytes().len()).unwrap_or(u32::MAX);
+        let length = stored_length(record.as_bytes().len());
         let is_next = self.open == Some(run) && self.open_key == self.key;
         if !is_next {
             self.open = Some(run);
@@ -119,7 +124,7 @@ impl Builder {
                 if is_next
                     && last.count < STRETCH_EVENTS_MAX
                     && last.bytes < STRETCH_BYTES_MAX
-                    && last.first_version + u64::from(last.count) == record.version()
+                    && record.version().checked_sub(last.first_version) == Some(u64::from(last.count))
                     && last.offset + u64::from(last.bytes) == offset =>
             {
                 last.count += 1;
@@ -197,7 +202,7 @@ fn entries<const N: usize>(kind: u32, items: impl ExactSizeIterator<Item = [u8; 
 /// For each bucket of ascending hashes, the number of hashes before it.
 fn fanout(kind: u32, hashes: impl ExactSizeIterator<Item = u64>) -> Built {
     let bits = fanout_bits(hashes.len() as u64);
-    let total = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
+    let total = stored_length(hashes.len());
     let mut starts = Vec::with_capacity((1 << bits) + 1);
     for (number, hash) in (0_u32..).zip(hashes) {
         while starts.len() as u64 <= bucket(hash, bits) {
@@ -219,8 +224,7 @@ fn names<E>(
     for (key, mut list) in sorted {
         list.ordinals.sort_unstable();
         // Ordinals are u32, and a key is a few hundred bytes.
-        let count = u32::try_from(list.ordinals.len()).unwrap_or(u32::MAX);
-        let key_bytes = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        let (count, key_bytes) = (stored_length(list.ordinals.len()), stored_length(key.len()));
         let (key_offset, entities) = (keys.len() as u64, list.entities);
         directory.push(Name { key_offset, first, count, entities, key_bytes }.encode());
         keys.extend_from_slice(&key);

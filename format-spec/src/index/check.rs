@@ -1,8 +1,8 @@
 //! Checking an index: it must equal the one its segments give, byte for byte.
 
 use super::{
-    Builder, Built, ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, TAG_KEYS, TAG_LISTS, TAGS, TIMES,
-    TYPE_KEYS, TYPE_LISTS, TYPES,
+    Builder, Built, ENTITIES, ENTITY_FANOUT, ENTRY_BYTES, ID_FANOUT, IDS, PLACES, RANK_STEP, RANKS, TAG_KEYS,
+    TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES, fanout_entries,
 };
 use crate::error::FormatError;
 use crate::partition::{entity_key, is_valid_count, of_key};
@@ -21,6 +21,46 @@ pub fn check(bytes: &[u8], segments: &Segments<'_>, partitions: u32) -> Result<H
     let builder = build(segments, partitions)?;
     builder.finish(|built| compare(&header, bytes, &built))?;
     Ok(header)
+}
+
+/// Checks that the sections of an index have the lengths that its number of events gives them. A search in a section
+/// that is too short would find nothing.
+///
+/// # Errors
+/// If one has another length, or no index of that many events can have it.
+pub fn check_sections(header: &Header) -> Result<(), FormatError> {
+    let count = |kind| header.section(kind).count;
+    let rows = header.events.div_ceil(RANK_STEP);
+    let is_whole = (1..=RANKS).all(|kind| {
+        let section = header.section(kind);
+        section.count.checked_mul(entry_bytes(kind)) == Some(section.bytes)
+    });
+    // A key is a tenant, a zero byte and a name; a name has at least one event.
+    let is_named =
+        [(TYPES, TYPE_KEYS, TYPE_LISTS), (TAGS, TAG_KEYS, TAG_LISTS)].iter().all(|(names, keys, lists)| {
+            let (names, keys, lists) = (count(*names), count(*keys), count(*lists));
+            names <= lists && names <= keys / 3 && (names == 0) == (keys == 0) && (names == 0) == (lists == 0)
+        });
+    let is_counted = header.events > 0
+        && is_named
+        && [PLACES, TIMES, IDS, TYPE_LISTS].iter().all(|kind| count(*kind) == header.events)
+        && [ENTITIES, TYPES].iter().all(|kind| (1..=header.events).contains(&count(*kind)))
+        && [(ENTITY_FANOUT, ENTITIES), (ID_FANOUT, IDS)]
+            .iter()
+            .all(|(fanout, of)| count(*fanout) == fanout_entries(count(*of)))
+        && count(RANKS) > 0
+        && count(RANKS).is_multiple_of(rows);
+    if is_whole && is_counted { Ok(()) } else { Err(FormatError::Range("length of a section of the index")) }
+}
+
+/// The size of an entry of a section.
+const fn entry_bytes(kind: u32) -> u64 {
+    match kind {
+        PLACES | TIMES | IDS => 8,
+        ENTITIES | TYPES | TAGS => ENTRY_BYTES as u64,
+        TYPE_KEYS | TAG_KEYS => 1,
+        _ => 4,
+    }
 }
 
 /// The expected header: that of the segments, except for the sections.
@@ -54,8 +94,7 @@ fn build(segments: &Segments<'_>, partitions: u32) -> Result<Builder, FormatErro
 
 fn compare(header: &Header, bytes: &[u8], built: &Built) -> Result<(), FormatError> {
     let section = header.section(built.kind);
-    let is_same =
-        section.is_some_and(|section| section.count == built.count && section.of(bytes) == built.bytes);
+    let is_same = section.count == built.count && section.of(bytes) == built.bytes;
     if is_same { Ok(()) } else { Err(FormatError::Differs(name(built.kind))) }
 }
 

@@ -1,6 +1,6 @@
 //! A manifest entry: a generation of sealed events and the files that hold it.
 
-use crate::bytes::{all_zero, i64_at, put, u16_at, u32_at, u64_at};
+use crate::bytes::{all_zero, i64_at, part, put, rest, u16_at, u32_at, u64_at};
 use crate::error::FormatError;
 use crate::limits::FILE_NAME_BYTES_MAX;
 
@@ -111,11 +111,11 @@ impl Generation {
         if kind != SEGMENTS {
             return Err(FormatError::Kind { what: "an entry of the manifest", kind });
         }
-        all_zero(entry.get(56..ENTRY_BYTES).unwrap_or(&[1]), "reserved bytes of an entry")?;
+        all_zero(part(entry, 56..ENTRY_BYTES), "reserved bytes of an entry")?;
         if u16_at(entry, 6)? as usize != FILES {
             return Err(FormatError::Range("files of a generation"));
         }
-        let (segments, rest) = File::decode(entry.get(ENTRY_BYTES..).unwrap_or(&[]))?;
+        let (segments, rest) = File::decode(rest(entry, ENTRY_BYTES))?;
         let (index, rest) = File::decode(rest)?;
         if [segments.role, index.role] != [Role::Segments, Role::Index] {
             return Err(FormatError::Range("files of a generation"));
@@ -174,7 +174,7 @@ impl File {
         }
         let end = FILE_BYTES + length.next_multiple_of(8);
         let (file, after) = bytes.split_at_checked(end).ok_or(FormatError::Range("files of a generation"))?;
-        let (name, filling) = file.get(FILE_BYTES..).unwrap_or(&[]).split_at(length);
+        let (name, filling) = rest(file, FILE_BYTES).split_at(length);
         all_zero(filling, "filling of a name")?;
         let name = std::str::from_utf8(name).map_err(|_| FormatError::Field("name of a file"))?;
         // Names are joined to the store's folder and must not lead out of it.

@@ -34,7 +34,8 @@ impl Lineage {
         self.incarnations.push(incarnation);
         if self.incarnations.len() > LINEAGE_MAX {
             let empty = (0..self.incarnations.len()).find(|at| self.is_empty_at(*at));
-            self.incarnations.remove(empty.unwrap_or(0));
+            let oldest = 0;
+            self.incarnations.remove(empty.unwrap_or(oldest));
         }
         assert!(self.incarnations.len() <= LINEAGE_MAX, "one was added and one removed");
     }
@@ -46,7 +47,7 @@ impl Lineage {
 
     /// Whether nothing an incarnation wrote is still in the log.
     fn is_empty_at(&self, at: usize) -> bool {
-        let (before, later) = self.incarnations.split_at((at + 1).min(self.incarnations.len()));
+        let (before, later) = self.incarnations.split_at(at + 1);
         let first = before.last().map(|incarnation| incarnation.first_position);
         later.iter().any(|other| Some(other.first_position) <= first)
     }

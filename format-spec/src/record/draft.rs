@@ -4,7 +4,7 @@ use rkyv::util::AlignedVec;
 
 use super::archive::{self, ARCHIVE_ROOT_BYTES, Fields};
 use super::{BYTES_MIN, HEADER_BYTES};
-use crate::bytes::put;
+use crate::bytes::{field, part, put, rest, stored_length};
 use crate::limits;
 
 /// An event that has no place in the log yet.
@@ -93,11 +93,11 @@ pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError
     let buffer = written.as_mut().expect("archiving to memory succeeds");
     let archive_bytes = buffer.len() - start - HEADER_BYTES;
     assert!(archive_bytes.is_multiple_of(8) && archive_bytes + HEADER_BYTES <= limits::RECORD_BYTES_MAX);
-    let length = u32::try_from(archive_bytes).unwrap_or(u32::MAX).to_le_bytes();
+    let length = stored_length(archive_bytes).to_le_bytes();
     put(buffer, start, &length);
     let mut crc = crc32fast::Hasher::new();
     crc.update(&length);
-    crc.update(buffer.get(start + HEADER_BYTES..buffer.len() - ARCHIVE_ROOT_BYTES).unwrap_or(&[]));
+    crc.update(part(buffer, start + HEADER_BYTES..buffer.len() - ARCHIVE_ROOT_BYTES));
     *out = std::mem::take(buffer);
     Ok(crc.finalize())
 }
@@ -114,11 +114,11 @@ pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, rec
     put(record, root + archive::POSITION, &position.to_le_bytes());
     put(record, root + archive::VERSION, &version.to_le_bytes());
     put(record, root + archive::RECORDED_AT, &recorded_at.to_le_bytes());
-    let flags = crate::bytes::u32_at(record, root + archive::FLAGS).unwrap_or(0);
+    let flags = u32::from_le_bytes(field(record, root + archive::FLAGS));
     if flags & archive::flags::TIMESTAMP_GIVEN == 0 {
         put(record, root + archive::TIMESTAMP, &clock.to_le_bytes());
     }
     let mut crc = crc32fast::Hasher::new_with_initial(crc_so_far);
-    crc.update(record.get(root..).unwrap_or(&[]));
+    crc.update(rest(record, root));
     put(record, 4, &crc.finalize().to_le_bytes());
 }

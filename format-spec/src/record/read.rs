@@ -2,7 +2,7 @@
 
 use super::archive::{self, ARCHIVE_ROOT_BYTES, ArchivedFields};
 use super::{BYTES_MIN, HEADER_BYTES, flags};
-use crate::bytes::{all_zero, array, i64_at, u32_at, u64_at};
+use crate::bytes::{all_zero, array, field, rest, u32_at};
 use crate::error::FormatError;
 use crate::limits;
 
@@ -53,7 +53,7 @@ impl<'a> Record<'a> {
         if self.flags() & !flags::ALL != 0 {
             return Err(FormatError::Reserved("flags"));
         }
-        all_zero(root.get(archive::RESERVED..).unwrap_or(&[1]), "reserved field")?;
+        all_zero(rest(root, archive::RESERVED), "reserved field")?;
         if self.position() == 0 || self.version() == 0 {
             return Err(FormatError::Range("position or version"));
         }
@@ -94,41 +94,41 @@ impl<'a> Record<'a> {
     }
 
     fn archive(&self) -> &'a [u8] {
-        self.bytes.get(HEADER_BYTES..).unwrap_or(&[])
+        rest(self.bytes, HEADER_BYTES)
     }
 
     fn root(&self) -> &'a [u8] {
-        self.bytes.get(self.bytes.len() - ARCHIVE_ROOT_BYTES..).unwrap_or(&[])
+        rest(self.bytes, self.bytes.len() - ARCHIVE_ROOT_BYTES)
     }
 
     /// The event's UUID.
     pub fn id(&self) -> [u8; 16] {
-        array(self.root(), archive::ID).unwrap_or_default()
+        field(self.root(), archive::ID)
     }
 
     /// Position in the store's log, from 1.
     pub fn position(&self) -> u64 {
-        u64_at(self.root(), archive::POSITION).unwrap_or_default()
+        u64::from_le_bytes(field(self.root(), archive::POSITION))
     }
 
     /// Version in the entity's history, from 1.
     pub fn version(&self) -> u64 {
-        u64_at(self.root(), archive::VERSION).unwrap_or_default()
+        u64::from_le_bytes(field(self.root(), archive::VERSION))
     }
 
     /// Commit time, microseconds since 1970-01-01T00:00:00Z.
     pub fn recorded_at(&self) -> i64 {
-        i64_at(self.root(), archive::RECORDED_AT).unwrap_or_default()
+        i64::from_le_bytes(field(self.root(), archive::RECORDED_AT))
     }
 
     /// The event's own time, microseconds since 1970-01-01T00:00:00Z.
     pub fn timestamp(&self) -> i64 {
-        i64_at(self.root(), archive::TIMESTAMP).unwrap_or_default()
+        i64::from_le_bytes(field(self.root(), archive::TIMESTAMP))
     }
 
     /// See [`flags`].
     pub fn flags(&self) -> u32 {
-        u32_at(self.root(), archive::FLAGS).unwrap_or_default()
+        u32::from_le_bytes(field(self.root(), archive::FLAGS))
     }
 
     /// Whether the payload is JSON text.

@@ -38,7 +38,11 @@ fn header() -> Header {
         checksums: 12_288,
         checksums_crc: 77,
         source_crc: 0,
-        sections: vec![Section { kind: 1, offset: 4096, bytes: 8192, count: 11 }],
+        sections: vec![
+            Section { kind: 1, offset: 4096, bytes: 8192, count: 11 },
+            Section { kind: 2, offset: 12_288, bytes: 0, count: 0 },
+            Section { kind: 3, offset: 12_288, bytes: 0, count: 0 },
+        ],
     }
 }
 
@@ -76,8 +80,7 @@ fn a_section_must_start_where_the_previous_one_ends() {
     };
     let (section, checksums) =
         (Err(FormatError::Range("place of a section")), Err(FormatError::Range("place of the checksums")));
-    check(&[], 4096, Ok(()));
-    check(&[(1, 4096, 10), (2, 8192, 0), (9, 8192, 5)], 8197, Ok(()));
+    check(&[(1, 4096, 10), (2, 8192, 0), (3, 8192, 7), (9, 12_288, 5)], 12_293, Ok(()));
     check(&[(0, 4096, 10)], 4106, section);
     check(&[(1, 4104, 10)], 4114, section);
     check(&[(1, 8192, 10)], 8202, section);
@@ -90,6 +93,26 @@ fn a_section_must_start_where_the_previous_one_ends() {
     check(&[(1, 4096, 10)], u64::MAX, checksums);
     check(&[], 0, checksums);
     check(&[(1, 4096, SEALED_FILE_BYTES_MAX)], SEALED_FILE_BYTES_MAX + 4096, checksums);
+}
+
+/// A search in a section that is not there would find nothing.
+#[test]
+fn a_file_without_one_of_the_sections_of_its_kind_is_refused() {
+    for (kind, sections) in [(Kind::Segments, 3), (Kind::Index, 13), (Kind::Snapshots, 3)] {
+        let entry = |kind| Section { kind, offset: 4096, bytes: 0, count: 0 };
+        let whole: Vec<Section> = (1..=sections).map(entry).collect();
+        let decode = |sections| {
+            let header = Header { kind, sections, checksums: 4096, ..header() };
+            Header::decode(&header.encode(), kind).map(drop)
+        };
+        assert_eq!(decode(whole.clone()), Ok(()));
+        assert_eq!(decode([&whole[..], &[entry(20)]].concat()), Ok(()), "one of a later release");
+        for missing in 0..whole.len() {
+            let mut sections = whole.clone();
+            sections.remove(missing);
+            assert!(matches!(decode(sections), Err(FormatError::Missing(_))), "{kind:?} {missing}");
+        }
+    }
 }
 
 #[test]
@@ -112,8 +135,10 @@ fn checksums_cover_every_byte_of_a_file() {
 #[test]
 fn padding_between_sections_must_be_zero() {
     let mut header =
-        check(&file(header(), &[(1, 1, vec![3; 5]), (2, 1, vec![4; 5])]), Kind::Segments).unwrap();
-    let mut spoiled = file(header.clone(), &[(1, 1, [vec![3; 5], vec![1]].concat()), (2, 1, vec![4; 5])]);
+        check(&file(header(), &[(1, 1, vec![3; 5]), (2, 1, vec![4; 5]), (3, 0, Vec::new())]), Kind::Segments)
+            .unwrap();
+    let longer = [vec![3; 5], vec![1]].concat();
+    let mut spoiled = file(header.clone(), &[(1, 1, longer), (2, 1, vec![4; 5]), (3, 0, Vec::new())]);
     header.sections[0].bytes = 5;
     header.checksums_crc = check(&spoiled, Kind::Segments).unwrap().checksums_crc;
     spoiled[..HEADER_BYTES].copy_from_slice(&header.encode());

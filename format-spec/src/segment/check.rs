@@ -2,6 +2,7 @@
 //! and in order.
 
 use super::{RECORDS, RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment};
+use crate::bytes::{self, index, part};
 use crate::error::FormatError;
 use crate::limits::RUN_BYTES_MAX;
 use crate::record::Record;
@@ -35,9 +36,9 @@ pub struct Placed<'a> {
 /// If any of them is invalid.
 pub fn check(bytes: &[u8]) -> Result<Segments<'_>, FormatError> {
     let header = sealed::check(bytes, Kind::Segments)?;
-    let list = segments(&header, header.section(SEGMENTS).unwrap_or_default().of(bytes))?;
-    let runs = runs(&header, &list, header.section(RUNS).unwrap_or_default().of(bytes))?;
-    let records = header.section(RECORDS).unwrap_or_default();
+    let list = segments(&header, header.section(SEGMENTS).of(bytes))?;
+    let runs = runs(&header, &list, header.section(RUNS).of(bytes))?;
+    let records = header.section(RECORDS);
     for (_, runs) in by_segment(&list, &runs) {
         let mut last_recorded_at = i64::MIN;
         for run in runs {
@@ -57,7 +58,7 @@ pub fn segments(header: &Header, table: &[u8]) -> Result<Vec<Segment>, FormatErr
         return Err(FormatError::Reserved("source checksum of a file of segments"));
     }
     let (entries, rest) = table.as_chunks::<SEGMENT_ENTRY_BYTES>();
-    let count = header.section(SEGMENTS).unwrap_or_default().count;
+    let count = header.section(SEGMENTS).count;
     if entries.is_empty() || !rest.is_empty() || count != entries.len() as u64 {
         return Err(FormatError::Range("table of segments"));
     }
@@ -67,7 +68,7 @@ pub fn segments(header: &Header, table: &[u8]) -> Result<Vec<Segment>, FormatErr
     }
     let sum =
         |of: fn(&Segment) -> u64| list.iter().fold(0_u64, |sum, segment| sum.saturating_add(of(segment)));
-    let records = header.section(RECORDS).unwrap_or_default();
+    let records = header.section(RECORDS);
     let is_all = (sum(|segment| segment.events), sum(|segment| segment.bytes), records.count)
         == (header.events, records.bytes, header.events);
     if is_all { Ok(list) } else { Err(FormatError::Range("sum of the segments")) }
@@ -80,7 +81,7 @@ pub fn segments(header: &Header, table: &[u8]) -> Result<Vec<Segment>, FormatErr
 /// If they contradict each other.
 pub fn runs(header: &Header, list: &[Segment], table: &[u8]) -> Result<Vec<Run>, FormatError> {
     let (entries, rest) = table.as_chunks::<RUN_ENTRY_BYTES>();
-    let (section, records) = header.section(RUNS).zip(header.section(RECORDS)).unwrap_or_default();
+    let (section, records) = (header.section(RUNS), header.section(RECORDS));
     let count = list.iter().map(|segment| u64::from(segment.runs)).sum::<u64>();
     if !rest.is_empty() || [section.count, count] != [entries.len() as u64; 2] {
         return Err(FormatError::Range("table of runs"));
@@ -111,23 +112,23 @@ pub fn runs(header: &Header, list: &[Segment], table: &[u8]) -> Result<Vec<Run>,
     if is_all { Ok(runs) } else { Err(FormatError::Range("sum of the runs")) }
 }
 
-/// Each segment with its runs.
+/// Each segment with its runs, which are as many as the segments state.
 fn by_segment<'t>(list: &'t [Segment], runs: &'t [Run]) -> impl Iterator<Item = (&'t Segment, &'t [Run])> {
     let mut rest = runs;
     list.iter().map(move |segment| {
-        let count = usize::try_from(segment.runs).unwrap_or(usize::MAX).min(rest.len());
-        let (own, others) = rest.split_at(count);
+        let (own, others) = rest.split_at(segment.runs as usize);
         rest = others;
         (segment, own)
     })
 }
 
 impl Run {
-    /// Its bytes within those of the section of records; empty if the section is too short.
+    /// Its bytes within those of the section of records.
+    ///
+    /// # Panics
+    /// If the section ends before: [`runs`] refuses such a run.
     pub fn of<'a>(&self, records: &'a [u8]) -> &'a [u8] {
-        let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);
-        records.get(start..).and_then(|rest| rest.get(..bytes)).unwrap_or(&[])
+        part(records, index(self.offset)..index(self.offset + self.bytes))
     }
 
     /// Checks the records of this run, held in `bytes`, whose address must be a multiple of 8. All commit times must be
@@ -147,7 +148,7 @@ impl Run {
             places.push((record.position(), record.recorded_at()));
             min_timestamp = min_timestamp.min(record.timestamp());
             max_timestamp = max_timestamp.max(record.timestamp());
-            rest = rest.get(record.as_bytes().len()..).unwrap_or(&[]);
+            rest = bytes::rest(rest, record.as_bytes().len());
             previous = Some(record);
         }
         places.sort_unstable();
@@ -206,7 +207,7 @@ impl<'a> Segments<'a> {
 
     /// The records in file order.
     pub fn records(&self) -> impl Iterator<Item = Placed<'a>> {
-        let (section, bytes) = (self.header.section(RECORDS).unwrap_or_default(), self.bytes);
+        let (section, bytes) = (self.header.section(RECORDS), self.bytes);
         let runs =
             self.list().flat_map(|(segment, runs)| (0..).zip(runs).map(|run| (segment.partition, run)));
         runs.flat_map(move |(partition, (number, run))| {
@@ -214,7 +215,7 @@ impl<'a> Segments<'a> {
             std::iter::from_fn(move || {
                 let record = Record::at(rest).ok()?;
                 let placed = Placed { record, partition, run: number, offset };
-                rest = rest.get(record.as_bytes().len()..).unwrap_or(&[]);
+                rest = bytes::rest(rest, record.as_bytes().len());
                 offset += record.as_bytes().len() as u64;
                 Some(placed)
             })

@@ -2,8 +2,9 @@
 //! header must agree with them.
 
 use super::{DIRECTORY, FANOUT, PLACE_BYTES, Place, STATES, Snapshot};
+use crate::bytes::index;
 use crate::error::FormatError;
-use crate::index::{bucket, fanout_bits};
+use crate::index::{bucket, fanout_bits, fanout_entries};
 use crate::limits::{ENTITY_ID_BYTES_MAX, TENANT_BYTES_MAX, TIMESTAMP_MAX, TIMESTAMP_MIN};
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::sealed::{self, Header, Kind};
@@ -25,10 +26,25 @@ pub fn check(bytes: &[u8]) -> Result<Header, FormatError> {
     Ok(header)
 }
 
+/// Checks that the sections have the lengths that the number of states gives them. A search in a section that is too
+/// short would find nothing.
+///
+/// # Errors
+/// If one has another length.
+pub fn check_sections(header: &Header) -> Result<(), FormatError> {
+    let length = |kind| (header.section(kind).count, header.section(kind).bytes);
+    let fanout = fanout_entries(header.events);
+    let is_whole = header.events > 0
+        && header.section(STATES).count == header.events
+        && Some(length(DIRECTORY).1) == header.events.checked_mul(PLACE_BYTES as u64)
+        && length(DIRECTORY).0 == header.events
+        && length(FANOUT) == (fanout, fanout * 4);
+    if is_whole { Ok(()) } else { Err(FormatError::Range("length of a section of the snapshots")) }
+}
+
 /// The entries of the directory, checked to be in order.
 fn directory(header: &Header, bytes: &[u8]) -> Result<Vec<Place>, FormatError> {
-    let sections = header.section(STATES).zip(header.section(DIRECTORY));
-    let (states, directory) = sections.unwrap_or_default();
+    let (states, directory) = (header.section(STATES), header.section(DIRECTORY));
     let (entries, rest) = directory.of(bytes).as_chunks::<PLACE_BYTES>();
     let count = entries.len() as u64;
     if count == 0 || !rest.is_empty() || [directory.count, states.count, header.events] != [count; 3] {
@@ -44,7 +60,7 @@ fn directory(header: &Header, bytes: &[u8]) -> Result<Vec<Place>, FormatError> {
 
 /// Checks the fanout of a directory's entries, which are sorted by hash.
 fn check_fanout(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), FormatError> {
-    let section = header.section(FANOUT).unwrap_or_default();
+    let section = header.section(FANOUT);
     let (entries, rest) = section.of(bytes).as_chunks::<4>();
     let bits = fanout_bits(places.len() as u64);
     if !rest.is_empty() || [section.count, entries.len() as u64] != [(1 << bits) + 1; 2] {
@@ -61,7 +77,7 @@ fn check_fanout(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), F
 
 /// Checks the states; `places` are sorted by offset.
 fn check_states(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), FormatError> {
-    let section = header.section(STATES).unwrap_or_default();
+    let section = header.section(STATES);
     let (mut rest, mut offset) = (section.of(bytes), section.offset);
     let mut found = Header {
         first_position: u64::MAX,
@@ -72,7 +88,7 @@ fn check_states(header: &Header, bytes: &[u8], places: &[Place]) -> Result<(), F
     };
     let misplaced = FormatError::Range("place of a snapshot");
     for place in places {
-        let length = usize::try_from(place.bytes).unwrap_or(usize::MAX);
+        let length = index(place.bytes);
         let split = rest.split_at_checked(length).filter(|_| place.offset == offset);
         let (state, behind) = split.ok_or(misplaced)?;
         let snapshot = Snapshot::decode(state)?;

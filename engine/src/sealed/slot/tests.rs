@@ -13,7 +13,7 @@ fn opened(count: &Cell<usize>) -> Result<SealedFile, ReadError> {
     count.set(count.get() + 1);
     let disk = SimDisk::new(1);
     file_on(&disk, "file", header());
-    SealedFile::in_memory("file", Kind::Index, disk.contents("file").unwrap())
+    SealedFile::in_memory("file", Kind::Snapshots, disk.contents("file").unwrap())
 }
 
 #[test]

@@ -51,9 +51,9 @@ pub(crate) fn header(header: &Header) -> Value {
 /// The meaning of an index.
 pub(crate) fn index(bytes: &[u8]) -> Value {
     let found = Header::decode(bytes, Kind::Index).expect("a vector is whole");
-    let section = |kind| found.section(kind).expect("a vector is whole").of(bytes);
+    let section = |kind| found.section(kind).of(bytes);
     let list = |kind, entry: &dyn Fn(&[u8]) -> Value| -> Vec<Value> {
-        let section = found.section(kind).expect("a vector is whole");
+        let section = found.section(kind);
         let bytes = section.of(bytes);
         bytes.chunks((section.bytes / section.count.max(1)).max(1) as usize).map(entry).collect()
     };

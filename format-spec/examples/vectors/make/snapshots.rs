@@ -103,7 +103,7 @@ pub(crate) fn file_of(states: &[Snapshot<'_>]) -> Vec<u8> {
 /// The meaning of a snapshots file.
 pub(crate) fn meaning_of(bytes: &[u8]) -> Value {
     let header = Header::decode(bytes, Kind::Snapshots).expect("a vector is whole");
-    let section = |kind| header.section(kind).expect("a vector is whole").of(bytes);
+    let section = |kind| header.section(kind).of(bytes);
     let entries = section(DIRECTORY).chunks(PLACE_BYTES);
     let places: Vec<Place> = entries.map(|entry| Place::decode(entry).expect("an entry")).collect();
     let mut by_offset = places.clone();

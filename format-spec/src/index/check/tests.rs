@@ -65,6 +65,28 @@ fn an_index_is_accepted_unchanged_but_not_with_any_byte_or_count_changed() {
     }
 }
 
+/// Whoever opens an index only looks at its header: a section cut short there would find nothing.
+#[test]
+fn the_lengths_of_the_sections_must_be_those_of_that_many_events() {
+    let bytes = segments();
+    let segments = segment::check(&bytes).unwrap();
+    let (header, sections) = (header(&segments), sections(&segments));
+    let checked = |sections: &[(u32, u64, Vec<u8>)]| {
+        let bytes = file(header.clone(), sections);
+        check_sections(&Header::decode(&bytes, Kind::Index).unwrap())
+    };
+    assert_eq!(checked(&sections), Ok(()));
+    let refused = Err(FormatError::Range("length of a section of the index"));
+    for (number, (kind, ..)) in sections.iter().enumerate() {
+        let mut changed = sections.clone();
+        changed[number].1 += 1;
+        assert_eq!(checked(&changed), refused, "one entry more in {kind}");
+        let (_, count, bytes) = &mut changed[number];
+        (*count, *bytes) = (0, Vec::new());
+        assert_eq!(checked(&changed), refused, "none of {kind}");
+    }
+}
+
 /// A newer writer may add sections that this reader can do without.
 #[test]
 fn a_section_of_an_unknown_kind_is_ignored() {

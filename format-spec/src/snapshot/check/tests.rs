@@ -30,6 +30,22 @@ fn states() -> [Snapshot<'static>; 3] {
     [user, Snapshot { position: 40, max_timestamp: 8, cause: 3, ..other }, later]
 }
 
+/// Opening a file only looks at its header: a section cut short there would find nothing.
+#[test]
+fn the_lengths_of_the_sections_must_be_those_of_that_many_states() {
+    let (header, sections) = parts(&states());
+    let checked = |sections: &Sections| {
+        let bytes = file(header.clone(), sections);
+        check_sections(&Header::decode(&bytes, Kind::Snapshots).unwrap())
+    };
+    assert_eq!(checked(&sections), Ok(()));
+    for number in 0..sections.len() {
+        let mut changed = sections.clone();
+        (changed[number].1, changed[number].2) = (0, Vec::new());
+        assert!(checked(&changed).is_err(), "none of {}", sections[number].0);
+    }
+}
+
 /// The header and the sections of a file of these states.
 fn parts(states: &[Snapshot<'_>]) -> (Header, Sections) {
     let (mut bytes, mut places) = (Vec::new(), Vec::new());
