@@ -22,11 +22,17 @@ pub struct Server {
     pub address: String,
     /// The runtime that it and its clients share.
     pub runtime: Runtime,
-    agent: Agent,
+    client: Client,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
     /// The store's folder.
     pub folder: tempfile::TempDir,
+}
+
+/// A client of the server at one address.
+pub struct Client {
+    address: String,
+    agent: Agent,
 }
 
 /// A server's answer.
@@ -77,8 +83,8 @@ impl Server {
             let shutdown = async { drop(stopped.await) };
             lifecycle::run(listener, app, shutdown).await;
         });
-        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { engine, address, runtime, agent, stop: Some(stop), serving: Some(serving), folder }
+        let client = Client::of(&address);
+        Self { engine, address, runtime, client, stop: Some(stop), serving: Some(serving), folder }
     }
 
     /// The URL of a path.
@@ -98,17 +104,7 @@ impl Server {
 
     /// Any request.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).expect("a method"))
-            .uri(self.url(path));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = match body {
-            "" => self.agent.run(request.body(()).expect("a request")),
-            body => self.agent.run(request.body(body).expect("a request")),
-        };
-        Answer::read(answer.expect("an answer"))
+        self.client.send(method, path, headers, body)
     }
 
     /// Asks the server to stop, and waits until it has.
@@ -117,6 +113,29 @@ impl Server {
         if let Some(serving) = self.serving.take() {
             self.runtime.block_on(serving).expect("the server ends without an error");
         }
+    }
+}
+
+impl Client {
+    /// A client of the server at `address`: `127.0.0.1:PORT`.
+    pub fn of(address: &str) -> Self {
+        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { address: address.to_owned(), agent }
+    }
+
+    /// Sends a request.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).expect("a method"))
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = match body {
+            "" => self.agent.run(request.body(()).expect("a request")),
+            body => self.agent.run(request.body(body).expect("a request")),
+        };
+        Answer::read(answer.expect("an answer"))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct PreparedEvent {
     pub(crate) id_hash: u64,
     /// A random id needs no look-up.
     pub(crate) is_id_given: bool,
-    /// Its own time, if one was given.
+    /// The time that it names, if any: its author's, or that of the clock that dated the event it copies.
     pub(crate) timestamp: Option<Timestamp>,
     /// Digest of the canonical payload and metadata; 0 if no id was given.
     pub(crate) digest: u128,
@@ -38,6 +38,13 @@ pub(crate) struct PreparedEvent {
     pub(crate) refusal: Option<Box<InvalidEvent>>,
     /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
     pub(crate) sealed: Option<(EventRef, u64)>,
+}
+
+impl PreparedEvent {
+    /// The time that it names, in microseconds.
+    pub(crate) fn named_time(&self) -> Option<i64> {
+        self.timestamp.map(Timestamp::micros)
+    }
 }
 
 /// An id that no event may have.
@@ -132,7 +139,8 @@ impl Request {
             for event in part.events.iter_mut().filter(|event| event.is_id_given) {
                 let found = layers.find_id_in_tails(tenant, event.id.as_bytes());
                 let new = record_of(&self.bytes, event);
-                event.verdict = found.and_then(|(stored, _)| compare(&stored.record(), &new));
+                event.verdict =
+                    found.and_then(|(stored, _)| compare(&stored.record(), &new, event.named_time()));
             }
         }
     }
@@ -186,7 +194,9 @@ impl Request {
             for event in part.events.iter_mut().filter(|event| event.is_id_given) {
                 event.sealed = layers.sealed_id(event.id_hash, tenant, event.id.as_bytes(), 0)?;
                 let new = record_of(&self.bytes, event);
-                let compared = event.sealed.as_ref().and_then(|(stored, _)| compare(&stored.record(), &new));
+                let named = event.named_time();
+                let sealed = event.sealed.as_ref();
+                let compared = sealed.and_then(|(stored, _)| compare(&stored.record(), &new, named));
                 event.verdict = compared.or(event.verdict);
             }
         }
@@ -228,7 +238,7 @@ fn prepare_part(
         let tags: SmallVec<[&str; 4]> = event.tags.iter().map(|tag| tag.as_str()).collect();
         let draft = Draft {
             id: id.into_bytes(),
-            timestamp: event.timestamp.map(|timestamp| timestamp.micros()),
+            timestamp: event.author_timestamp().map(Timestamp::micros),
             is_json: event.is_json,
             tenant,
             entity_id: part.entity.id().as_str(),

@@ -14,9 +14,10 @@ pub(crate) struct Verdict {
     pub(crate) is_same: bool,
 }
 
-/// Compares the values of a stored event and a new one with its id. `None`: bytes or terms already decide.
-pub(super) fn compare(stored: &Record<'_>, new: &Record<'_>) -> Option<Verdict> {
-    if stored.same_content(new) || !stored.same_terms(new) {
+/// Compares the values of a stored event and a new one with its id, which names `timestamp`. `None`: bytes or terms
+/// already decide.
+pub(super) fn compare(stored: &Record<'_>, new: &Record<'_>, timestamp: Option<i64>) -> Option<Verdict> {
+    if stored.same_content(new, timestamp) || !stored.same_terms(new, timestamp) {
         return None;
     }
     Some(Verdict { position: stored.position(), is_same: canonical_of(stored) == canonical_of(new) })

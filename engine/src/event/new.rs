@@ -76,6 +76,8 @@ pub struct NewEvent {
     pub(crate) metadata: String,
     pub(crate) tags: Vec<Tag>,
     pub(crate) timestamp: Option<Timestamp>,
+    /// Whether `timestamp` is what the clock of a store showed, not what an author said.
+    pub(crate) is_clock_timestamp: bool,
     /// Why the event is not stored unless it is there already: rules for new events do not hold for stored ones.
     pub(crate) refusal: Option<Box<InvalidEvent>>,
 }
@@ -105,7 +107,8 @@ impl NewEvent {
     fn with(event_type: impl Into<Box<str>>, payload: Vec<u8>, is_json: bool) -> Result<Self, InvalidEvent> {
         let event_type = EventType::new(event_type)?;
         let (id, metadata, tags, timestamp, refusal) = (None, String::new(), Vec::new(), None, None);
-        Ok(Self { id, event_type, payload, is_json, metadata, tags, timestamp, refusal })
+        let is_clock_timestamp = false;
+        Ok(Self { id, event_type, payload, is_json, metadata, tags, timestamp, is_clock_timestamp, refusal })
     }
 
     /// Gives the event an id of the caller's: appending the same event again then changes nothing.
@@ -117,7 +120,14 @@ impl NewEvent {
     /// Says when the event happened; otherwise that is what the store's clock shows at commit.
     #[must_use]
     pub fn timestamp(self, timestamp: Timestamp) -> Self {
-        Self { timestamp: Some(timestamp), ..self }
+        Self { timestamp: Some(timestamp), is_clock_timestamp: false, ..self }
+    }
+
+    /// Gives a copy of a stored event the time that the clock of its store showed at commit. Unlike after
+    /// [`Self::timestamp`], a retry of the original event, which has no timestamp, then equals the copy.
+    #[must_use]
+    pub fn clock_timestamp(self, timestamp: Timestamp) -> Self {
+        Self { timestamp: Some(timestamp), is_clock_timestamp: true, ..self }
     }
 
     /// Adds JSON text about the event that is not part of it. The rules are those for a payload of JSON text.
@@ -178,6 +188,17 @@ impl NewEvent {
     pub fn given_timestamp(&self) -> Option<Timestamp> {
         self.timestamp
     }
+
+    /// Whether the caller said that [`Self::given_timestamp`] is what the clock of a store showed.
+    pub fn has_clock_timestamp(&self) -> bool {
+        self.is_clock_timestamp
+    }
+
+    /// The timestamp, unless it is what the clock of a store showed.
+    pub(crate) fn author_timestamp(&self) -> Option<Timestamp> {
+        assert!(!self.is_clock_timestamp || self.timestamp.is_some(), "only a timestamp has a source");
+        self.timestamp.filter(|_| !self.is_clock_timestamp)
+    }
 }
 
 fn check_size(field: &'static str, actual: usize, limit: usize) -> Result<(), InvalidEvent> {
@@ -235,6 +256,12 @@ mod tests {
         assert_eq!((event.given_id(), event.given_metadata()), (Some(id), Some("{}")));
         assert_eq!(event.given_timestamp(), Some(Timestamp::from_micros(5)));
         assert_eq!(event.tags().collect::<Vec<_>>(), ["x"]);
+        let copy = event.clone().clock_timestamp(Timestamp::from_micros(6));
+        assert_eq!(
+            (copy.given_timestamp(), copy.author_timestamp()),
+            (Some(Timestamp::from_micros(6)), None)
+        );
+        assert!(copy.has_clock_timestamp() && !copy.timestamp(Timestamp::MIN).has_clock_timestamp());
         let bare = NewEvent::bytes("t", [0xff]).unwrap();
         assert_eq!(bare.payload(), Payload::Bytes(&[0xff]));
         assert_eq!((bare.given_id(), bare.given_metadata(), bare.given_timestamp()), (None, None, None));

@@ -80,6 +80,11 @@ impl EventRef {
         Timestamp::from_micros(self.record().timestamp())
     }
 
+    /// Whether the store's clock dated it, because its author did not.
+    pub fn has_clock_timestamp(&self) -> bool {
+        !self.record().is_timestamp_given()
+    }
+
     /// Its tenant's id.
     pub fn tenant(&self) -> &str {
         self.record().tenant()

@@ -247,7 +247,8 @@ impl Admission<'_> {
         *self.last_recorded_at = recorded_at;
         let position = self.round.next_position();
         let encoded = encoded_of(&request.bytes, event);
-        let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at, clock);
+        let timestamp = event.timestamp.unwrap_or(Timestamp::from_micros(clock));
+        let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at, timestamp.micros());
         assert!(self.records.last().is_none_or(|last| *last < offset), "records follow each other");
         self.records.push(offset);
         let count = self.count_in(part.partition);
@@ -264,7 +265,7 @@ impl Admission<'_> {
             version: counted(Version::new(version)),
             sequence: counted(Sequence::new(sequence)),
             recorded_at: Timestamp::from_micros(recorded_at),
-            timestamp: event.timestamp.unwrap_or(Timestamp::from_micros(clock)),
+            timestamp,
             replayed: false,
         }
     }

@@ -36,7 +36,9 @@ impl Known<'_> {
     /// are equal was determined on the caller's thread.
     pub(super) fn compare(&self, new: &Record<'_>, event: &PreparedEvent) -> Result<Committed, AppendError> {
         let existing = self.record();
-        let is_same = existing.same_content(new) || existing.same_terms(new) && self.has_values_of(event)?;
+        let named = event.named_time();
+        let is_same = existing.same_content(new, named)
+            || existing.same_terms(new, named) && self.has_values_of(event)?;
         if is_same { Ok(self.committed()) } else { Err(self.duplicate()) }
     }
 

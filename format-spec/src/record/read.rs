@@ -190,16 +190,19 @@ impl<'a> Record<'a> {
 
     /// Whether a record that has its place holds the same event as `new`, byte for byte but for what
     /// [`Record::same_terms`] leaves out.
-    pub fn same_content(&self, new: &Record<'_>) -> bool {
-        self.payload() == new.payload() && self.metadata() == new.metadata() && self.same_terms(new)
+    pub fn same_content(&self, new: &Record<'_>, timestamp: Option<i64>) -> bool {
+        self.payload() == new.payload()
+            && self.metadata() == new.metadata()
+            && self.same_terms(new, timestamp)
     }
 
     /// Whether a record that has its place agrees with `new` in all but payload, metadata and the place in the log. Tags
-    /// are compared as sets. A timestamp given in `new` must equal the stored one, whether a client or the clock gave it.
-    pub fn same_terms(&self, new: &Record<'_>) -> bool {
-        let is_same_time = match new.is_timestamp_given() {
-            true => self.timestamp() == new.timestamp(),
-            false => !self.is_timestamp_given(),
+    /// are compared as sets. `timestamp` is the one that `new` names, if any, in microseconds: it must equal the stored
+    /// one, whether a client or a clock gave either. Without it, the stored one must be a clock's.
+    pub fn same_terms(&self, new: &Record<'_>, timestamp: Option<i64>) -> bool {
+        let is_same_time = match timestamp {
+            Some(timestamp) => self.timestamp() == timestamp,
+            None => !self.is_timestamp_given(),
         };
         is_same_time
             && self.is_json() == new.is_json()

@@ -100,14 +100,14 @@ fn content_is_compared_regardless_of_the_place_in_the_log() {
     let crc = encode(&draft(), &mut other).unwrap();
     seal(&mut other, crc, 12, 4, 2_000_000, 2_000_000);
     let record = Record::check(&one).unwrap();
-    assert!(record.same_content(&Record::check(&other).unwrap()));
+    assert!(record.same_content(&Record::check(&other).unwrap(), None));
     for different in [
         Draft { payload: b"{}", ..draft() },
         Draft { tags: &["a"], ..draft() },
         Draft { metadata: "", ..draft() },
         Draft { entity_id: "user-2", ..draft() },
     ] {
-        assert!(!record.same_content(&Record::check(&sealed(&different)).unwrap()), "{different:?}");
+        assert!(!record.same_content(&Record::check(&sealed(&different)).unwrap(), None), "{different:?}");
     }
 }
 
@@ -115,7 +115,8 @@ fn content_is_compared_regardless_of_the_place_in_the_log() {
 fn tags_are_a_set_and_a_time_is_the_same_whoever_gave_it() {
     let own = sealed(&draft());
     let record = Record::check(&own).unwrap();
-    let is_same = |draft: Draft<'_>| record.same_content(&Record::check(&sealed(&draft)).unwrap());
+    let is_same =
+        |draft: Draft<'_>| record.same_content(&Record::check(&sealed(&draft)).unwrap(), draft.timestamp);
     let (given, tags) = (record.timestamp(), draft().tags);
     let reversed: Vec<&str> = tags.iter().rev().chain(tags).copied().collect();
     assert!(is_same(Draft { tags: &reversed, ..draft() }));
@@ -123,10 +124,14 @@ fn tags_are_a_set_and_a_time_is_the_same_whoever_gave_it() {
     assert!(is_same(Draft { timestamp: Some(given), ..draft() }));
     assert!(!is_same(Draft { timestamp: Some(given + 1), ..draft() }));
     let timed = sealed(&Draft { timestamp: Some(given), ..draft() });
+    let timed = Record::check(&timed).unwrap();
+    let untimed = sealed(&draft());
+    let untimed = Record::check(&untimed).unwrap();
+    assert!(!timed.same_content(&untimed, None));
+    // A copy of an event that a clock dated names that time, but not as a client's.
+    assert!(timed.same_content(&untimed, Some(given)) && record.same_content(&untimed, Some(given)));
     assert!(
-        !Record::check(&timed)
-            .unwrap()
-            .same_content(&Record::check(&sealed(&Draft { timestamp: None, ..draft() })).unwrap())
+        !timed.same_content(&untimed, Some(given + 1)) && !record.same_content(&untimed, Some(given + 1))
     );
 }
 

@@ -29,6 +29,7 @@ pub const EVENT_FIELDS: &[&str] = &[
     "metadata_text",
     "id",
     "timestamp",
+    "timestamp_source",
     "tags",
     "expected_version",
 ];
@@ -64,6 +65,7 @@ pub struct EventBody<'a> {
     metadata_text: Option<String>,
     id: Option<Cow<'a, str>>,
     timestamp: Option<String>,
+    timestamp_source: Option<Cow<'a, str>>,
     tags: Option<Vec<String>>,
     expected_version: Option<Expected>,
 }
@@ -199,9 +201,13 @@ impl EventBody<'_> {
         if let Some(id) = &self.id {
             event = event.id(parse_id(id)?);
         }
-        if let Some(text) = &self.timestamp {
-            event = event.timestamp(parse_time("timestamp", text)?);
-        }
+        let timestamp = self.timestamp.as_ref().map(|text| parse_time("timestamp", text)).transpose()?;
+        event = match (timestamp, self.timestamp_source.as_deref()) {
+            (None, None) => event,
+            (Some(timestamp), None) => event.timestamp(timestamp),
+            (Some(timestamp), Some(CLOCK)) => event.clock_timestamp(timestamp),
+            (timestamp, Some(source)) => return Err(invalid_source(timestamp, source)),
+        };
         for tag in self.tags.iter().flatten() {
             event = event.tag(tag.as_str())?;
         }
@@ -227,6 +233,17 @@ impl EventBody<'_> {
             (Some(_), None, Some(_)) => Err(one_of("payload_base64", PAYLOAD_FIELDS)),
         }
     }
+}
+
+/// The `timestamp_source` of a timestamp that the clock of a store showed.
+pub(super) const CLOCK: &str = "clock";
+
+fn invalid_source(timestamp: Option<Timestamp>, source: &str) -> Problem {
+    let detail = match timestamp {
+        None => "timestamp_source says where a `timestamp` comes from; this event has none".to_owned(),
+        Some(_) => format!("timestamp_source can only be `{CLOCK}`; `{source}` is unknown"),
+    };
+    Problem::new(Kind::INVALID_EVENT, detail).with("field", "timestamp_source")
 }
 
 const PAYLOAD_FIELDS: &str = "`payload`, `payload_text` or `payload_base64`";

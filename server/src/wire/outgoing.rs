@@ -7,6 +7,8 @@ use allsource_engine::{Acknowledged, Committed};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::incoming::CLOCK;
+
 /// Appends `text` as a JSON string.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
     #[expect(clippy::expect_used, reason = "text always has a JSON form, and a vector takes every write")]
@@ -67,7 +69,8 @@ pub fn write_event_line(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
 }
 
 /// Appends an event as one line that `import` accepts. JSON that a line cannot hold unchanged goes into
-/// `payload_text` and `metadata_text`, so that no byte is lost.
+/// `payload_text` and `metadata_text`, so that no byte is lost. `timestamp_source` keeps retries of an event without a
+/// timestamp equal to its copy.
 pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
     write_fragment(out, format_args!("{{\"id\":\"{}\",\"event_type\":", event.id()));
     write_text(out, event.event_type());
@@ -75,6 +78,9 @@ pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
     write_text(out, event.entity_id());
     let (tenant, timestamp) = (event.tenant(), event.timestamp());
     write_fragment(out, format_args!(",\"tenant_id\":\"{tenant}\",\"timestamp\":\"{timestamp}\","));
+    if event.has_clock_timestamp() {
+        write_fragment(out, format_args!("\"timestamp_source\":\"{CLOCK}\","));
+    }
     if let Some(metadata) = event.metadata() {
         write_source_json(out, "metadata", metadata);
         out.push(b',');

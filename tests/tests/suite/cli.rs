@@ -3,6 +3,7 @@
 mod ways_out;
 mod first_contact;
 mod options;
+mod retries;
 
 use std::path::{Path, PathBuf};
 

@@ -118,6 +118,35 @@ fn one_event_in_another_spelling_is_the_same_wherever_the_first_lies() {
     assert_eq!(engine.stats(None).unwrap().events, 2);
 }
 
+/// A copy of an event that a clock dated must leave retries without a timestamp equal to it, wherever it lies.
+#[test]
+fn a_copy_with_the_time_of_a_clock_equals_the_original_and_its_retries() {
+    let (engine, entity, id) = (store(), Entity::new("a").unwrap(), Uuid::from_u128(1));
+    let event = || NewEvent::json("t", r#"{"a":1}"#).unwrap().id(id);
+    let respelled = || NewEvent::json("t", r#"{"a":1.0}"#).unwrap().id(id);
+    let time = Timestamp::from_micros(5);
+    let (copy, later) = (event().clock_timestamp(time), Timestamp::from_micros(6));
+    let first = append(&engine, Batch::to(&entity).event(copy.clone())).unwrap().events[0];
+    assert_eq!(first.timestamp, time);
+    for _ in 0..2 {
+        for same in
+            [event(), respelled(), copy.clone(), event().timestamp(time), respelled().clock_timestamp(time)]
+        {
+            let again = append(&engine, Batch::to(&entity).event(same)).unwrap().events[0];
+            assert_eq!(again, Committed { replayed: true, ..first });
+        }
+        for other in [event().timestamp(later), event().clock_timestamp(later)] {
+            let refused = append(&engine, Batch::to(&entity).event(other));
+            assert!(matches!(refused, Err(AppendError::Duplicate { .. })), "{refused:?}");
+        }
+        engine.step(Step::Freeze);
+        settle(&engine);
+        while engine.step(Step::Seal) {}
+    }
+    let stored = engine.event(entity.tenant(), id).unwrap().unwrap();
+    assert!(stored.has_clock_timestamp() && stored.timestamp() == time);
+}
+
 /// No payload is parsed by the sequencer: what it would have to parse goes back to the caller.
 #[test]
 fn an_event_that_is_stored_while_an_append_waits_sends_it_back_for_another_look() {
