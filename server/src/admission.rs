@@ -17,7 +17,7 @@ use crate::store::Store;
 pub use admitted::Admitted;
 pub use caller::Caller;
 pub(crate) use caller::contradiction;
-pub use idempotency::Key;
+pub use idempotency::{KEY_RULE, Key};
 pub use import::Import;
 pub use order::{Ended, InOrder, Settled};
 pub use terms::Terms;

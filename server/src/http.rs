@@ -3,6 +3,7 @@
 mod reply;
 mod params;
 mod path;
+mod headers;
 mod caller;
 mod filter;
 mod positions;

@@ -8,15 +8,19 @@ use crate::problem::{Kind, Problem};
 /// The UUID namespace of ids that are derived from keys.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8a0e_73c6_54d1_4b7e_9d2b_1f6a_c3e0_5b94);
 const KEY_BYTES_MAX: usize = 255;
+/// What [`Key::new`] accepts, as a part of a sentence.
+pub const KEY_RULE: &str = "1 to 255 visible ASCII characters, without spaces";
 
 /// What a caller sends so that repeating its request changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// A key of 1 to 255 bytes; `None` for any other length.
+    /// The key that `text` spells; `None` if it breaks [`KEY_RULE`].
     pub fn new(text: &str) -> Option<Self> {
-        (1..=KEY_BYTES_MAX).contains(&text.len()).then(|| Self(text.to_owned()))
+        let is_valid =
+            (1..=KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        is_valid.then(|| Self(text.to_owned()))
     }
 
     /// The id of the event at `index`, counted from 0, of the request with this key.

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::admission::{KEY_RULE, Key};
+
 use super::client::understood;
 use super::failure::{Exit, Failure, Outcome};
 use super::terminal::{self, Format, Output};
@@ -36,7 +38,7 @@ pub(super) struct Append {
     #[arg(long, value_name = "UUID")]
     id: Option<uuid::Uuid>,
     /// Key in place of an id: the event is appended once, however often the command runs
-    #[arg(long, value_name = "KEY", conflicts_with = "id")]
+    #[arg(long, value_name = "KEY", conflicts_with = "id", value_parser = key)]
     idempotency_key: Option<String>,
     /// Tag to find the event by; repeatable
     #[arg(long, value_name = "TAG")]
@@ -110,6 +112,11 @@ impl Appended {
         let Self { event_id, version, position, .. } = self;
         format!("{verb} {event_id} at version {version}, position {position}")
     }
+}
+
+/// Checks a key before anything is sent.
+fn key(text: &str) -> Result<String, String> {
+    if Key::new(text).is_some() { Ok(text.to_owned()) } else { Err(format!("a key is {KEY_RULE}")) }
 }
 
 fn json_text(what: &str, text: &str) -> Result<Box<RawValue>, Failure> {

@@ -7,21 +7,17 @@ use axum::http::request::Parts;
 
 use crate::admission::{Caller, contradiction};
 use crate::app::App;
-use crate::problem::{Kind, Problem};
+use crate::http::headers;
+use crate::problem::Problem;
 use allsource_engine::event::TenantId;
 
-const HEADER: &str = "x-tenant-id";
+const HEADER: &str = "X-Tenant-ID";
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
-        let header = match parts.headers.get(HEADER) {
-            None => None,
-            Some(value) => Some(value.to_str().map_err(|_| {
-                Problem::new(Kind::INVALID_HEADER, "X-Tenant-ID is not text").with("header", "X-Tenant-ID")
-            })?),
-        };
+        let header = headers::only(&parts.headers, HEADER)?;
         let parameter = named_in_query(parts);
         if let (Some(one), Some(other)) = (&parameter, header)
             && one != other

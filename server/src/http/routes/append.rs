@@ -8,9 +8,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 
-use crate::admission::{Caller, Key, Terms};
+use crate::admission::{Caller, KEY_RULE, Key, Terms};
 use crate::app::App;
 use crate::http::body;
+use crate::http::headers::{invalid_header, only};
 use crate::http::params::Params;
 use crate::http::reply::{Reply, json};
 use crate::http::resource::Routes;
@@ -29,20 +30,15 @@ pub(super) fn terms(caller: Caller, uri: &Uri, headers: &HeaderMap) -> Result<Te
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Key>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().and_then(Key::new);
-    let problem = || invalid_header("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
-    key.map(Some).ok_or_else(problem)
-}
-
-pub(super) fn invalid_header(name: &str, problem: &str) -> Problem {
-    Problem::new(Kind::INVALID_HEADER, format!("{name} {problem}")).with("header", name)
+    const NAME: &str = "Idempotency-Key";
+    let Some(text) = only(headers, NAME)? else { return Ok(None) };
+    let key = Key::new(text).ok_or_else(|| invalid_header(NAME, &format!("must be {KEY_RULE}")))?;
+    Ok(Some(key))
 }
 
 /// The version that the headers expect of the entity.
 fn expected_by_headers(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, Problem> {
-    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("").trim());
-    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+    match (only(headers, "If-Match")?, only(headers, "If-None-Match")?) {
         (None, None) => Ok(None),
         (Some("*"), None) => Ok(Some(ExpectedVersion::Exists)),
         (None, Some("*")) => Ok(Some(ExpectedVersion::Empty)),

@@ -9,10 +9,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 
-use super::append::{invalid_header, terms};
+use super::append::terms;
 use crate::admission::Caller;
 use crate::app::App;
 use crate::http::body;
+use crate::http::headers::invalid_header;
 use crate::http::reply::Reply;
 use crate::http::resource::Routes;
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use uuid::Uuid;
 
-use crate::admission::{Caller, Key};
+use crate::admission::{Caller, KEY_RULE, Key};
 use crate::app::App;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
@@ -43,7 +43,7 @@ async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Call
 async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     let params = Params::of(&uri, &["tenant_id", "key", "index", "limit"])?;
     let key = params.text("key").and_then(Key::new);
-    let key = key.ok_or_else(|| invalid("key", "must be an Idempotency-Key of 1 to 255 bytes"))?;
+    let key = key.ok_or_else(|| invalid("key", &format!("must be {KEY_RULE}")))?;
     let first: u64 = params.parsed("index", "a whole number")?.unwrap_or(0);
     let limit: u64 = params.parsed("limit", "a whole number")?.unwrap_or(EVENTS);
     if !(1..=EVENTS).contains(&limit) {

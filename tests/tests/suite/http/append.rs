@@ -88,6 +88,43 @@ fn an_idempotency_key_replays_its_answer_and_refuses_another_body() {
     assert_eq!(server.get("/api/v1/stats").success()["total_events"], 1);
 }
 
+/// The rule is the one that the error states, for the header and for the parameter that looks a key up.
+#[test]
+fn a_key_is_visible_ascii_without_spaces() {
+    let server = Server::start();
+    let body = json!({"event_type": "t", "entity_id": "e", "payload": 1}).to_string();
+    let (long, longest) = ("k".repeat(256), "k".repeat(255));
+    for (key, spelled) in [("two words", "two%20words"), ("tab\tbed", "tab%09bed"), (&long, &long)] {
+        for path in [PATH, "/api/v1/events/batch"] {
+            let answer = server.send("POST", path, &[JSON, ("idempotency-key", key)], &body);
+            let problem = answer.problem(400, "invalid-header");
+            assert!(problem["detail"].as_str().unwrap().contains("without spaces"), "{problem}");
+        }
+        let problem =
+            server.get(&format!("/api/v1/events/by-key?key={spelled}")).problem(400, "invalid-parameter");
+        assert!(problem["detail"].as_str().unwrap().contains("visible ASCII characters"), "{problem}");
+    }
+    let other = server.send("POST", PATH, &[JSON, ("idempotency-key", "h\u{e9}")], &body);
+    assert_eq!(other.problem(400, "invalid-header")["header"], "Idempotency-Key");
+    for (key, spelled) in [("!#~\"'", "!%23~%22'"), (&longest, &longest)] {
+        server.send("POST", PATH, &[JSON, ("idempotency-key", key)], &body).success();
+        let found = server.get(&format!("/api/v1/events/by-key?key={spelled}")).success();
+        assert_eq!(found["events"][0]["event"]["entity_id"], "e");
+    }
+}
+
+/// Otherwise a client and a proxy between could mean different keys, versions or tenants.
+#[test]
+fn a_header_given_twice_is_refused() {
+    let server = Server::start();
+    let body = json!({"event_type": "t", "entity_id": "e", "payload": 1}).to_string();
+    for name in ["Idempotency-Key", "If-Match", "If-None-Match", "X-Tenant-ID"] {
+        let answer = server.send("POST", PATH, &[JSON, (name, "a"), (name, "b")], &body);
+        assert_eq!(answer.problem(400, "invalid-header")["header"], name);
+    }
+    assert_eq!(server.get("/api/v1/stats").success()["total_events"], 0);
+}
+
 #[test]
 fn tenants_are_separate_and_may_be_named_anywhere_but_not_in_contradiction() {
     let server = Server::start();

@@ -6,9 +6,9 @@ use axum::http::{HeaderMap, Uri};
 
 use crate::admission::Caller;
 use crate::http::filter::{self, Conditions};
+use crate::http::headers::invalid_header;
 use crate::http::params::{Params, invalid};
 use crate::http::positions::{check_end, from_time};
-use crate::http::routes::append::invalid_header;
 use crate::problem::Problem;
 use crate::store::Store;
 
