@@ -1,10 +1,12 @@
 //! The composition root: what every route may use.
 
 use crate::admission::Admission;
-use crate::background::Tasks;
+use crate::background::{Follower, Tasks};
 use crate::budget::{BYTES_DEFAULT, Budget};
 use crate::metrics::Metrics;
+use crate::problem::{Kind, Problem};
 use crate::store::Store;
+use crate::system::System;
 
 /// The server's parts, built once.
 pub struct App {
@@ -15,6 +17,7 @@ pub struct App {
     requests: Tasks,
     background: Tasks,
     has_state_history: bool,
+    system: Result<System, String>,
 }
 
 impl App {
@@ -28,6 +31,7 @@ impl App {
             requests: Tasks::default(),
             background: Tasks::default(),
             has_state_history: false,
+            system: Err("this server keeps none".to_owned()),
         }
     }
 
@@ -45,6 +49,22 @@ impl App {
     /// Whether a state includes its history by default.
     pub fn has_state_history(&self) -> bool {
         self.has_state_history
+    }
+
+    /// Sets the system log, or why it cannot be opened.
+    #[must_use]
+    pub fn with_system(self, system: Result<System, String>) -> Self {
+        Self { system, ..self }
+    }
+
+    /// What the server itself knows.
+    ///
+    /// # Errors
+    /// When the system log could not be opened.
+    pub fn system(&self) -> Result<&System, Problem> {
+        self.system
+            .as_ref()
+            .map_err(|problem| Problem::new(Kind::UNAVAILABLE, problem.clone()).within("the system log"))
     }
 
     /// The service that appends.
@@ -66,6 +86,19 @@ impl App {
     /// The server's metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The workers that follow a log.
+    pub fn followers(&self) -> Vec<Follower> {
+        self.system.iter().map(|system| system.folding().clone()).collect()
+    }
+
+    /// Closes the store and the system log.
+    pub fn close(&self) {
+        self.store.close();
+        if let Ok(system) = &self.system {
+            system.store().close();
+        }
     }
 
     /// Connections and streams: they end before anything else does.

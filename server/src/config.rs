@@ -30,8 +30,8 @@ const DEFAULT_SYNC_INTERVAL_MS: u64 = 10;
 /// The configuration the server runs with: every setting has a value.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address to listen on.
-    pub listen: SocketAddr,
+    /// The addresses to listen on, at least one.
+    pub listen: Vec<SocketAddr>,
     /// The folder of the store.
     pub data: PathBuf,
     /// How the store is opened.
@@ -102,10 +102,12 @@ impl Config {
     }
 
     fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
-        let listen = address(settings.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?;
+        let listen = settings.listen.as_deref().unwrap_or(DEFAULT_LISTEN).split(',').map(str::trim);
+        let listen = listen.map(address).collect::<Result<Vec<_>, _>>()?;
         let is_exposure_meant = settings.insecure == Some(true) || settings.behind_proxy == Some(true);
-        if !listen.ip().is_loopback() && !is_exposure_meant {
-            return Err(ConfigError::Exposed(listen));
+        let exposed = listen.iter().find(|address| !address.ip().is_loopback());
+        if let Some(exposed) = exposed.filter(|_| !is_exposure_meant) {
+            return Err(ConfigError::Exposed(*exposed));
         }
         let (options, memory_bytes) = (options(&settings)?, memory_bytes(&settings)?);
         Ok(Self {

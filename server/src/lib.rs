@@ -9,6 +9,7 @@ pub mod config;
 pub mod store;
 pub mod admission;
 pub mod background;
+pub mod system;
 pub mod metrics;
 pub mod app;
 pub mod http;

@@ -1,6 +1,7 @@
 //! Metrics for `/metrics`: the server counts requests; the store's own counters are collected for each answer.
 
 mod engine;
+mod followers;
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::background::Follower;
 use crate::store::Vitals;
 
 /// The prefix of every metric's name.
@@ -135,10 +137,11 @@ impl Metrics {
         self.stream_events.inc_by(events);
     }
 
-    /// Every metric in the OpenMetrics text format, the store's own included.
-    pub fn to_text(&self, vitals: Vitals) -> String {
+    /// Every metric in the OpenMetrics text format, the store's own and those of background work included.
+    pub fn to_text(&self, vitals: Vitals, followers: Vec<Follower>) -> String {
         let mut store = Registry::with_prefix(PREFIX);
         store.register_collector(Box::new(engine::VitalsCollector(vitals)));
+        store.register_collector(Box::new(followers::FollowersCollector(followers)));
         let mut text = String::new();
         let encoded = encode_registry(&mut text, &self.registry)
             .and_then(|()| encode_registry(&mut text, &store))

@@ -7,6 +7,7 @@ mod look;
 mod following;
 mod vitals;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use allsource_engine::error::AppendError;
 use allsource_engine::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use allsource_engine::platform::{Clock, SystemClock};
 use allsource_engine::{
-    Batch, Commit, Cursor, CursorError, Engine, Health, Incarnation, LookUp, Position, Resident, SealError,
-    Start, Stats, TaskReport, Version,
+    Batch, Commit, Cursor, CursorError, Engine, Health, Incarnation, LookUp, OpenError, Options, Position,
+    Resident, SealError, Start, Stats, TaskReport, Version,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -55,6 +56,19 @@ impl Store {
             seals: Workers::at_most(SEALS_MAX),
             shared: Arc::default(),
         }
+    }
+
+    /// Opens the store in a folder, creating it if there is none.
+    ///
+    /// # Errors
+    /// When the store is in use, damaged, or the system refuses.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Ok(Self::over(Arc::new(Engine::open_with(path, options)?)))
+    }
+
+    /// Closes the store: writes what is queued, and ends its threads. Later calls are refused.
+    pub fn close(&self) {
+        self.engine.close();
     }
 
     /// Appends a batch: all of its events, or none. Every look-up ends before the batch is enqueued. Dropping the

@@ -12,4 +12,6 @@ pub use incoming::{
 pub(crate) use outgoing::write_payload;
 pub use outgoing::{write_commit, write_event, write_event_line, write_source_line, write_text};
 pub use page::{PageCursor, question};
-pub use reply::{Imported, LineageSpan, RefusedLine, SealedReply, StatsReply, to_json};
+pub use reply::{
+    Imported, LineageSpan, RefusedLine, SealedReply, StartRow, StartsReply, StatsReply, to_json,
+};

@@ -6,6 +6,7 @@ use allsource_engine::{Engine, Options};
 use allsource_server::app::App;
 use allsource_server::lifecycle;
 use allsource_server::store::Store;
+use allsource_server::system::System;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -78,7 +79,12 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (stop, stopped) = oneshot::channel();
-        let app = Arc::new(App::new(Store::over(Arc::clone(&engine))).with_state_history(has_state_history));
+        let app = App::new(Store::over(Arc::clone(&engine))).with_state_history(has_state_history);
+        let entered = runtime.enter();
+        let system = System::open(folder.path(), &Options::default()).expect("an empty system log opens");
+        let system = System::over(system, app.background());
+        let app = Arc::new(app.with_system(Ok(system)));
+        drop(entered);
         let serving = runtime.spawn(async move {
             let shutdown = async { drop(stopped.await) };
             lifecycle::run(listener, app, shutdown).await;

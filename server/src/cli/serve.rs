@@ -1,11 +1,12 @@
 //! `allsource serve`: the server, from opening the store to closing it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use allsource_engine::platform::raise_descriptor_limit;
-use allsource_engine::{Engine, OpenError, Position};
+use allsource_engine::{OpenError, Position};
 use tokio::net::TcpListener;
 
 use super::failure::{Failure, Outcome};
@@ -13,12 +14,15 @@ use super::{interrupt, log, terminal};
 use crate::app::App;
 use crate::config::{Config, Settings};
 use crate::http::Listeners;
+use crate::lifecycle;
 use crate::store::Store;
+use crate::system::System;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   allsource serve
   allsource serve --data /var/lib/allsource --listen 127.0.0.1:8081
+  allsource serve --listen 127.0.0.1:8080,[::1]:8080
   ALLSOURCE_LOG_LEVEL=debug allsource serve";
 
 /// Serves until the process is asked to end.
@@ -33,20 +37,21 @@ pub(super) fn run(flags: Settings) -> Outcome {
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Bind first: a port in use must not cost the recovery of a large store.
-    let listener =
-        runtime.block_on(TcpListener::bind(config.listen)).map_err(|error| cannot_listen(&config, &error))?;
-    let engine = Engine::open_with(&config.data, config.options.clone())
-        .map_err(|error| cannot_open(&config, &error))?;
-    let engine = Arc::new(engine);
-    let events = engine.watermark().map_or(0, Position::value);
-    let address = listener.local_addr()?;
-    let listeners = Listeners::from(listener).within(descriptors);
+    let sockets = runtime.block_on(bind(&config.listen))?;
+    let store =
+        Store::open(&config.data, config.options.clone()).map_err(|error| cannot_open(&config, &error))?;
+    let _entered = runtime.enter();
+    let requested = interrupt::requested();
+    let events = store.watermark().map_or(0, Position::value);
+    let addresses = sockets.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    let address = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let listeners = Listeners::from(sockets).within(descriptors);
     tracing::info!(
         %address, data = %config.data.display(), events,
         durability = ?config.options.durability, "serving"
     );
-    if engine.partitions() != config.options.partitions {
-        let (has, asked) = (engine.partitions(), config.options.partitions);
+    if store.partitions() != config.options.partitions {
+        let (has, asked) = (store.partitions(), config.options.partitions);
         tracing::warn!(
             has,
             asked,
@@ -54,22 +59,40 @@ pub(super) fn run(flags: Settings) -> Outcome {
         );
     }
     if terminal::is_watched() {
-        terminal::complain(&welcome(&program(), &address.to_string(), events == 0));
+        terminal::complain(&welcome(&program(), &addresses, events == 0));
     }
-    let app = App::new(Store::over(Arc::clone(&engine)))
-        .with_memory(config.memory_bytes)
-        .with_state_history(config.state_history);
-    runtime.block_on(crate::lifecycle::run(listeners, Arc::new(app), interrupt::requested()));
+    let app = App::new(store).with_memory(config.memory_bytes).with_state_history(config.state_history);
+    let system = system(&config, &app);
+    let app = Arc::new(app.with_system(system));
+    runtime.block_on(lifecycle::run(listeners, Arc::clone(&app), requested));
     tracing::info!("closing the store");
-    engine.close();
+    app.close();
     // Only blocking threads of readers that have gone are still running.
     runtime.shutdown_background();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
-    let failure = Failure::new(format!("cannot listen on {}: {error}", config.listen));
+/// Opens the system log. The events are served without it.
+fn system(config: &Config, app: &App) -> Result<System, String> {
+    let opened = System::open(&config.data, &config.options);
+    let system = opened.map(|store| System::over(store, app.background())).map_err(|error| error.to_string());
+    if let Err(problem) = &system {
+        tracing::error!(%problem, "the system log cannot be opened; the events are served without it");
+    }
+    system
+}
+
+async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    let mut sockets = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        sockets.push(TcpListener::bind(address).await.map_err(|error| cannot_listen(*address, &error))?);
+    }
+    Ok(sockets)
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    let failure = Failure::new(format!("cannot listen on {address}: {error}"));
     match error.kind() {
         io::ErrorKind::AddrInUse => failure
             .advise("another program is using this address; choose another one: --listen 127.0.0.1:8081"),
@@ -103,7 +126,8 @@ fn program() -> String {
 }
 
 /// What a user who has just started the server may want to do next; every line works as printed.
-fn welcome(program: &str, address: &str, is_empty: bool) -> String {
+fn welcome(program: &str, addresses: &[SocketAddr], is_empty: bool) -> String {
+    let address = addresses.first().map_or_else(String::new, ToString::to_string);
     let url = format!("http://{address}");
     let here = if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
     let filling = if is_empty { "Append events of an invented business" } else { "Append more events" };

@@ -25,12 +25,23 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Outcome {
-        let report = inspect::verify(&self.dir).map_err(|error| cannot_open(&self.dir, &error))?;
+        let check = |dir: &Path| inspect::verify(dir).map_err(|error| cannot_open(dir, &error));
+        let report = check(&self.dir)?;
+        let folder = self.dir.join(crate::system::FOLDER);
+        let system = folder.is_dir().then(|| check(&folder)).transpose()?;
         match self.format.output {
-            Output::Json | Output::Ndjson => terminal::say(&json(&report).to_string())?,
-            Output::Table => terminal::say(&text(&report))?,
+            Output::Json | Output::Ndjson => {
+                terminal::say(&json(&report, system.as_ref()).to_string())?;
+            }
+            Output::Table => {
+                terminal::say(&text(&report))?;
+                if let Some(system) = &system {
+                    terminal::say(&format!("\nThe system log, in {}: {}", folder.display(), text(system)))?;
+                }
+            }
         }
-        Ok(exit_code(&report.damage))
+        let damage = [report.damage, system.map(|system| system.damage).unwrap_or_default()].concat();
+        Ok(exit_code(&damage))
     }
 }
 
@@ -57,10 +68,11 @@ pub(super) fn damage_json(damage: &[Damage]) -> Vec<Value> {
     damage.iter().map(object).collect()
 }
 
-fn json(report: &Report) -> Value {
+fn json(report: &Report, system: Option<&Report>) -> Value {
+    let system = system.map(|system| json(system, None));
     json!({
         "clean": report.damage.is_empty(), "files": report.files, "bytes": report.bytes, "events": report.events,
-        "torn_bytes": report.torn_bytes, "damage": damage_json(&report.damage),
+        "torn_bytes": report.torn_bytes, "damage": damage_json(&report.damage), "system_log": system,
     })
 }
 

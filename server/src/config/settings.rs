@@ -39,7 +39,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Address to listen on [default: 127.0.0.1:8080]
+    /// Address to listen on, or several with commas between them [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: String,
     /// Folder of the store; created if it does not exist [default: data]

@@ -17,6 +17,10 @@ fn refusal(flags: Settings, variables: &[(&str, &str)]) -> String {
     resolve(flags, variables).unwrap_err().to_string()
 }
 
+fn addresses(config: &Config) -> String {
+    config.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
 fn listening_on(address: &str) -> Settings {
     Settings { listen: Some(address.to_owned()), ..Settings::default() }
 }
@@ -29,7 +33,7 @@ fn write(path: &Path, text: &str) {
 #[test]
 fn with_nothing_said_the_server_is_local_and_durable() {
     let config = resolve(Settings::default(), &[]).unwrap();
-    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(addresses(&config), "127.0.0.1:8080");
     assert_eq!(config.data, Path::new("data"));
     assert_eq!(config.options.durability, Durability::Sync);
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
@@ -48,13 +52,13 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
     let flags = Settings { config: Some(path.clone()), ..listening_on("127.0.0.1:3") };
     let environment = [("ALLSOURCE_LISTEN", "127.0.0.1:2"), ("ALLSOURCE_DATA", "from-environment")];
     let config = resolve(flags, &environment).unwrap();
-    assert_eq!(config.listen.port(), 3);
+    assert_eq!(addresses(&config), "127.0.0.1:3");
     assert_eq!(config.data, Path::new("from-environment"));
     assert_eq!(config.options.partitions, 8);
     assert_eq!(config.options.durability, Durability::Interval(Duration::from_millis(25)));
 
     let config = resolve(Settings::default(), &[("ALLSOURCE_CONFIG", path.to_str().unwrap())]).unwrap();
-    assert_eq!((config.listen.port(), config.data.as_path()), (1, Path::new("from-file")));
+    assert_eq!((addresses(&config).as_str(), config.data.as_path()), ("127.0.0.1:1", Path::new("from-file")));
 }
 
 #[test]
@@ -85,15 +89,12 @@ fn what_is_sealed_kept_and_checked_again_is_set_like_everything_else() {
 fn the_older_variables_still_work_and_lose_to_the_newer() {
     let older = [("ALLSOURCE_PORT", "9000"), ("ALLSOURCE_DATA_DIR", "older")];
     let config = resolve(Settings::default(), &older).unwrap();
-    assert_eq!(
-        (config.listen.to_string().as_str(), config.data.as_path()),
-        ("127.0.0.1:9000", Path::new("older"))
-    );
+    assert_eq!((addresses(&config).as_str(), config.data.as_path()), ("127.0.0.1:9000", Path::new("older")));
     let both = [older[0], older[1], ("ALLSOURCE_LISTEN", "[::1]:7"), ("ALLSOURCE_DATA", "newer")];
     let config = resolve(Settings::default(), &both).unwrap();
-    assert_eq!((config.listen.to_string().as_str(), config.data.as_path()), ("[::1]:7", Path::new("newer")));
+    assert_eq!((addresses(&config).as_str(), config.data.as_path()), ("[::1]:7", Path::new("newer")));
     let v6 = resolve(Settings::default(), &[("ALLSOURCE_HOST", "::1"), ("ALLSOURCE_PORT", "5")]).unwrap();
-    assert_eq!(v6.listen.to_string(), "[::1]:5");
+    assert_eq!(addresses(&v6), "[::1]:5");
 }
 
 #[test]
@@ -164,6 +165,9 @@ fn other_machines_are_served_only_when_that_is_said() {
     assert!(resolve(Settings { insecure: Some(true), ..open() }, &[]).is_ok());
     assert!(resolve(open(), &[("ALLSOURCE_BEHIND_PROXY", "true")]).is_ok());
     assert!(resolve(listening_on("[::1]:0"), &[]).is_ok());
+    let both = resolve(listening_on("127.0.0.1:8080, [::1]:8080"), &[]).unwrap();
+    assert_eq!(addresses(&both), "127.0.0.1:8080 [::1]:8080");
+    assert!(refusal(listening_on("127.0.0.1:8080,0.0.0.0:80"), &[]).starts_with("0.0.0.0:80 can be reached"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod health;
 mod stats;
 mod metrics;
+mod system;
 mod append;
 mod batch;
 mod events;
@@ -36,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         maintenance::routes(),
         health::routes(),
         metrics::routes(),
+        system::routes(),
     ];
     let routes = resources.into_iter().fold(Routes::default(), Routes::and);
     routes

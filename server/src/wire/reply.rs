@@ -35,6 +35,28 @@ pub struct RefusedLine {
     pub kind: String,
 }
 
+/// The starts of the server, newest first.
+#[derive(Debug, Clone, Serialize)]
+pub struct StartsReply<'a> {
+    /// The starts asked for.
+    pub starts: Vec<StartRow<'a>>,
+    /// The number of starts that are kept.
+    pub total: usize,
+}
+
+/// A start of the server.
+#[derive(Debug, Clone, Serialize)]
+pub struct StartRow<'a> {
+    /// The incarnation of the store that it wrote.
+    pub incarnation: &'a str,
+    /// The release.
+    pub version: &'a str,
+    /// When it began to serve.
+    pub started_at: &'a str,
+    /// When it had answered its last request; `None`: it is running, or did not end in order.
+    pub stopped_at: Option<&'a str>,
+}
+
 /// The size of the store or of a tenant.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatsReply {

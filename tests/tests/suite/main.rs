@@ -16,6 +16,7 @@ mod dumps;
 mod http;
 mod kills;
 mod lineage;
+mod system;
 mod cli;
 mod data_set;
 #[cfg(feature = "planted")]

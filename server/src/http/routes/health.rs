@@ -41,6 +41,31 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
         Health::Serving if app.requests().is_stopping() => {
             ("stopping", Some("the server is stopping".to_owned()))
         }
+        health => describe(health),
+    };
+    let mut body = json!({"status": status, "reason": reason});
+    if let (Some(behind), Some(members)) = (clock_lag(app.store().clock_behind()), body.as_object_mut()) {
+        members.insert("clock_behind_seconds".to_owned(), behind.as_secs().into());
+    }
+    let failing = app.store().upkeep().into_iter().filter_map(|task| Some((task.name, task.last_error?)));
+    let failing: Map<String, Value> = failing.map(|(name, error)| (name.to_owned(), error.into())).collect();
+    if let Some(members) = body.as_object_mut().filter(|_| !failing.is_empty()) {
+        members.insert("upkeep_failing".to_owned(), failing.into());
+    }
+    if let (Some(problem), Some(members)) = (system_problem(&app), body.as_object_mut()) {
+        members.insert("system_log".to_owned(), problem.into());
+    }
+    let mut response = json_value(&body);
+    // A store that is damaged in places, or cannot seal for now, still accepts events and serves the rest.
+    if !["ready", "damaged", "not_sealing", "moved"].contains(&status) {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
+}
+
+/// The name of a state of health, and the reason.
+fn describe(health: Health) -> (&'static str, Option<String>) {
+    match health {
         Health::Serving => ("ready", None),
         Health::StorageFull { needed_bytes } => {
             ("storage_full", Some(format!("the disk is full; a journal file needs {needed_bytes} bytes")))
@@ -53,20 +78,13 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
             let texts: Vec<String> = damages.iter().map(ToString::to_string).collect();
             ("damaged", Some(texts.join("; ")))
         }
-    };
-    let mut body = json!({"status": status, "reason": reason});
-    if let (Some(behind), Some(members)) = (clock_lag(app.store().clock_behind()), body.as_object_mut()) {
-        members.insert("clock_behind_seconds".to_owned(), behind.as_secs().into());
     }
-    let failing = app.store().upkeep().into_iter().filter_map(|task| Some((task.name, task.last_error?)));
-    let failing: Map<String, Value> = failing.map(|(name, error)| (name.to_owned(), error.into())).collect();
-    if let Some(members) = body.as_object_mut().filter(|_| !failing.is_empty()) {
-        members.insert("upkeep_failing".to_owned(), failing.into());
+}
+
+/// Why the system log is not folded, or takes no changes.
+fn system_problem(app: &App) -> Option<String> {
+    match app.system() {
+        Err(problem) => Some(problem.detail().to_owned()),
+        Ok(system) => system.folding().progress().failure.or_else(|| describe(system.store().health()).1),
     }
-    let mut response = json_value(&body);
-    // A store that is damaged in places, or cannot seal for now, still accepts events and serves the rest.
-    if !["ready", "damaged", "not_sealing", "moved"].contains(&status) {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
-    Ok(response)
 }

@@ -19,6 +19,6 @@ pub(super) fn routes() -> Routes {
 /// `GET /metrics`: OpenMetrics text.
 async fn metrics(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    let text = app.metrics().to_text(app.store().vitals().await);
+    let text = app.metrics().to_text(app.store().vitals().await, app.followers());
     Ok(of_type("application/openmetrics-text; version=1.0.0; charset=utf-8", Body::from(text)))
 }

@@ -25,6 +25,8 @@ fn metrics_count_what_happened() {
         "allsource_storage_events 1",
         "allsource_queries_total{query_type=\"entity\"} 1",
         "allsource_query_results_total 1",
+        "allsource_background_position{work=\"system_log\"} 1",
+        "allsource_background_failing{work=\"system_log\"} 0",
         "allsource_http_requests_total{method=\"GET\",endpoint=\"/api/v1/events/{id}\",status=\"400\"} 1",
     ] {
         assert!(answer.text.lines().any(|have| have == line), "no {line:?} in {}", answer.text);
