@@ -11,6 +11,7 @@ mod import;
 use allsource_engine::error::AppendError;
 use allsource_engine::{Batch, Commit};
 
+use crate::budget::Charge;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -95,8 +96,8 @@ impl Admission {
         order::append(self, events, order::Patience::None).await
     }
 
-    /// Starts an import, which appends lines in order.
-    pub fn import(&self, terms: Terms) -> Import {
-        Import::new(self.clone(), terms)
+    /// Starts an import, which appends lines in order and grows `charge` with what it holds.
+    pub fn import(&self, terms: Terms, charge: Charge) -> Import {
+        Import::new(self.clone(), terms, charge)
     }
 }

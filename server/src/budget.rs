@@ -1,9 +1,15 @@
 //! One budget of bytes for everything that requests and answers hold in memory. Small requests have a share of their
 //! own, so that large ones cannot starve them. No task waits for room while it holds a charge.
 
+mod buffer;
+
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::problem::{Kind, Problem};
+
+pub use buffer::Buffer;
 
 /// A request is small while it holds fewer bytes than this.
 pub const SMALL_BYTES: usize = 64 << 10;
@@ -15,8 +21,15 @@ pub const BYTES_DEFAULT: u64 = 256 << 20;
 const SMALL_PART: u64 = 8;
 
 /// The budget has no room now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("other requests use the server's whole memory budget")]
 pub struct Exhausted;
+
+impl From<Exhausted> for Problem {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::new(Kind::OVERLOADED, exhausted.to_string()).with("retry_after", 1)
+    }
+}
 
 /// A limit on the bytes held at once. Clones share it.
 #[derive(Debug, Clone)]
@@ -88,11 +101,25 @@ impl Charge {
     /// # Errors
     /// When there is no room; the charge does not change.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.grow(bytes, bytes)
+    }
+
+    /// Raises the charge for a move from `old` bytes to `new` ones, both of which exist for a while. It stays in the
+    /// share of small requests if `new` bytes do.
+    ///
+    /// # Errors
+    /// When there is no room; the charge does not change.
+    fn grow_for_copy(&mut self, old: usize, new: usize) -> Result<(), Exhausted> {
+        self.grow(old.saturating_add(new), new)
+    }
+
+    /// Raises the charge to `bytes`. The request stays small if `size` is.
+    fn grow(&mut self, bytes: usize, size: usize) -> Result<(), Exhausted> {
         let more = bytes.saturating_sub(self.bytes());
         if more == 0 {
             return Ok(());
         }
-        if self.is_small && bytes >= SMALL_BYTES {
+        if self.is_small && size >= SMALL_BYTES {
             let moved = Arc::clone(&self.budget.large).try_acquire_many_owned(permits(bytes));
             self.held = Some(moved.map_err(|_| Exhausted)?);
             self.is_small = false;

@@ -8,6 +8,7 @@ mod caller;
 mod filter;
 mod positions;
 mod metered;
+mod arriving;
 mod body;
 mod chunks;
 mod lend;

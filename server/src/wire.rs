@@ -7,7 +7,7 @@ mod page;
 
 pub(crate) use incoming::parse_object;
 pub use incoming::{
-    BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, parse_batch, parse_event,
+    BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, parse_batch, parse_event, working_bytes,
 };
 pub(crate) use outgoing::write_payload;
 pub use outgoing::{write_commit, write_event, write_event_line, write_source_line, write_text};

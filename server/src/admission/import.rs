@@ -5,8 +5,9 @@ use allsource_engine::{Acknowledged, Committed};
 
 use super::order::{self, InOrder, Patience};
 use super::{Admission, Admitted, Terms};
+use crate::budget::Charge;
 use crate::problem::Problem;
-use crate::wire::{Imported, RefusedLine, parse_event};
+use crate::wire::{Imported, RefusedLine, parse_event, working_bytes};
 
 /// A chunk is appended once it has this many lines.
 const CHUNK_LINES: usize = 1000;
@@ -23,6 +24,8 @@ pub struct Import {
     numbers: Vec<u64>,
     chunk: Vec<Admitted>,
     chunk_bytes: usize,
+    /// The charge of the chunk and of what appending it takes.
+    charge: Charge,
     /// Lines read, empty ones included.
     read: u64,
     /// Lines that are settled: appended or refused.
@@ -31,13 +34,14 @@ pub struct Import {
 }
 
 impl Import {
-    pub(super) fn new(admission: Admission, terms: Terms) -> Self {
+    pub(super) fn new(admission: Admission, terms: Terms, charge: Charge) -> Self {
         Self {
             admission,
             terms,
             numbers: Vec::new(),
             chunk: Vec::new(),
             chunk_bytes: 0,
+            charge,
             read: 0,
             settled: 0,
             tally: Imported::default(),
@@ -49,6 +53,9 @@ impl Import {
     /// # Errors
     /// The problem that ended the import, with the number of the last settled line.
     pub async fn take(&mut self, line: Result<&[u8], Problem>) -> Result<(), Problem> {
+        if let Ok(text) = &line {
+            self.make_room(text.len()).await?;
+        }
         self.read += 1;
         let number = self.read;
         if line.as_ref().is_ok_and(|text| text.trim_ascii().is_empty()) {
@@ -84,16 +91,32 @@ impl Import {
         Ok(self.tally)
     }
 
+    /// Charges the memory that a line takes. If there is no room beside the chunk, the chunk is appended first.
+    async fn make_room(&mut self, text: usize) -> Result<(), Problem> {
+        let need = working_bytes(text);
+        if self.charge.grow_to(self.charge.bytes() + need).is_ok() {
+            return Ok(());
+        }
+        self.flush().await?;
+        self.charge.grow_to(need).map_err(|exhausted| self.interrupted(exhausted.into()))
+    }
+
     /// Adds the progress of the import to the problem that ended it. Nothing after `line` was appended, unless the
     /// problem says that the outcome is unknown.
     pub fn interrupted(&mut self, problem: Problem) -> Problem {
         std::mem::take(&mut self.tally).add_to(problem).with("line", self.settled)
     }
 
-    async fn flush(&mut self) -> Result<(), Problem> {
+    /// Appends the lines taken so far, and returns the charge for them.
+    ///
+    /// # Errors
+    /// As [`Import::take`].
+    pub async fn flush(&mut self) -> Result<(), Problem> {
         let (numbers, chunk) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.chunk));
         self.chunk_bytes = 0;
         let InOrder { settled, ended } = order::append(&self.admission, &chunk, Patience::Some).await;
+        drop(chunk);
+        self.charge.shrink_to(0);
         for (number, outcome) in numbers.iter().zip(settled) {
             match outcome {
                 Ok((committed, acknowledged)) => self.accept(&committed, acknowledged),

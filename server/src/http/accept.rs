@@ -20,6 +20,8 @@ type Connection = http1::UpgradeableConnection<TokioIo<Patient<Socket>>, TowerTo
 
 /// How long a connection may take to send the head of a request, including idle time between requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// Most bytes that a connection buffers of what it reads, outside the budget; also the longest head of a request.
+const READ_BUFFER_BYTES: usize = 32 << 10;
 /// The pause after a failed accept, so that a lack of file descriptors does not cause a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -29,6 +31,7 @@ pub async fn accept(mut listeners: Listeners, app: &Arc<App>, shutdown: impl Fut
     let service = TowerToHyperService::new(router(Arc::clone(app)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).half_close(true);
+    http.max_buf_size(READ_BUFFER_BYTES);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {

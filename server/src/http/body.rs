@@ -4,10 +4,10 @@ use std::error::Error;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 
-use super::metered::Refused;
+use super::arriving::Late;
+use crate::budget::{Budget, Buffer};
 use crate::problem::{Kind, Problem};
 
 /// Most bytes of a body that is read into memory as a whole.
@@ -54,34 +54,41 @@ pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Kind::UNSUPPORTED_TYPE, detail).with("header", "Content-Encoding"))
 }
 
-/// Reads a whole body.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+/// Reads a whole body into a buffer that is charged as it grows.
+pub(super) async fn read(budget: &Budget, headers: &HeaderMap, mut body: Body) -> Result<Buffer, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|bytes: usize| bytes > BODY_BYTES_MAX) {
+    let most: usize = announced.unwrap_or(BODY_BYTES_MAX);
+    if most > BODY_BYTES_MAX {
         return Err(too_large());
     }
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-        Err(error) => Err(broken_off(&*error)),
+    let mut buffer = Buffer::new(budget.charge()).up_to(most);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken_off(&error))?;
+        // A frame keeps the connection's read buffer alive, so its bytes are copied and the frame is dropped.
+        let Ok(data) = frame.into_data() else { continue };
+        if buffer.len() + data.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        buffer.extend(&data)?;
     }
+    Ok(buffer)
 }
 
 /// Reads a whole JSON body.
-pub(super) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn read_json(budget: &Budget, headers: &HeaderMap, body: Body) -> Result<Buffer, Problem> {
     check_encoding(headers)?;
     if !is_json(media_type(headers)) {
         return Err(unsupported(headers, "application/json"));
     }
-    read(headers, body).await
+    read(budget, headers, body).await
 }
 
-/// The problem of a body that was cut short, or refused while it arrived.
+/// The problem of a body that was cut short, or came too late.
 pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Problem {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(refused) = error.downcast_ref::<Refused>() {
-            return (*refused).into();
+        if let Some(late) = error.downcast_ref::<Late>() {
+            return (*late).into();
         }
         cause = error.source();
     }
@@ -92,4 +99,45 @@ fn too_large() -> Problem {
     let detail =
         format!("the body is larger than {BODY_BYTES_MAX} bytes; send NDJSON to the batch path instead");
     Problem::new(Kind::TOO_LARGE, detail).with("limit", BODY_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+
+    use super::*;
+    use crate::budget::BYTES_MIN;
+
+    const MIB: usize = 1 << 20;
+
+    fn pieces(count: usize, bytes: usize) -> Body {
+        let piece = Bytes::from(vec![b'x'; bytes]);
+        let pieces = std::iter::repeat_n(piece, count).map(Ok::<_, std::io::Error>);
+        Body::from_stream(stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_charged_for_the_memory_that_it_takes() {
+        let budget = Budget::new(BYTES_MIN);
+        let headers = HeaderMap::new();
+        let whole = read(&budget, &headers, pieces(200, 64 << 10)).await.expect("it fits");
+        assert_eq!((whole.len(), budget.charged()), (200 * (64 << 10), 16 * MIB), "its capacity");
+        let announced = HeaderMap::from_iter([(header::CONTENT_LENGTH, (5 * MIB).into())]);
+        let short = read(&budget, &announced, pieces(80, 64 << 10)).await.expect("it fits");
+        assert_eq!(budget.charged(), (16 + 5) * MIB, "no more than announced");
+        drop((whole, short));
+        assert_eq!(budget.charged(), 0);
+        let problem = read(&budget, &headers, pieces(17, MIB)).await.expect_err("too large");
+        assert_eq!((problem.kind(), budget.charged()), (Kind::TOO_LARGE, 0));
+    }
+
+    #[tokio::test]
+    async fn a_body_without_room_is_refused_and_holds_nothing() {
+        let budget = Budget::new(BYTES_MIN);
+        let others = budget.take(80 * MIB).await;
+        let problem = read(&budget, &HeaderMap::new(), pieces(5, MIB)).await.expect_err("no room");
+        assert_eq!(problem.kind(), Kind::OVERLOADED);
+        assert_eq!(budget.charged(), others.bytes());
+    }
 }

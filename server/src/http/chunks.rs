@@ -72,7 +72,7 @@ impl Chunks {
                 let mut piece = made.map_err(std::io::Error::other)?;
                 if !piece.bytes.is_empty() {
                     piece.charge.shrink_to(piece.bytes.len());
-                    let bytes = kept(piece.bytes.into(), piece.charge);
+                    let bytes = kept(piece.bytes, piece.charge);
                     return Ok::<_, std::io::Error>(Some((bytes, piece.rest)));
                 }
                 chunks = piece.rest;

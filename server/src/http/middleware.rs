@@ -12,8 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
 
-use super::body;
-use super::metered::{self, Held};
+use super::arriving::arriving;
+use super::metered;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
@@ -30,11 +30,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let method = name_of(request.method());
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
     let logged = tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
-    let held = match body::is_ndjson(body::media_type(request.headers())) {
-        true => Held::InPieces,
-        false => Held::Whole,
-    };
-    let request = request.map(|body| metered::arriving(body, app.budget(), held));
+    let request = request.map(arriving);
     let mut response = next.run(request).await;
     if endpoint.as_ref().is_none_or(|path| !VITAL.contains(&path.as_str())) {
         response = metered::leaving(response, app.budget());

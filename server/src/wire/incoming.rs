@@ -43,6 +43,17 @@ const _: () = assert!(
     "the largest event fits into a line"
 );
 
+/// Copies of an event's text that can exist at once: its unescaped fields, the event, its batch, and its record.
+const COPIES: usize = 4;
+/// The most memory that an event takes beside its text, in bytes. Measured for the smallest events.
+const EVENT_BYTES: usize = 1 << 10;
+
+/// The most memory, in bytes, that parsing and appending an event take beside its text. Text beyond what an event can
+/// have is refused before it is copied so often.
+pub fn working_bytes(text: usize) -> usize {
+    COPIES * text.min(PAYLOAD_BYTES_MAX + (1 << 20)) + EVENT_BYTES
+}
+
 /// Fields of a batch body.
 pub const BATCH_FIELDS: &[&str] = &["events", "atomic"];
 

@@ -16,7 +16,7 @@ use crate::http::params::Params;
 use crate::http::reply::{Reply, json};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
-use crate::wire::{parse_event, write_commit};
+use crate::wire::{parse_event, working_bytes, write_commit};
 
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
@@ -75,7 +75,8 @@ async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap,
     }
     let terms = terms(caller, uri, headers)?;
     let by_headers = expected_by_headers(headers)?;
-    let bytes = body::read(headers, body).await?;
+    let mut bytes = body::read(app.budget(), headers, body).await?;
+    bytes.charge_more(working_bytes(bytes.len()))?;
     let parsed = parse_event(&bytes)?;
     if by_headers.is_some() && parsed.expects() {
         let name = if headers.contains_key(header::IF_MATCH) { "If-Match" } else { "If-None-Match" };

@@ -28,16 +28,16 @@ struct Nothing {}
 
 /// `POST /api/v1/maintenance/seal`: moves everything that is durable now into sealed files.
 async fn seal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Reply {
-    check_empty(&uri, &headers, body).await?;
+    check_empty(&app, &uri, &headers, body).await?;
     let sealed = app.store().seal().await?;
     Ok(json(to_json(&SealedReply { sealed_position: sealed.map_or(0, Position::value) })))
 }
 
 /// Checks that the body is empty or an empty object: sealing has no options.
-async fn check_empty(uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+async fn check_empty(app: &App, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
     Params::of(uri, &[])?;
     body::check_encoding(headers)?;
-    let bytes = body::read(headers, body).await?;
+    let bytes = body::read(app.budget(), headers, body).await?;
     if bytes.trim_ascii().is_empty() {
         return Ok(());
     }

@@ -51,7 +51,7 @@ async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Reply {
-    let entity = wanted(&caller, &uri, &headers, body).await?;
+    let entity = wanted(&app, &caller, &uri, &headers, body).await?;
     app.store()
         .look(move |look| {
             let unknown = || {
@@ -66,9 +66,15 @@ async fn create(
         .await
 }
 
-async fn wanted(caller: &Caller, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<Entity, Problem> {
+async fn wanted(
+    app: &App,
+    caller: &Caller,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Entity, Problem> {
     Params::of(uri, &["tenant_id"])?;
-    let bytes = body::read_json(headers, body).await?;
+    let bytes = body::read_json(app.budget(), headers, body).await?;
     let wanted: Wanted = parse_object(&bytes, FIELDS)?;
     let tenant = caller.tenant_of(wanted.tenant_id.as_deref())?;
     Ok(Entity::of(tenant, EntityId::new(wanted.entity_id)?))

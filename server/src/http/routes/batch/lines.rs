@@ -16,8 +16,8 @@ use split::{Line, Lines};
 
 pub(super) async fn append(app: &App, terms: Terms, mut body: Body) -> Reply {
     let has_key = terms.key().is_some();
-    let mut import = app.admission().import(terms);
-    let mut lines = Lines::default();
+    let mut import = app.admission().import(terms, app.budget().charge());
+    let mut lines = Lines::new(app.budget());
     while let Some(frame) = body.frame().await {
         let frame = match frame {
             Ok(frame) => frame,
@@ -25,7 +25,7 @@ pub(super) async fn append(app: &App, terms: Terms, mut body: Body) -> Reply {
         };
         let Ok(data) = frame.into_data() else { continue };
         lines.push(data);
-        while let Some(line) = lines.next() {
+        while let Some(line) = next(&mut import, &mut lines).await? {
             take(&mut import, line).await?;
         }
     }
@@ -40,9 +40,19 @@ pub(super) async fn append(app: &App, terms: Terms, mut body: Body) -> Reply {
     Ok(response)
 }
 
+/// The next complete line. An import that has no room for it first appends what it holds.
+async fn next(import: &mut Import, lines: &mut Lines) -> Result<Option<Line>, Problem> {
+    if let Ok(line) = lines.next() {
+        return Ok(line);
+    }
+    import.flush().await?;
+    lines.next().map_err(|exhausted| import.interrupted(exhausted.into()))
+}
+
 async fn take(import: &mut Import, line: Line) -> Result<(), Problem> {
     match line {
-        Line::Text(text) => import.take(Ok(&text)).await,
+        Line::Short(text) => import.take(Ok(&text)).await,
+        Line::Long(text) => import.take(Ok(&text)).await,
         Line::TooLong(problem) => import.take(Err(problem)).await,
     }
 }

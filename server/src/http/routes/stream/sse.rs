@@ -103,7 +103,7 @@ impl Follower {
         }
         self.following.release();
         charge.shrink_to(piece.len());
-        kept(piece.into(), charge)
+        kept(piece, charge)
     }
 
     fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, Error>) {

@@ -1,51 +1,65 @@
-//! Splits pieces of any size into lines. A line in memory is never longer than the limit.
+//! Splits pieces of any size into lines. A line in memory is never longer than the limit, and is charged as it grows.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use crate::budget::{Budget, Buffer, Exhausted};
 use crate::problem::{Kind, Problem};
 use crate::wire::LINE_BYTES_MAX;
 
 /// A line without its line break.
 #[derive(Debug)]
 pub(super) enum Line {
-    /// Its text.
-    Text(Bytes),
+    /// The text of a line that lies in one piece.
+    Short(Bytes),
+    /// The text of a line that came in several pieces.
+    Long(Buffer),
     /// The line was longer than the limit and was skipped.
     TooLong(Problem),
 }
 
 /// Takes pieces and returns lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
+    budget: Budget,
     piece: Bytes,
-    begun: BytesMut,
+    begun: Buffer,
     is_too_long: bool,
 }
 
 impl Lines {
+    pub(super) fn new(budget: &Budget) -> Self {
+        let begun = Self::buffer(budget);
+        Self { budget: budget.clone(), piece: Bytes::new(), begun, is_too_long: false }
+    }
+
+    fn buffer(budget: &Budget) -> Buffer {
+        Buffer::new(budget.charge()).up_to(LINE_BYTES_MAX)
+    }
+
     /// Adds the next piece, once every line of the last one was returned.
     pub(super) fn push(&mut self, piece: Bytes) {
         self.piece = piece;
     }
 
     /// The next complete line.
-    pub(super) fn next(&mut self) -> Option<Line> {
-        match self.piece.iter().position(|byte| *byte == b'\n') {
-            Some(end) => {
-                let mut text = self.piece.split_to(end + 1);
-                text.truncate(end);
-                if self.begun.is_empty() && !self.is_too_long && end <= LINE_BYTES_MAX {
-                    return Some(Line::Text(text));
-                }
-                self.extend(&text);
-                Some(self.end())
-            }
-            None => {
-                let rest = std::mem::take(&mut self.piece);
-                self.extend(&rest);
-                None
-            }
+    ///
+    /// # Errors
+    /// When the budget has no room for the line; the call can be repeated.
+    pub(super) fn next(&mut self) -> Result<Option<Line>, Exhausted> {
+        let mut text = self.piece.clone();
+        let Some(end) = text.iter().position(|byte| *byte == b'\n') else {
+            self.extend(&text)?;
+            self.piece = Bytes::new();
+            return Ok(None);
+        };
+        let rest = text.split_off(end + 1);
+        text.truncate(end);
+        let is_short = self.begun.is_empty() && !self.is_too_long && end <= LINE_BYTES_MAX;
+        if !is_short {
+            self.extend(&text)?;
         }
+        self.piece = rest;
+        Ok(Some(if is_short { Line::Short(text) } else { self.end() }))
     }
 
     /// The last line, if it has no line break.
@@ -53,43 +67,45 @@ impl Lines {
         (self.is_too_long || !self.begun.is_empty()).then(|| self.end())
     }
 
-    fn extend(&mut self, text: &[u8]) {
+    fn extend(&mut self, text: &[u8]) -> Result<(), Exhausted> {
         if self.begun.len() + text.len() > LINE_BYTES_MAX {
             self.is_too_long = true;
-            self.begun = BytesMut::new();
+            self.begun.clear();
         }
-        if !self.is_too_long {
-            self.begun.extend_from_slice(text);
-        }
+        if self.is_too_long { Ok(()) } else { self.begun.extend(text) }
     }
 
     fn end(&mut self) -> Line {
-        let text = std::mem::take(&mut self.begun).freeze();
+        let text = std::mem::replace(&mut self.begun, Self::buffer(&self.budget));
         if std::mem::take(&mut self.is_too_long) {
             let detail = format!("the line is longer than {LINE_BYTES_MAX} bytes");
             return Line::TooLong(Problem::new(Kind::TOO_LARGE, detail));
         }
-        Line::Text(text)
+        Line::Long(text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::BYTES_MIN;
 
     fn split(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut lines, mut found) = (Lines::default(), Vec::new());
+        let budget = Budget::new(BYTES_MIN);
+        let (mut lines, mut found) = (Lines::new(&budget), Vec::new());
         let text = |line| match line {
-            Line::Text(text) => String::from_utf8_lossy(&text).into_owned(),
+            Line::Short(text) => String::from_utf8_lossy(&text).into_owned(),
+            Line::Long(text) => String::from_utf8_lossy(&text).into_owned(),
             Line::TooLong(_) => "too long".to_owned(),
         };
         for piece in pieces {
             lines.push(Bytes::copy_from_slice(piece));
-            while let Some(line) = lines.next() {
+            while let Some(line) = lines.next().expect("the budget has room") {
                 found.push(text(line));
             }
         }
         found.extend(lines.finish().map(text));
+        assert_eq!(budget.charged(), 0, "a line that was taken is no longer charged");
         found
     }
 
@@ -105,5 +121,25 @@ mod tests {
         let long = vec![b'x'; LINE_BYTES_MAX];
         assert_eq!(split(&[&long, b"x", b"x\nnext\n"]), ["too long", "next"]);
         assert_eq!(split(&[&long, b"\nnext"])[1], "next");
+    }
+
+    #[test]
+    fn a_line_is_charged_for_the_memory_that_it_takes() {
+        let budget = Budget::new(BYTES_MIN);
+        let mut lines = Lines::new(&budget);
+        for _ in 0..LINE_BYTES_MAX / (64 << 10) {
+            lines.push(Bytes::from(vec![b'x'; 64 << 10]));
+            assert!(lines.next().expect("the budget has room").is_none());
+            assert!(budget.charged() >= lines.begun.len());
+        }
+        assert_eq!(budget.charged(), LINE_BYTES_MAX, "the whole of a line of the largest size");
+        lines.push(Bytes::from_static(b"xx"));
+        assert!(lines.next().expect("no room is needed").is_none());
+        assert_eq!(budget.charged(), 0, "a line that is skipped takes no memory");
+        let mut others = budget.charge();
+        others.grow_to(84 << 20).expect("all the room");
+        lines.push(Bytes::from(vec![b'x'; 64 << 10]));
+        let line = lines.next().expect("the rest of the skipped line needs no room");
+        assert!(line.is_none() && lines.is_too_long);
     }
 }
