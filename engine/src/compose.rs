@@ -116,6 +116,7 @@ fn access(disk: &Arc<dyn Disk>, clock: &Arc<dyn Clock>, options: &Options, parti
         partitions,
         damages: Arc::new(Damages::default()),
         open_files: Arc::new(OpenFiles::at_most(options.open_files)),
+        holders: options.holders.clone(),
     }
 }
 

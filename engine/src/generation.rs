@@ -1,9 +1,8 @@
 //! A generation: the sealed events of consecutive positions, in a file of records and an index over it. Files are opened
 //! when first needed. Once replaced, they are removed with the last reader.
 
-mod holder;
+mod reread;
 mod files;
-mod scan;
 mod segments;
 mod fetch;
 mod find;
@@ -19,23 +18,23 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use allsource_format::index;
-use allsource_format::manifest::Generation as Entry;
+use allsource_format::manifest::{Generation as Entry, Kind as Held};
 use allsource_format::sealed::Kind;
 use parking_lot::Mutex;
 
 use crate::error::{Damage, ReadError};
+use crate::holder::{Holder, Holders, Reread, Run, RunReader};
 use crate::options::ReadMode;
 use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk};
 use crate::sealed::{OpenFiles, SealedFile, Slot};
 
 use files::Files;
-use scan::SealedReread;
+use reread::SealedReread;
 use segments::SegmentFile;
 
 pub(crate) use fetch::Stretches;
 pub(crate) use files::{is_any, remove, remove_leftovers};
-pub(crate) use holder::{Ahead, Holder, Reread};
 pub(crate) use names::{List, Names};
 pub(crate) use unnamed::unnamed;
 pub(crate) use write::{Builder, WriteError, run_length};
@@ -78,6 +77,7 @@ pub(crate) struct Access {
     pub(crate) partitions: u32,
     pub(crate) damages: Arc<Damages>,
     pub(crate) open_files: Arc<OpenFiles>,
+    pub(crate) holders: Holders,
 }
 
 /// The path of a file of a generation of these positions.
@@ -101,8 +101,10 @@ pub(crate) struct Generation {
 impl Generation {
     /// The generation of an entry of the manifest. Nothing is read yet.
     pub(crate) fn new(entry: Entry, access: Access) -> Self {
-        let holder = Arc::new(SegmentFile::of(&entry, access.clone()));
-        let files = Arc::new(Files::of(&entry, Arc::clone(&access.disk)));
+        let holder = access.holders.open(&entry, &access.disk).unwrap_or_else(|| match entry.kind {
+            Held::Segments => Arc::new(SegmentFile::of(&entry, access.clone())),
+        });
+        let files = Arc::new(Files::of(&entry, Arc::clone(&holder), Arc::clone(&access.disk)));
         Self::over(entry, access, holder, files)
     }
 
@@ -126,12 +128,37 @@ impl Generation {
         self.entry.first_position - 1
     }
 
-    /// The holder of its records.
-    pub(crate) fn holder(&self) -> &dyn Holder {
-        &*self.holder
+    /// The size of its records, as stored.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.entry.records.bytes
     }
 
-    /// Has its files removed once no reader holds them.
+    /// Sequence of its first event of a partition; `None`: it holds none.
+    pub(crate) fn first_sequence(&self, partition: u32) -> Result<Option<u64>, ReadError> {
+        self.noted(self.holder.first_sequence(partition))
+    }
+
+    /// The runs of a partition, in the order of positions.
+    pub(crate) fn runs(&self, partition: u32) -> Result<Vec<Run>, ReadError> {
+        self.noted(self.holder.runs(partition))
+    }
+
+    /// The records of a run, in their order.
+    pub(crate) fn records(&self, run: &Run) -> Result<Box<dyn RunReader>, ReadError> {
+        self.noted(self.holder.records(run))
+    }
+
+    /// An error that reports damage of its records.
+    pub(crate) fn damaged(&self, problem: &str) -> ReadError {
+        self.holder.damaged(0, problem)
+    }
+
+    /// Remembers damage of its records.
+    fn noted<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
+        result.inspect_err(|error| self.access.damages.note(error))
+    }
+
+    /// Has its files removed once no reader holds them: other generations hold its events, or it was not published.
     pub(crate) fn replace(&self) {
         self.files.replace();
     }
@@ -165,7 +192,7 @@ impl Generation {
             Some((until, error)) if now < *until => return Err(error.clone()),
             _ => {}
         }
-        match rebuild::in_memory(self) {
+        match self.noted(rebuild::in_memory(self)) {
             Ok(rebuilt) => {
                 *failed = None;
                 Ok(self.rebuilt.get_or_init(|| rebuilt))
@@ -192,7 +219,7 @@ impl Generation {
         self.access.open_files.file(&self.index, || {
             let path = &self.entry.index.name;
             let file = SealedFile::open(&self.access.disk, path, Kind::Index, self.access.mode)?;
-            let is_right = file.header().source_crc == self.entry.segments.checksum && self.is_of_this(&file);
+            let is_right = file.header().source_crc == self.entry.records.checksum && self.is_of_this(&file);
             if !is_right && !planted::is(Bug::TrustAnyIndex) {
                 return Err(file.damaged(0, "the index belongs to other records"));
             }

@@ -9,6 +9,7 @@ use allsource_format::manifest::Manifest;
 
 use crate::error::{Damage, OpenError, ReadError};
 use crate::generation::{Access, Generation, WriteError};
+use crate::holder::Holders;
 use crate::journal;
 use crate::manifest;
 use crate::open::{check_reaches, loader, lock, lock_shared};
@@ -39,15 +40,15 @@ pub struct Report {
 /// When the folder holds no store, the store is in use or of a newer release, or the system refuses. Damage is
 /// no error here: it is what the report is for.
 pub fn verify(path: &Path) -> Result<Report, OpenError> {
-    verify_disk(Arc::new(LocalDisk::new(path)), path)
+    verify_disk(Arc::new(LocalDisk::new(path)), path, &Holders::default())
 }
 
-/// [`verify`] on any disk.
+/// [`verify`] on any disk, with these holders of records.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_disk(disk: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError> {
-    examine(disk, path)
+pub fn verify_disk(disk: Arc<dyn Disk>, path: &Path, holders: &Holders) -> Result<Report, OpenError> {
+    examine(disk, path, holders)
 }
 
 /// The result of rebuilding the indexes of a store.
@@ -68,7 +69,7 @@ pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(path));
     let manifest = manifest::read(&*disk)?.ok_or_else(|| no_store(path))?;
     let _lock = lock(&*disk, path)?;
-    let access = access(disk, ReadMode::Map, &manifest);
+    let access = access(disk, ReadMode::Map, &manifest, &Holders::default());
     let mut rebuilt = Rebuilt::default();
     for entry in &manifest.generations {
         match Generation::new(entry.clone(), access.clone()).write_index() {
@@ -81,17 +82,18 @@ pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
     Ok(rebuilt)
 }
 
-fn access(disk: Arc<dyn Disk>, mode: ReadMode, manifest: &Manifest) -> Access {
+fn access(disk: Arc<dyn Disk>, mode: ReadMode, manifest: &Manifest, holders: &Holders) -> Access {
     let clock = Arc::new(SystemClock::default());
     let open_files = Arc::new(OpenFiles::at_most(Options::default().open_files));
-    Access { disk, clock, mode, partitions: manifest.partitions, damages: Arc::default(), open_files }
+    let (partitions, holders) = (manifest.partitions, holders.clone());
+    Access { disk, clock, mode, partitions, damages: Arc::default(), open_files, holders }
 }
 
 fn no_store(path: &Path) -> OpenError {
     OpenError::NotAStore { path: path.to_owned(), problem: "there is no manifest".to_owned() }
 }
 
-fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError> {
+fn examine(shared: Arc<dyn Disk>, path: &Path, holders: &Holders) -> Result<Report, OpenError> {
     let (mut report, disk) = (Report::default(), &*shared);
     let _lock = lock_shared(disk, path)?;
     let manifest = match manifest::read(disk) {
@@ -115,13 +117,16 @@ fn examine(shared: Arc<dyn Disk>, path: &Path) -> Result<Report, OpenError> {
         Err(OpenError::Damaged(damage)) => report.damage.push(damage),
         Err(error) => return Err(error),
     }
-    read_generations(&shared, &manifest, &mut report)?;
+    read_generations(
+        access(Arc::clone(&shared), ReadMode::Read, &manifest, holders),
+        &manifest,
+        &mut report,
+    )?;
     read_journal(disk, &manifest, &mut report)?;
     Ok(report)
 }
 
-fn read_generations(disk: &Arc<dyn Disk>, manifest: &Manifest, report: &mut Report) -> Result<(), OpenError> {
-    let access = access(Arc::clone(disk), ReadMode::Read, manifest);
+fn read_generations(access: Access, manifest: &Manifest, report: &mut Report) -> Result<(), OpenError> {
     for entry in &manifest.generations {
         let generation = Generation::new(entry.clone(), access.clone());
         let (files, bytes, errors) = generation.verify();

@@ -6,6 +6,7 @@ use allsource_format::limits::{JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN};
 use allsource_format::partition;
 
 use crate::error::OpenError;
+use crate::holder::Holders;
 
 /// What an acknowledgement guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Options {
     pub snapshot_events: u64,
     /// Check sealed files again at this many bytes a second, each at most once an hour; 0: never.
     pub scrub_bytes_per_second: u64,
+    /// What holds the records of sealed events: by default the segments files of the store.
+    pub holders: Holders,
 }
 
 impl Default for Options {
@@ -69,6 +72,7 @@ impl Default for Options {
             open_files: 512,
             snapshot_events: 100,
             scrub_bytes_per_second: 4 << 20,
+            holders: Holders::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use crate::committer::Progress;
 use crate::error::{AppendError, ReadError};
-use crate::generation::{Access, WriteError, remove};
+use crate::generation::{Access, Generation, WriteError};
 use crate::journal::{Spare, is_full};
 use crate::manifest::{Catalog, PublishError};
 use crate::platform::Clock;
@@ -165,22 +165,26 @@ impl Upkeep {
     /// no longer needed.
     fn publish(
         &self,
-        entry: &Entry,
+        generation: &Generation,
         change: impl FnOnce(&mut Vec<Entry>, &mut Vec<u64>),
         swap: impl FnOnce(),
     ) -> Result<Vec<u64>, UpkeepError> {
         let _halfway = Halfway(&self.progress);
-        let retired = self.published(entry, self.catalog.publish(&*self.access.disk, change))?;
+        let retired = self.published(generation, self.catalog.publish(&*self.access.disk, change))?;
         swap();
         Ok(retired)
     }
 
     /// Handles a failure to publish. If it is unknown which manifest counts, the store is fenced; if the previous one
     /// certainly counts, the files of the new generation are removed.
-    fn published<T>(&self, entry: &Entry, result: Result<T, PublishError>) -> Result<T, UpkeepError> {
+    fn published<T>(
+        &self,
+        generation: &Generation,
+        result: Result<T, PublishError>,
+    ) -> Result<T, UpkeepError> {
         result.map_err(|error| match error {
             PublishError::Unwritten(error) => {
-                remove(&*self.access.disk, &entry.files().map(|file| file.name.clone()));
+                generation.replace();
                 UpkeepError::Write(error.into())
             }
             PublishError::Unknown(error) => {

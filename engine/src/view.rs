@@ -142,8 +142,8 @@ impl Layers {
             if let Some(event) = generation.find_id(hash, tenant, id)? {
                 let partition = event.partition(self.partitions());
                 let sequence = generation.sequence_through(partition, event.position().value())?;
-                let lacking = "the table of segments lacks the partition of an event";
-                let sequence = sequence.ok_or_else(|| generation.holder().damaged(0, lacking))?;
+                let lacking = "the records lack the partition of an event";
+                let sequence = sequence.ok_or_else(|| generation.damaged(lacking))?;
                 return Ok(Some((event, sequence)));
             }
         }

@@ -1,4 +1,4 @@
-//! The index of a generation: every way to find an event in its segments, in sorted arrays of numbers.
+//! The index of a generation: every way to find an event in its records, in sorted arrays of numbers.
 //!
 //! An event's *ordinal* is its position less the first position of the generation. A hash narrows a search; the
 //! record's own bytes decide.
@@ -12,7 +12,7 @@ use crate::sealed::Kind;
 pub use build::{Builder, Built};
 pub use check::{check, check_sections};
 
-/// Section of places ([`crate::segment::place`]), a u64 for each ordinal.
+/// Section of places ([`place`]), a u64 for each ordinal.
 pub const PLACES: u32 = 1;
 /// Section of timestamps, an i64 for each ordinal.
 pub const TIMES: u32 = 2;
@@ -55,7 +55,7 @@ entry! {
     hash: u64,
     /// Version of the first record.
     first_version: u64,
-    /// Offset of the first record in the segments file.
+    /// Where the first record lies: in a segments file, its offset.
     offset: u64,
     /// Number of records.
     count: u32,
@@ -77,6 +77,18 @@ entry! {
     entities: u32,
     /// Length of its key.
     key_bytes: u32,
+}
+
+/// Place of an event in a generation: its partition in the upper 16 bits, and in the lower 48 where it lies in the file of
+/// records, which is its offset in a segments file.
+pub fn place(partition: u32, offset: u64) -> u64 {
+    assert!(offset >> 48 == 0 && partition >> 16 == 0, "files are far smaller, partitions far fewer");
+    u64::from(partition) << 48 | offset
+}
+
+/// Partition and offset of a [`place`].
+pub fn partition_and_offset(place: u64) -> (u32, u64) {
+    (u32::from((place >> 48) as u16), place & ((1 << 48) - 1))
 }
 
 /// How many upper bits of a hash a fanout uses to divide `entries` entries.

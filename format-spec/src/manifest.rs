@@ -9,7 +9,7 @@ use crate::error::FormatError;
 use crate::limits::{GENERATIONS_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN, LINEAGE_MAX};
 use crate::{READ_VERSION, StoreId, WRITE_VERSION, partition};
 
-pub use entry::{ENTRY_BYTES, ENTRY_BYTES_MAX, File, Generation, Role};
+pub use entry::{ENTRY_BYTES, ENTRY_BYTES_MAX, File, Generation, Kind, Role};
 pub use lineage::{INCARNATION_BYTES, Incarnation, Lineage};
 
 /// Size of the fixed part, which precedes the lineage.
@@ -192,13 +192,14 @@ mod tests {
     fn generation(first_position: u64, last_position: u64) -> Generation {
         let file = |role, name: &str| File { role, name: name.to_owned(), bytes: 4096, checksum: 5 };
         Generation {
+            kind: Kind::Segments,
             first_position,
             last_position,
             events: last_position + 1 - first_position,
             min_timestamp: -7,
             max_timestamp: 9,
             last_recorded_at: 8,
-            segments: file(Role::Segments, "segments/1.seg"),
+            records: file(Role::Records, "segments/1.seg"),
             index: file(Role::Index, "segments/1.idx"),
         }
     }

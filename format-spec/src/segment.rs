@@ -27,17 +27,6 @@ pub const RUN_ENTRY_BYTES: usize = 56;
 /// Size of an entry of the table of segments.
 pub const SEGMENT_ENTRY_BYTES: usize = 32;
 
-/// Place of an event in a generation: its partition in the upper 16 bits, its offset in the file in the lower 48.
-pub fn place(partition: u32, offset: u64) -> u64 {
-    assert!(offset >> 48 == 0 && partition >> 16 == 0, "files are far smaller, partitions far fewer");
-    u64::from(partition) << 48 | offset
-}
-
-/// Partition and offset of a [`place`].
-pub fn partition_and_offset(place: u64) -> (u32, u64) {
-    (u32::from((place >> 48) as u16), place & ((1 << 48) - 1))
-}
-
 entry! {
     /// An entry of the table of segments.
     Segment, SEGMENT_ENTRY_BYTES, check check_segment;

@@ -106,10 +106,10 @@ fn the_manifest_of_two_generations_names_the_files_in_the_vectors() {
     let entry = manifest.generations.last().unwrap();
     let index = find("v2/index-of-two-segments");
     let segments = find(&format!("v2/{}", index.meaning["made_of"]["segments"].as_str().unwrap()));
-    assert_eq!(json!(entry.segments.checksum), index.meaning["header"]["source_crc"]);
-    assert_eq!(json!(entry.segments.checksum), segments.meaning["header_crc"]);
+    assert_eq!(json!(entry.records.checksum), index.meaning["header"]["source_crc"]);
+    assert_eq!(json!(entry.records.checksum), segments.meaning["header_crc"]);
     assert_eq!(json!(entry.last_position), index.meaning["header"]["last_position"]);
-    assert_eq!(entry.segments.bytes, segments.bytes.len() as u64);
+    assert_eq!(entry.records.bytes, segments.bytes.len() as u64);
     assert_eq!(entry.index.bytes, index.bytes.len() as u64);
 }
 

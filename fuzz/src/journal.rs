@@ -45,7 +45,8 @@ fn disk_with(data: &[u8]) -> SimDisk {
 pub fn journal(data: &[u8]) {
     let disk = disk_with(data);
     let before = disk.contents(FILE);
-    let report = inspect::verify_disk(std::sync::Arc::new(disk.clone()), Path::new("store"));
+    let report =
+        inspect::verify_disk(std::sync::Arc::new(disk.clone()), Path::new("store"), &Default::default());
     assert_eq!(disk.contents(FILE), before, "verifying changed the file");
     match open(&disk) {
         Some(engine) => {

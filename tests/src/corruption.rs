@@ -117,7 +117,10 @@ fn ask(world: &World) -> Result<(), Broken> {
 
 /// Whether the verifier finds no damage; an error if it cannot read the store.
 fn verify(disk: &SimDisk) -> Result<bool, String> {
-    let report =
-        allsource_engine::inspect::verify_disk(Arc::new(disk.clone()), std::path::Path::new("store"));
+    let report = allsource_engine::inspect::verify_disk(
+        Arc::new(disk.clone()),
+        std::path::Path::new("store"),
+        &Default::default(),
+    );
     report.map(|report| report.damage.is_empty()).map_err(|error| error.to_string())
 }

@@ -53,6 +53,7 @@ impl World {
             snapshot_events: 4,
             scrub_bytes_per_second: 1 << 20,
             read_mode: if seed % 4 == 3 { ReadMode::Read } else { ReadMode::Map },
+            ..Options::default()
         };
         Self {
             disk: SimDisk::new(seed),

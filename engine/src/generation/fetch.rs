@@ -5,16 +5,17 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES};
+use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES, partition_and_offset};
 use allsource_format::partition::KEY_SEPARATOR;
 use allsource_format::record::Record;
 use smallvec::SmallVec;
 
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
-use super::holder::{Ahead, Wanted};
 use crate::error::ReadError;
 use crate::event::{Block, EntityKeyBuffer, EventRef};
+use crate::holder::{Ahead, Wanted};
+use crate::number::offset_in_block;
 use crate::planted::{self, Bug};
 use crate::query::Order;
 use crate::sealed::SealedFile;
@@ -56,18 +57,20 @@ impl Generation {
         let wanted = self.indexed(|index| {
             let column = index.column(PLACES, 8);
             let wanted = |ordinal: &u32| {
-                let position = first_position + u64::from(*ordinal);
-                Ok(Wanted { place: column.u64(u64::from(*ordinal))?, position })
+                let (partition, address) = partition_and_offset(column.u64(u64::from(*ordinal))?);
+                Ok(Wanted { partition, address, position: first_position + u64::from(*ordinal) })
             };
             ordinals.iter().map(wanted).collect::<Result<SmallVec<[Wanted; 64]>, ReadError>>()
         })?;
-        let before = into.len();
-        let count = self.holder.fetch(&wanted, ahead, into)?;
+        let copied = self.noted(self.holder.fetch(&wanted, ahead))?;
+        let count = copied.len();
         assert!(
             count <= ordinals.len() && (count > 0 || ordinals.is_empty()),
             "a fetch returns at least one of the events"
         );
-        assert!(into.len() == before + count, "a fetch returns as many events as it says");
+        let (bytes, offsets) = copied.into_parts();
+        let block = Arc::new(Block::new(bytes));
+        into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
         Ok(count)
     }
 
@@ -107,9 +110,9 @@ impl Generation {
     /// Whether a stretch belongs to the entity of a key: other entities may share its hash.
     pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, ReadError> {
         let mut is_same = false;
-        self.holder.first_of(stretch, &mut |record| {
+        self.noted(self.holder.first_of(stretch, &mut |record| {
             is_same = is_of(record, key) && record.version() == stretch.first_version;
-        })?;
+        }))?;
         Ok(is_same)
     }
 
@@ -121,7 +124,7 @@ impl Generation {
         order: Order,
         into: &mut VecDeque<EventRef>,
     ) -> Result<(), ReadError> {
-        let block = Arc::new(Block::new(self.holder.stretch(stretch)?));
+        let block = Arc::new(Block::new(self.noted(self.holder.stretch(stretch))?));
         let mut offset = 0;
         for number in 0..u64::from(stretch.count) {
             let record = block.bytes().get(offset..).map(Record::at);
@@ -135,9 +138,7 @@ impl Generation {
             if Some(record.version()) != version || record.version() == 0 {
                 return Err(self.holder.damaged(stretch.offset, "other events lie here than the index says"));
             }
-            #[expect(clippy::expect_used, reason = "the length of a stretch is a number of 32 bits")]
-            let start = u32::try_from(offset).expect("an offset within a stretch has 32 bits");
-            let event = EventRef::new(Arc::clone(&block), start);
+            let event = EventRef::new(Arc::clone(&block), offset_in_block(offset));
             match order {
                 Order::Ascending => into.push_back(event),
                 Order::Descending => into.push_front(event),

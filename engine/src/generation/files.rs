@@ -9,20 +9,22 @@ use allsource_format::manifest::{Generation as Entry, Manifest};
 
 use super::DIR;
 use crate::error::OpenError;
+use crate::holder::Holder;
 use crate::platform::Disk;
 
 /// The files of a generation, shared by all that may open one.
 pub(super) struct Files {
     disk: Arc<dyn Disk>,
-    paths: Vec<String>,
+    index: String,
+    holder: Arc<dyn Holder>,
     /// Another generation holds its events now: the files are removed with the last reference.
     is_replaced: AtomicBool,
 }
 
 impl Files {
-    pub(super) fn of(entry: &Entry, disk: Arc<dyn Disk>) -> Self {
-        let paths = entry.files().map(|file| file.name.clone()).to_vec();
-        Self { disk, paths, is_replaced: AtomicBool::new(false) }
+    pub(super) fn of(entry: &Entry, holder: Arc<dyn Holder>, disk: Arc<dyn Disk>) -> Self {
+        let index = entry.index.name.clone();
+        Self { disk, index, holder, is_replaced: AtomicBool::new(false) }
     }
 
     pub(super) fn replace(&self) {
@@ -33,7 +35,8 @@ impl Files {
 impl Drop for Files {
     fn drop(&mut self) {
         if *self.is_replaced.get_mut() {
-            remove(&*self.disk, &self.paths);
+            self.holder.remove();
+            remove(&*self.disk, std::slice::from_ref(&self.index));
         }
     }
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use allsource_format::index::{
     ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, PLACES, RANK_STEP, RANKS, Stretch, bucket, fanout_bits,
+    partition_and_offset,
 };
-use allsource_format::segment::partition_and_offset;
 use smallvec::SmallVec;
 
 use super::Generation;
@@ -99,10 +99,7 @@ impl Generation {
 
     /// The sequence within its partition of the last event at or below a position of this generation.
     pub(crate) fn sequence_through(&self, partition: u32, position: u64) -> Result<Option<u64>, ReadError> {
-        let segments = self.holder.segments()?;
-        let Some(segment) = segments.iter().find(|segment| segment.partition == partition) else {
-            return Ok(None);
-        };
+        let Some(first_sequence) = self.first_sequence(partition)? else { return Ok(None) };
         let through = position.saturating_sub(self.base()).min(self.entry.events);
         let row = (through / RANK_STEP).min(self.entry.events.saturating_sub(1) / RANK_STEP);
         let count = self.indexed(|index| {
@@ -114,6 +111,6 @@ impl Generation {
             })?;
             Ok(count)
         })?;
-        Ok(Some(segment.first_sequence - 1 + count))
+        Ok(Some(first_sequence - 1 + count))
     }
 }

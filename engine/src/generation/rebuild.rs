@@ -10,22 +10,21 @@ use crate::error::ReadError;
 use crate::number;
 use crate::sealed::{SealedFile, Target};
 
-/// The index of a generation, in memory.
+/// The index of a generation, in memory; an error may be damage of its records.
 pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError> {
-    let (entry, holder) = (&generation.entry, &generation.holder);
+    let (entry, holder) = (&generation.entry, &*generation.holder);
+    let partitions = generation.access.partitions;
     let path = &entry.index.name;
-    let mut builder =
-        index::Builder::new(entry.first_position, number::index(entry.events), generation.access.partitions);
-    for segment in holder.segments()? {
-        for (run_number, run) in (0..).zip(holder.runs(segment.partition)?) {
+    let mut builder = index::Builder::new(entry.first_position, number::index(entry.events), partitions);
+    for partition in 0..partitions {
+        for run in holder.runs(partition)? {
             let mut records = holder.records(&run)?;
             while records.advance()? {
                 #[expect(clippy::expect_used, reason = "a reader that advanced has a current record")]
                 let (offset, record) = records.current().expect("the reader advanced to a record");
                 Record::check(record.as_bytes())
-                    .map_err(|problem| holder.damaged(offset, &problem.to_string()))
-                    .inspect_err(|error| generation.access.damages.note(error))?;
-                let added = builder.add(&record, segment.partition, run_number, offset);
+                    .map_err(|problem| holder.damaged(offset, &problem.to_string()))?;
+                let added = builder.add(&record, partition, run.number, offset);
                 added
                     .map_err(|_| holder.damaged(offset, "a record of another generation, or a duplicate"))?;
             }
@@ -35,7 +34,7 @@ pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError
         return Err(holder.damaged(0, &format!("the event at position {position} is missing")));
     }
     let (store, epoch) = holder.written_by()?;
-    let source_crc = entry.segments.checksum;
+    let source_crc = entry.records.checksum;
     let header = Header { source_crc, ..header(Kind::Index, store, epoch, &entry.into()) };
     match write_index(Target::Memory(Vec::new()), header, builder) {
         Ok((_, _, Target::Memory(bytes))) => SealedFile::in_memory(path, Kind::Index, bytes),

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use allsource_format::record::Record;
-use allsource_format::segment::Run;
 use rkyv::util::AlignedVec;
 
 use super::{Generation, check_all};
 use crate::error::ReadError;
 use crate::event::{Block, EventRef};
+use crate::holder::Run;
 
 /// The readable events in the order of the log, and the errors of the rest.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Generation {
         checked.is_ok() && self.opened_index().is_ok()
     }
 
-    /// The readable events at these positions, from the segments alone; `None`: they take more than `bytes_max`. A run
+    /// The readable events at these positions, from the records alone; `None`: they take more than `bytes_max`. A run
     /// ends at its first damage: where its next record begins is not known.
     pub(crate) fn remains(&self, positions: &RangeInclusive<u64>, bytes_max: usize) -> Option<Remains> {
         let mut remains = Remains::default();
@@ -46,14 +46,11 @@ impl Generation {
 
     /// The runs that overlap these positions, as far as their tables are readable.
     fn runs_over(&self, positions: &RangeInclusive<u64>, errors: &mut Vec<ReadError>) -> Vec<Run> {
-        let segments = self.holder.segments().unwrap_or_else(|error| {
-            errors.push(error);
-            Vec::new()
-        });
         let mut found = Vec::new();
-        for segment in segments {
-            match self.holder.runs(segment.partition) {
+        for partition in 0..self.access.partitions {
+            match self.holder.runs(partition) {
                 Ok(runs) => found.extend(runs),
+                Err(error) if errors.contains(&error) => {}
                 Err(error) => errors.push(error),
             }
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use allsource_format::manifest::{File, Generation as Entry, Manifest, Role};
+use allsource_format::manifest::{File, Generation as Entry, Kind as Held, Manifest, Role};
 use allsource_format::sealed::{Header, Kind};
 
 use super::DIR;
@@ -33,10 +33,10 @@ pub(crate) fn unnamed(disk: &Arc<dyn Disk>, manifest: &Manifest) -> io::Result<U
     for name in names {
         let Some(stem) = name.strip_suffix(".seg").filter(|_| super::files::is_ours(&name)) else { continue };
         let path = format!("{DIR}/{name}");
-        if manifest.generations.iter().any(|entry| entry.segments.name == path) {
+        if manifest.generations.iter().any(|entry| entry.records.name == path) {
             continue;
         }
-        match file(disk, path, Role::Segments, Kind::Segments) {
+        match file(disk, path, Role::Records, Kind::Segments) {
             Ok((header, _)) if header.store != manifest.store => {}
             Ok((header, segments)) => {
                 let path = format!("{DIR}/{stem}.idx");
@@ -60,8 +60,9 @@ fn file(disk: &Arc<dyn Disk>, name: String, role: Role, kind: Kind) -> Result<(H
     Ok((header, File { role, name, bytes, checksum }))
 }
 
-fn entry(header: &Header, segments: File, index: File) -> Entry {
+fn entry(header: &Header, records: File, index: File) -> Entry {
     Entry {
+        kind: Held::Segments,
         first_position: header.first_position,
         last_position: header.last_position,
         events: header.events,
@@ -69,7 +70,7 @@ fn entry(header: &Header, segments: File, index: File) -> Entry {
         max_timestamp: header.max_timestamp,
         // No header has it; a dump does not ask for it.
         last_recorded_at: header.max_timestamp,
-        segments,
+        records,
         index,
     }
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use allsource_format::StoreId;
 use allsource_format::index;
 use allsource_format::limits::RUN_BYTES_MAX;
-use allsource_format::manifest::{File, Generation as Entry, Role};
+use allsource_format::manifest::{File, Generation as Entry, Kind as Held, Role};
 use allsource_format::record::Record;
 use allsource_format::sealed::{Header, Kind};
 use allsource_format::segment::{RECORDS, RUNS, Run, SEGMENTS, Segment};
@@ -237,6 +237,7 @@ impl<'a> Builder<'a> {
         self.is_finished = true;
         let Counted { min_timestamp, max_timestamp, last_recorded_at, .. } = self.counted;
         Ok(Entry {
+            kind: Held::Segments,
             first_position,
             last_position,
             events,
@@ -244,7 +245,7 @@ impl<'a> Builder<'a> {
             max_timestamp,
             last_recorded_at,
             index: File { role: Role::Index, name: path.clone(), bytes: header.file_bytes(), checksum },
-            segments,
+            records: segments,
         })
     }
 
@@ -265,7 +266,7 @@ impl<'a> Builder<'a> {
         let (header, checksum, target) = writer.finish(header)?;
         target.sync()?;
         let ([name, _], bytes) = (&self.paths, header.file_bytes());
-        Ok(File { role: Role::Segments, name: name.clone(), bytes, checksum })
+        Ok(File { role: Role::Records, name: name.clone(), bytes, checksum })
     }
 }
 

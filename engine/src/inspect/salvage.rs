@@ -10,6 +10,7 @@ use super::{access, no_store};
 use crate::error::{Damage, OpenError, ReadError};
 use crate::event::EventRef;
 use crate::generation::{Generation, unnamed};
+use crate::holder::Holders;
 use crate::journal::{self, Fragments};
 use crate::manifest;
 use crate::open::lock_shared;
@@ -62,16 +63,17 @@ pub struct Dumped {
 /// # Errors
 /// When the folder holds no store, the store is in use or of a newer release, or the system refuses to list it.
 pub fn dump(path: &Path, each: &mut dyn FnMut(Salvaged<'_>)) -> Result<Dumped, OpenError> {
-    dump_disk(Arc::new(LocalDisk::new(path)), path, each)
+    dump_disk(Arc::new(LocalDisk::new(path)), path, &Holders::default(), each)
 }
 
-/// [`dump`] of any disk.
+/// [`dump`] of any disk, with these holders of records.
 ///
 /// # Errors
 /// As [`dump`].
 pub fn dump_disk(
     disk: Arc<dyn Disk>,
     path: &Path,
+    holders: &Holders,
     each: &mut dyn FnMut(Salvaged<'_>),
 ) -> Result<Dumped, OpenError> {
     let _lock = lock_shared(&*disk, path)?;
@@ -100,7 +102,7 @@ pub fn dump_disk(
         if !is_newest {
             salvage.find_unnamed(&disk, &mut manifest)?;
         }
-        let access = access(disk, ReadMode::Read, &manifest);
+        let access = access(disk, ReadMode::Read, &manifest, holders);
         for entry in &manifest.generations {
             let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
             salvage.generation(&generation, &manifest.sequences);

@@ -1,6 +1,6 @@
 //! Which manifests are kept, and which files are manifests.
 
-use allsource_format::manifest::{File, Role};
+use allsource_format::manifest::{File, Kind, Role};
 
 use super::*;
 use crate::platform::sim::SimDisk;
@@ -40,13 +40,14 @@ fn a_manifest_whose_entries_do_not_follow_each_other_is_refused_before_a_byte_is
     let catalog = Catalog::new(manifest, vec![(1, 1)]);
     let file = |role| File { role, name: "segments/file".to_owned(), bytes: 1, checksum: 1 };
     let entry = |first_position, last_position| Generation {
+        kind: Kind::Segments,
         first_position,
         last_position,
         events: last_position + 1 - first_position,
         min_timestamp: 0,
         max_timestamp: 0,
         last_recorded_at: 0,
-        segments: file(Role::Segments),
+        records: file(Role::Records),
         index: file(Role::Index),
     };
     for (entries, events) in [(vec![entry(1, 5), entry(5, 9)], 9), (vec![entry(1, 5), entry(7, 9)], 9)] {

@@ -9,7 +9,8 @@ use super::plan::{InTail, Plan, Rest, Sealed};
 use super::source::Effort;
 use crate::error::ReadError;
 use crate::event::EventRef;
-use crate::generation::{Ahead, Generation, Stretches};
+use crate::generation::{Generation, Stretches};
+use crate::holder::Ahead;
 use crate::query::{Order, Query};
 use crate::tail::{Postings, Tail};
 
@@ -89,7 +90,8 @@ impl Walk {
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
         let window = (positions.end() + 1).saturating_sub(*positions.start());
         let effort = Effort { events: last - base, window, wanted: wanted as u64 };
-        let (ahead, rest, passed, order, left) = (Ahead::new(), Rest::Whole, None, query.order, Vec::new());
+        let (ahead, rest, passed, order, left) =
+            (Ahead::default(), Rest::Whole, None, query.order, Vec::new());
         let last = None;
         let mut walk = Self { layer, lanes, order, positions, times, ready, ahead, left, rest, passed, last };
         (walk.lanes, walk.rest) = match &walk.layer {

@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use allsource_format::manifest::Generation as Entry;
-use allsource_format::segment::Run;
 
 use super::{Upkeep, UpkeepError, count};
 use crate::error::ReadError;
-use crate::generation::{Builder, Generation, Holder, WriteError, run_length};
+use crate::generation::{Builder, Generation, WriteError, run_length};
+use crate::holder::Run;
 
 /// How many generations of similar size are merged into one.
 const FANIN: usize = 8;
@@ -20,7 +20,7 @@ const SEGMENT_BYTES_MAX: u64 = 512 << 20;
 
 /// The generations to merge: the newest ones up to some size, if there are enough.
 pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usize>> {
-    let tier = |entry: &Entry| entry.segments.bytes.max(1).ilog2() / FANIN.ilog2();
+    let tier = |entry: &Entry| entry.records.bytes.max(1).ilog2() / FANIN.ilog2();
     let mut tiers: Vec<u32> = generations.iter().map(tier).collect();
     tiers.sort_unstable();
     tiers.dedup();
@@ -31,7 +31,7 @@ pub(super) fn choose(generations: &[Entry], partitions: u32) -> Option<Range<usi
         let (mut events, mut bytes) = (0, 0);
         let fitting = generations.iter().rev().take(count).take_while(|entry| {
             events += entry.events;
-            bytes += entry.segments.bytes;
+            bytes += entry.records.bytes;
             events <= EVENTS_MAX && bytes <= SEGMENT_BYTES_MAX * u64::from(partitions)
         });
         let tiers: Vec<u32> = fitting.map(tier).collect();
@@ -55,26 +55,22 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let (first, last) = (oldest.entry().first_position, newest.entry().last_position);
     let mut builder = Builder::new(&upkeep.access, upkeep.store_id, upkeep.epoch, first..=last)
         .map_err(WriteError::from)?;
-    let segments = sources.iter().map(|source| Ok((source.holder(), source.holder().segments()?)));
-    let segments = segments.collect::<Result<Vec<_>, ReadError>>().map_err(WriteError::from)?;
     for partition in 0..upkeep.access.partitions {
-        let of_partition = segments.iter().filter_map(|(holder, segments)| {
-            let segment = segments.iter().find(|segment| segment.partition == partition)?;
-            Some((*holder, segment.first_sequence))
-        });
-        let of_partition: Vec<(&dyn Holder, u64)> = of_partition.collect();
-        if let Some((_, first_sequence)) = of_partition.first() {
-            builder.begin_segment(partition, *first_sequence);
-            fill(&mut builder, partition, &of_partition)?;
+        let sequences = sources.iter().map(|source| source.first_sequence(partition));
+        let sequences = sequences.collect::<Result<Vec<_>, ReadError>>().map_err(WriteError::from)?;
+        if let Some(first_sequence) = sequences.into_iter().flatten().next() {
+            builder.begin_segment(partition, first_sequence);
+            fill(&mut builder, partition, sources)?;
         }
     }
     let entry = builder.finish()?;
     let events: u64 = sources.iter().map(|source| source.entry().events).sum();
     assert_eq!(entry.events, events, "a merge keeps every event of its sources");
-    let (merged, merged_bytes) = (range.clone(), entry.segments.bytes);
     let generation = Arc::new(Generation::new(entry.clone(), upkeep.access.clone()));
+    let (merged, merged_bytes) = (range.clone(), generation.stored_bytes());
+    let published = Arc::clone(&generation);
     upkeep.publish(
-        &entry,
+        &published,
         |generations, _| {
             generations.splice(merged, [entry.clone()]);
         },
@@ -91,10 +87,10 @@ pub(super) fn merge(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     Ok(true)
 }
 
-fn fill(builder: &mut Builder<'_>, partition: u32, sources: &[(&dyn Holder, u64)]) -> Result<(), WriteError> {
-    let mut all: Vec<(&dyn Holder, Run)> = Vec::new();
-    for (source, _) in sources {
-        all.extend(source.runs(partition)?.into_iter().map(|run| (*source, run)));
+fn fill(builder: &mut Builder<'_>, partition: u32, sources: &[Arc<Generation>]) -> Result<(), WriteError> {
+    let mut all: Vec<(&Generation, Run)> = Vec::new();
+    for source in sources {
+        all.extend(source.runs(partition)?.into_iter().map(|run| (&**source, run)));
     }
     let mut left = &all[..];
     while !left.is_empty() {
@@ -107,7 +103,7 @@ fn fill(builder: &mut Builder<'_>, partition: u32, sources: &[(&dyn Holder, u64)
 }
 
 /// Joins neighbouring runs into one. If an entity is in several of them, the earlier run has its earlier versions.
-fn join(builder: &mut Builder<'_>, sources: &[(&dyn Holder, Run)]) -> Result<(), WriteError> {
+fn join(builder: &mut Builder<'_>, sources: &[(&Generation, Run)]) -> Result<(), WriteError> {
     let lanes = sources.iter().map(|(source, run)| source.records(run));
     let mut lanes = lanes.collect::<Result<Vec<_>, ReadError>>()?;
     for lane in &mut lanes {

@@ -9,7 +9,8 @@ use allsource_format::sealed::BLOCK_BYTES;
 
 use super::{Upkeep, UpkeepError, count};
 use crate::error::ReadError;
-use crate::generation::{Generation, Reread};
+use crate::generation::Generation;
+use crate::holder::Reread;
 
 /// The least time between the starts of two rounds: a small store need not be read continuously.
 const ROUND: Duration = Duration::from_secs(3600);

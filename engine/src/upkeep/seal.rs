@@ -27,10 +27,10 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     }
     let entry = builder.finish()?;
     assert_eq!(entry.events, last - first + 1, "a seal takes every event of the tail");
-    let (sealed_bytes, generation) =
-        (entry.segments.bytes, Arc::new(Generation::new(entry.clone(), upkeep.access.clone())));
+    let generation = Arc::new(Generation::new(entry.clone(), upkeep.access.clone()));
+    let (sealed_bytes, sealed) = (generation.stored_bytes(), Arc::clone(&generation));
     let retired = upkeep.publish(
-        &entry,
+        &generation,
         |generations, sequences| {
             generations.push(entry.clone());
             *sequences = tail.sequences_through(last);
@@ -38,7 +38,7 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
         || {
             upkeep.store.change(|layers| {
                 upkeep.retired.tail(layers.tails.remove(0));
-                layers.generations.push(generation);
+                layers.generations.push(sealed);
             });
         },
     )?;

@@ -6,11 +6,11 @@ use hashbrown::HashMap;
 use super::{
     ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANK_STEP, RANKS, STRETCH_EVENTS_MAX, Stretch,
     TAG_KEYS, TAG_LISTS, TAGS, TIMES, TYPE_KEYS, TYPE_LISTS, TYPES, bucket, fanout_bits, id_entry,
+    partition_and_offset, place,
 };
 use crate::bytes::stored_length;
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::record::Record;
-use crate::segment::{partition_and_offset, place};
 
 /// A stretch longer than this is not continued, in bytes.
 const STRETCH_BYTES_MAX: u32 = 256 << 10;

@@ -13,14 +13,33 @@ const FILES: usize = 2;
 /// Size of the largest entry.
 pub const ENTRY_BYTES_MAX: usize = ENTRY_BYTES + FILES * (FILE_BYTES + FILE_NAME_BYTES_MAX + 1);
 
-/// The kind of an entry whose records lie in a segments file.
-const SEGMENTS: u16 = 1;
+/// How the records of an entry are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In a segments file.
+    Segments,
+}
+
+impl Kind {
+    fn number(self) -> u16 {
+        match self {
+            Self::Segments => 1,
+        }
+    }
+
+    fn decode(number: u16) -> Result<Self, FormatError> {
+        match number {
+            1 => Ok(Self::Segments),
+            kind => Err(FormatError::Kind { what: "an entry of the manifest", kind }),
+        }
+    }
+}
 
 /// The role of a file in an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Holds records: a segments file.
-    Segments,
+    /// Holds the records.
+    Records,
     /// Holds the index that finds them.
     Index,
 }
@@ -28,7 +47,7 @@ pub enum Role {
 impl Role {
     fn number(self) -> u16 {
         match self {
-            Self::Segments => 1,
+            Self::Records => 1,
             Self::Index => 2,
         }
     }
@@ -47,9 +66,11 @@ pub struct File {
     pub checksum: u32,
 }
 
-/// Sealed events at consecutive positions: a segments file and an index over it.
+/// Sealed events at consecutive positions: their records and an index over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
+    /// How its records are held.
+    pub kind: Kind,
     /// Position of its first event.
     pub first_position: u64,
     /// Position of its last event.
@@ -62,8 +83,8 @@ pub struct Generation {
     pub max_timestamp: i64,
     /// Commit time of its last event, in the same unit.
     pub last_recorded_at: i64,
-    /// Its segments file.
-    pub segments: File,
+    /// The file with its records.
+    pub records: File,
     /// Its index file.
     pub index: File,
 }
@@ -71,7 +92,7 @@ pub struct Generation {
 impl Generation {
     /// Its files.
     pub fn files(&self) -> [&File; FILES] {
-        [&self.segments, &self.index]
+        [&self.records, &self.index]
     }
 
     /// Its size in a manifest, in bytes.
@@ -86,7 +107,7 @@ impl Generation {
         let length = length.expect("an entry is far smaller than 4 GiB");
         let mut entry = [0; ENTRY_BYTES];
         put(&mut entry, 0, &length.to_le_bytes());
-        put(&mut entry, 4, &SEGMENTS.to_le_bytes());
+        put(&mut entry, 4, &self.kind.number().to_le_bytes());
         put(&mut entry, 6, &(FILES as u16).to_le_bytes());
         put(&mut entry, 8, &self.first_position.to_le_bytes());
         put(&mut entry, 16, &self.last_position.to_le_bytes());
@@ -107,30 +128,28 @@ impl Generation {
         }
         let short = FormatError::Range("length of an entry");
         let (entry, after) = bytes.split_at_checked(length).ok_or(short)?;
-        let kind = u16_at(entry, 4)?;
-        if kind != SEGMENTS {
-            return Err(FormatError::Kind { what: "an entry of the manifest", kind });
-        }
+        let kind = Kind::decode(u16_at(entry, 4)?)?;
         all_zero(part(entry, 56..ENTRY_BYTES), "reserved bytes of an entry")?;
         if u16_at(entry, 6)? as usize != FILES {
             return Err(FormatError::Range("files of a generation"));
         }
-        let (segments, rest) = File::decode(rest(entry, ENTRY_BYTES))?;
+        let (records, rest) = File::decode(rest(entry, ENTRY_BYTES))?;
         let (index, rest) = File::decode(rest)?;
-        if [segments.role, index.role] != [Role::Segments, Role::Index] {
+        if [records.role, index.role] != [Role::Records, Role::Index] {
             return Err(FormatError::Range("files of a generation"));
         }
         if !rest.is_empty() {
             return Err(FormatError::Range("length of an entry"));
         }
         let generation = Self {
+            kind,
             first_position: u64_at(entry, 8)?,
             last_position: u64_at(entry, 16)?,
             events: u64_at(entry, 24)?,
             min_timestamp: i64_at(entry, 32)?,
             max_timestamp: i64_at(entry, 40)?,
             last_recorded_at: i64_at(entry, 48)?,
-            segments,
+            records,
             index,
         };
         Ok((generation, after))
@@ -164,7 +183,7 @@ impl File {
 
     fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), FormatError> {
         let role = match u16_at(bytes, 12)? {
-            1 => Role::Segments,
+            1 => Role::Records,
             2 => Role::Index,
             kind => return Err(FormatError::Kind { what: "a file of the manifest", kind }),
         };

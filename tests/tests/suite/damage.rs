@@ -113,6 +113,7 @@ fn the_verifier_names_damage_in_every_file() {
     let report = allsource_engine::inspect::verify_disk(
         std::sync::Arc::new(world.disk.clone()),
         std::path::Path::new("store"),
+        &Default::default(),
     )
     .unwrap();
     let named: Vec<&str> = report.damage.iter().map(|damage| damage.file.as_str()).collect();
@@ -125,7 +126,11 @@ fn the_verifier_names_damage_in_every_file() {
 fn verifying_a_store_writes_nothing() {
     let world = sealed_store(ReadMode::Map);
     world.disk.trace();
-    let report = allsource_engine::inspect::verify_disk(Arc::new(world.disk.clone()), Path::new("store"));
+    let report = allsource_engine::inspect::verify_disk(
+        Arc::new(world.disk.clone()),
+        Path::new("store"),
+        &Default::default(),
+    );
     assert_eq!(report.unwrap().damage, []);
     let done: BTreeSet<&str> = world.disk.trace().into_iter().map(|op| op.verb).collect();
     let looks = BTreeSet::from(["list", "open", "read", "length", "lock_shared"]);

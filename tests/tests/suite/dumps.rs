@@ -21,19 +21,25 @@ struct Got {
 
 fn dump(disk: &SimDisk) -> Got {
     let (mut events, mut missing, mut due) = (BTreeMap::new(), Vec::new(), 1);
-    let dumped = dump_disk(Arc::new(disk.clone()), Path::new("store"), &mut |salvaged| match salvaged {
-        Salvaged::Event(event) => {
-            let position = event.position().value();
-            assert_eq!(position, due, "a gap between two events was not reported");
-            due += 1;
-            events.insert(position, format!("{} {} {:?}", event.id(), event.entity_id(), event.payload()));
-        }
-        Salvaged::Missing { first, last, why } => {
-            assert!(first.value() == due && last >= first, "{first} to {last}, {due} is due");
-            due = last.value() + 1;
-            missing.push((first.value(), last.value(), why.to_owned()));
-        }
-    });
+    let dumped =
+        dump_disk(Arc::new(disk.clone()), Path::new("store"), &Default::default(), &mut |salvaged| {
+            match salvaged {
+                Salvaged::Event(event) => {
+                    let position = event.position().value();
+                    assert_eq!(position, due, "a gap between two events was not reported");
+                    due += 1;
+                    events.insert(
+                        position,
+                        format!("{} {} {:?}", event.id(), event.entity_id(), event.payload()),
+                    );
+                }
+                Salvaged::Missing { first, last, why } => {
+                    assert!(first.value() == due && last >= first, "{first} to {last}, {due} is due");
+                    due = last.value() + 1;
+                    missing.push((first.value(), last.value(), why.to_owned()));
+                }
+            }
+        });
     Got { events, missing, dumped: dumped.unwrap_or_else(|error| panic!("{error}")) }
 }
 

@@ -12,7 +12,8 @@ use allsource_tests::fixture::{check, make, open, settle};
 #[test]
 fn a_store_written_by_this_release_opens_and_takes_appends() {
     let disk = make().unwrap();
-    let report = inspect::verify_disk(Arc::new(disk.clone()), Path::new("store")).unwrap();
+    let report =
+        inspect::verify_disk(Arc::new(disk.clone()), Path::new("store"), &Default::default()).unwrap();
     assert!(report.damage.is_empty() && report.events == 31, "{report:?}");
     for kind in ["manifest/", "journal/", ".seg", ".idx", ".snp"] {
         assert!(disk.paths().iter().any(|path| path.contains(kind)), "no {kind} in {:?}", disk.paths());

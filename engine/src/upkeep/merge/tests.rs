@@ -1,6 +1,6 @@
 //! Which generations are merged.
 
-use allsource_format::manifest::{File, Role};
+use allsource_format::manifest::{File, Kind, Role};
 
 use super::*;
 
@@ -10,13 +10,14 @@ fn entries(sizes: &[u64]) -> Vec<Entry> {
         let first_position = position;
         position += bytes / 100;
         Entry {
+            kind: Kind::Segments,
             first_position,
             last_position: position - 1,
             events: bytes / 100,
             min_timestamp: 0,
             max_timestamp: 0,
             last_recorded_at: 0,
-            segments: File { role: Role::Segments, name: "s".to_owned(), bytes: *bytes, checksum: 0 },
+            records: File { role: Role::Records, name: "s".to_owned(), bytes: *bytes, checksum: 0 },
             index: File { role: Role::Index, name: "i".to_owned(), bytes: 0, checksum: 0 },
         }
     };

@@ -194,13 +194,14 @@ fn make() -> Generation {
         checksum: Header::crc(bytes),
     };
     let entry = manifest::Generation {
+        kind: manifest::Kind::Segments,
         first_position: FIRST_POSITION,
         last_position,
         events: events.len() as u64,
         min_timestamp: found.header().min_timestamp,
         max_timestamp: found.header().max_timestamp,
         last_recorded_at: found.records().map(|placed| placed.record.recorded_at()).max().expect("events"),
-        segments: named(manifest::Role::Segments, "seg", &segments),
+        records: named(manifest::Role::Records, "seg", &segments),
         index: named(manifest::Role::Index, "idx", &index),
     };
     Generation { segments, index, entry, sequences }

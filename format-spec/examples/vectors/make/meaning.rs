@@ -2,11 +2,10 @@
 
 use allsource_format::index::{
     ENTITIES, ENTITY_FANOUT, ID_FANOUT, IDS, Name, PLACES, RANKS, Stretch, TAG_KEYS, TAG_LISTS, TAGS, TIMES,
-    TYPE_KEYS, TYPE_LISTS, TYPES,
+    TYPE_KEYS, TYPE_LISTS, TYPES, partition_and_offset,
 };
 use allsource_format::manifest::{File, Generation, Incarnation, Manifest, Role};
 use allsource_format::sealed::{Header, Kind};
-use allsource_format::segment::partition_and_offset;
 use serde_json::{Value, json};
 
 use super::hex;
@@ -25,7 +24,7 @@ pub(crate) fn manifest(manifest: &Manifest) -> Value {
 
 fn generation(generation: &Generation) -> Value {
     let file = |file: &File| {
-        let role = if file.role == Role::Segments { "segments" } else { "index" };
+        let role = if file.role == Role::Records { "segments" } else { "index" };
         json!({"role": role, "name": file.name, "bytes": file.bytes, "checksum": file.checksum})
     };
     json!({

@@ -121,7 +121,7 @@ pub(crate) fn manifest_of_two_generations() -> Manifest {
         events: 8,
         max_timestamp: entry.max_timestamp - 83,
         last_recorded_at: entry.last_recorded_at - 83,
-        segments: renamed(&entry.segments),
+        records: renamed(&entry.records),
         index: renamed(&entry.index),
         ..entry
     };

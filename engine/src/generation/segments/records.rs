@@ -1,18 +1,15 @@
-//! Reading a sealed file sequentially: the records of a run, or every block past the page cache.
+//! Reading a run of a segments file sequentially.
 
 use std::sync::Arc;
 
 use allsource_format::limits::RECORD_BYTES_MAX;
 use allsource_format::record::Record;
-use allsource_format::sealed::{BLOCK_BYTES, Kind};
 use allsource_format::segment::{RECORDS, Run};
 use rkyv::util::AlignedVec;
 
-use super::Damages;
-use super::holder::{Reread, RunReader};
 use crate::error::ReadError;
+use crate::holder::RunReader;
 use crate::number::index;
-use crate::platform::Disk;
 use crate::sealed::SealedFile;
 
 /// How many bytes are copied out of the file at a time.
@@ -21,7 +18,6 @@ const PIECE_BYTES: usize = 256 << 10;
 /// The records of a run of a file of segments.
 pub(super) struct Records {
     file: Arc<SealedFile>,
-    damages: Arc<Damages>,
     /// Offset in the file of the current record, where it ends, and where the run ends.
     offset: u64,
     next: u64,
@@ -31,7 +27,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub(super) fn of(file: Arc<SealedFile>, run: &Run, damages: Arc<Damages>) -> Result<Self, ReadError> {
+    pub(super) fn of(file: Arc<SealedFile>, run: &Run) -> Result<Self, ReadError> {
         let section = file.header().section(RECORDS);
         let is_inside = run.offset.checked_add(run.bytes).is_some_and(|end| end <= section.bytes);
         if !is_inside {
@@ -39,24 +35,7 @@ impl Records {
         }
         let next = section.offset + run.offset;
         let end = next + run.bytes;
-        Ok(Self { file, damages, offset: next, next, end, piece: AlignedVec::new(), piece_start: next })
-    }
-
-    fn go_on(&mut self) -> Result<bool, ReadError> {
-        self.offset = self.next;
-        if self.next >= self.end {
-            return Ok(false);
-        }
-        self.load(8)?;
-        #[expect(clippy::expect_used, reason = "eight bytes were just loaded")]
-        let archive = u32::from_le_bytes(*self.here().first_chunk().expect("a record has a length")) as usize;
-        if archive >= RECORD_BYTES_MAX {
-            return Err(self.file.damaged(self.offset, "no record begins here"));
-        }
-        self.load(archive + 8)?;
-        Record::at(self.here()).map_err(|problem| self.file.damaged(self.offset, problem))?;
-        self.next += archive as u64 + 8;
-        Ok(true)
+        Ok(Self { file, offset: next, next, end, piece: AlignedVec::new(), piece_start: next })
     }
 
     /// The bytes of the piece from the current record on.
@@ -91,7 +70,20 @@ impl Records {
 
 impl RunReader for Records {
     fn advance(&mut self) -> Result<bool, ReadError> {
-        self.go_on().inspect_err(|error| self.damages.note(error))
+        self.offset = self.next;
+        if self.next >= self.end {
+            return Ok(false);
+        }
+        self.load(8)?;
+        #[expect(clippy::expect_used, reason = "eight bytes were just loaded")]
+        let archive = u32::from_le_bytes(*self.here().first_chunk().expect("a record has a length")) as usize;
+        if archive >= RECORD_BYTES_MAX {
+            return Err(self.file.damaged(self.offset, "no record begins here"));
+        }
+        self.load(archive + 8)?;
+        Record::at(self.here()).map_err(|problem| self.file.damaged(self.offset, problem))?;
+        self.next += archive as u64 + 8;
+        Ok(true)
     }
 
     fn current(&self) -> Option<(u64, Record<'_>)> {
@@ -100,30 +92,5 @@ impl RunReader for Records {
         }
         #[expect(clippy::expect_used, reason = "advancing read this record")]
         Some((self.offset, Record::at(self.here()).expect("the current record was read")))
-    }
-}
-
-/// A sealed file read again block by block.
-pub(super) struct SealedReread {
-    file: SealedFile,
-    next: usize,
-}
-
-impl SealedReread {
-    /// Opens the file past the page cache, and checks its header and its table of checksums.
-    pub(super) fn open(disk: &dyn Disk, path: &str, kind: Kind) -> Result<Self, ReadError> {
-        Ok(Self { file: SealedFile::open_past_cache(disk, path, kind)?, next: 0 })
-    }
-}
-
-impl Reread for SealedReread {
-    fn check_next(&mut self) -> Result<Option<u64>, ReadError> {
-        let is_one = self.file.check_again(self.next)?;
-        self.next += 1;
-        Ok(is_one.then_some(BLOCK_BYTES as u64))
-    }
-
-    fn file_bytes(&self) -> u64 {
-        self.file.header().file_bytes()
     }
 }
