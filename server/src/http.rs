@@ -16,6 +16,7 @@ mod framing;
 mod resource;
 mod middleware;
 mod routes;
+mod idle;
 mod listeners;
 mod patience;
 mod socket;

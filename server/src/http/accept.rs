@@ -9,6 +9,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use super::idle::{Activity, Watched};
 use super::listeners::Listeners;
 use super::patience::{Patient, WRITE_TIMEOUT};
 use super::routes::router;
@@ -16,7 +17,7 @@ use super::socket::Socket;
 use crate::app::App;
 use crate::background::Member;
 
-type Connection = http1::UpgradeableConnection<TokioIo<Patient<Socket>>, TowerToHyperService<axum::Router>>;
+type Connection = http1::UpgradeableConnection<TokioIo<Patient<Socket>>, Watched>;
 
 /// How long a connection may take to send the head of a request, including idle time between requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
@@ -39,12 +40,14 @@ pub async fn accept(mut listeners: Listeners, app: &Arc<App>, shutdown: impl Fut
             accepted = listeners.accept() => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok((stream, place)) => {
                 prepare(&stream);
                 let socket = Socket::new(stream);
-                let stream = TokioIo::new(Patient::new(socket.clone(), Some(permit), WRITE_TIMEOUT));
-                let connection = http.serve_connection(stream, service.clone()).with_upgrades();
-                app.requests().spawn("connection", |member| finish(connection, socket, member));
+                let activity = Arc::clone(place.activity());
+                let service = Watched::new(service.clone(), Arc::clone(&activity));
+                let stream = TokioIo::new(Patient::new(socket.clone(), Some(place), WRITE_TIMEOUT));
+                let connection = http.serve_connection(stream, service).with_upgrades();
+                app.requests().spawn("connection", |member| finish(connection, socket, activity, member));
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -54,13 +57,18 @@ pub async fn accept(mut listeners: Listeners, app: &Arc<App>, shutdown: impl Fut
     }
 }
 
-/// Drives a connection until it ends, the client has gone, or the server stops and the request in progress is done.
-async fn finish(connection: Connection, socket: Socket, member: Member) {
+/// Drives a connection until it ends, the client has gone, its place is needed, or the server stops and the request in
+/// progress is done.
+async fn finish(connection: Connection, socket: Socket, activity: Arc<Activity>, member: Member) {
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = socket.gone() => {
             tracing::debug!("a client went away");
+            return;
+        }
+        () = activity.closing() => {
+            tracing::debug!("an idle connection was closed to make room");
             return;
         }
         () = member.stopping() => {

@@ -5,24 +5,29 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::idle::{Connections, Place};
 
 /// Descriptors reserved for the store: this many, but at most half of all.
 const RESERVE: u64 = 4096;
+
+/// How often to look for idle connections while a client waits for a place.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Listening sockets that share one limit on connections.
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<TcpListener>,
     permits: Arc<Semaphore>,
+    connections: Connections,
     /// Whether the log already says that connections wait.
     is_full: bool,
 }
-
-/// The permit of an open connection.
-pub(super) type Permit = OwnedSemaphorePermit;
 
 impl From<TcpListener> for Listeners {
     fn from(socket: TcpListener) -> Self {
@@ -32,7 +37,8 @@ impl From<TcpListener> for Listeners {
 
 impl From<Vec<TcpListener>> for Listeners {
     fn from(sockets: Vec<TcpListener>) -> Self {
-        Self { sockets, permits: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), is_full: false }
+        let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        Self { sockets, permits, connections: Connections::default(), is_full: false }
     }
 }
 
@@ -45,26 +51,35 @@ impl Listeners {
         Self { permits: Arc::new(Semaphore::new(most)), ..self }
     }
 
-    /// The next connection. At the limit, it waits until an open connection ends.
-    pub(super) async fn accept(&mut self) -> io::Result<(TcpStream, Permit)> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => {
-                self.is_full = false;
-                permit
-            }
-            Err(_) => {
-                if !std::mem::replace(&mut self.is_full, true) {
-                    tracing::warn!(
-                        "the number of connections has reached the limit on open files; further ones wait until one ends"
-                    );
-                }
-                Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?
-            }
-        };
+    /// The next connection. At the limit, it takes the place of an idle one, or waits until one ends.
+    pub(super) async fn accept(&mut self) -> io::Result<(TcpStream, Place)> {
         let stream = poll_fn(|context| {
             let mut accepted = self.sockets.iter().map(|socket| socket.poll_accept(context));
             accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
         });
-        Ok((stream.await?.0, permit))
+        let stream = stream.await?.0;
+        let permit = self.permit().await?;
+        Ok((stream, self.connections.add(permit)))
+    }
+
+    /// The permit of one more connection.
+    async fn permit(&mut self) -> io::Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            self.is_full = false;
+            return Ok(permit);
+        }
+        if !std::mem::replace(&mut self.is_full, true) {
+            tracing::warn!(
+                "the number of connections has reached the limit on open files; further ones take the places of idle ones, or wait until one ends"
+            );
+        }
+        loop {
+            let closed = self.connections.close_idle();
+            tracing::debug!(closed, "idle connections were closed to make room");
+            let permit = Arc::clone(&self.permits).acquire_owned();
+            if let Ok(permit) = timeout(ROOM_INTERVAL, permit).await {
+                return permit.map_err(io::Error::other);
+            }
+        }
     }
 }

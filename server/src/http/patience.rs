@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::listeners::Permit;
+use super::idle::Place;
 
 /// How long a client may read nothing of its answer.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ const TURN_BYTES: usize = 256 << 10;
 pub(super) struct Patient<S> {
     stream: S,
     /// Released when the connection ends, upgraded or not.
-    _permit: Option<Permit>,
+    place: Option<Place>,
     limit: Duration,
     /// Runs while a write waits.
     deadline: Pin<Box<Sleep>>,
@@ -29,9 +29,15 @@ pub(super) struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, permit: Option<Permit>, limit: Duration) -> Self {
+    pub(super) fn new(stream: S, place: Option<Place>, limit: Duration) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + limit));
-        Self { stream, _permit: permit, limit, deadline, is_waiting: false, written: 0 }
+        Self { stream, place, limit, deadline, is_waiting: false, written: 0 }
+    }
+
+    fn note_waiting(&self) {
+        if let Some(place) = &self.place {
+            place.activity().set_writing(self.is_waiting);
+        }
     }
 
     /// Ends the turn once enough was written; the runtime comes back after it has served the others.
@@ -61,10 +67,13 @@ impl<S> Patient<S> {
     /// Breaks off a write that has waited too long.
     fn wait<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.is_waiting = false;
+            if std::mem::take(&mut self.is_waiting) {
+                self.note_waiting();
+            }
             return outcome;
         }
         if !std::mem::replace(&mut self.is_waiting, true) {
+            self.note_waiting();
             let deadline = Instant::now() + self.limit;
             self.deadline.as_mut().reset(deadline);
         }

@@ -173,3 +173,49 @@ fn bodies_that_arrive_in_turns_take_no_more_memory_than_the_budget() {
     drop(clients);
     running.stop();
 }
+
+/// Idle connections used to keep every place for 75 seconds, while monitoring waited.
+#[test]
+fn a_crowd_of_idle_connections_does_not_keep_others_out() {
+    raise_descriptor_limit().unwrap();
+    let running = Running::start("ulimit -n 256;", &[], Stdio::null());
+    let get = |path: &str, head: &str| {
+        let mut stream = TcpStream::connect(&running.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n").unwrap();
+        let mut begin = [0; 12];
+        stream.read_exact(&mut begin).unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+        stream
+    };
+    // 128 places: some for connections in use, the others for idle ones, fresh, used before, and half a request.
+    let mut following: Vec<TcpStream> = (0..4)
+        .map(|_| get("/api/v1/events/stream?from=beginning", "Accept: text/event-stream\r\n"))
+        .collect();
+    let mut crowd: Vec<TcpStream> = (0..20).map(|_| get("/healthz", "")).collect();
+    while crowd.len() < 200 {
+        let mut stream = TcpStream::connect(&running.address).unwrap();
+        if crowd.len().is_multiple_of(2) {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+        }
+        crowd.push(stream);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    // The clients that still wait for a place are before this one.
+    let started = Instant::now();
+    drop(get("/healthz", ""));
+    assert!(started.elapsed() < Duration::from_secs(2), "it took {:?}", started.elapsed());
+    crowd.extend((0..20).map(|_| get("/healthz", "")));
+    assert!(started.elapsed() < Duration::from_secs(10), "it took {:?}", started.elapsed());
+    assert_eq!(running.post(&agent(), "for those that follow"), 200);
+    for stream in &mut following {
+        let mut text = String::new();
+        while !text.contains("for those that follow") {
+            let mut piece = [0; 4096];
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "a stream was closed to make room: {text}");
+            text.push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+    }
+    running.stop();
+}
