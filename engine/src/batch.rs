@@ -1,4 +1,4 @@
-//! What is appended in one piece: all of it, or nothing.
+//! Batches: events that are appended together or not at all.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::event::{Entity, NewEvent, TenantId};
 use crate::position::{Position, Sequence, Version};
 
-/// What the caller believes about an entity's version; checked in the order of appends.
+/// The version at which the caller expects an entity; checked in the order of appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpectedVersion {
     /// Anything.
@@ -57,7 +57,7 @@ pub(crate) struct Part {
 
 /// Events to be appended together, to one entity or to several.
 ///
-/// Parts are applied in order, each seeing the ones before it: an entity may come twice.
+/// Events are applied in order, and each sees the ones before it: an entity may be named twice.
 ///
 /// ```
 /// use allsource_engine::{Batch, ExpectedVersion};
@@ -75,7 +75,7 @@ pub(crate) struct Part {
 #[must_use]
 pub struct Batch {
     pub(crate) parts: Vec<Part>,
-    /// Ids of tenants that no event may have.
+    /// Tenants and ids: no event of the tenant may have the id.
     pub(crate) absent: Vec<(TenantId, Uuid)>,
     pub(crate) is_alone: bool,
 }
@@ -92,37 +92,38 @@ impl Batch {
         self
     }
 
-    /// The entity last named must be at this version before the next event. It is that event alone that expects it: if
-    /// it is there already, by its id, nothing is checked for those after it.
+    /// The entity last named must be at this version before the next event. Only that event is checked: if it is stored
+    /// already, under its id, the events after it are appended without a check.
     pub fn expect(mut self, expected: ExpectedVersion) -> Self {
-        let last = self.parts.last_mut();
-        match last {
-            Some(part) if part.events.is_empty() => part.expected = expected,
-            Some(part) => {
-                let next = Part { expected, ..Part::of(&part.entity) };
-                self.parts.push(next);
-            }
-            None => {}
+        let last = self.last();
+        if last.events.is_empty() {
+            last.expected = expected;
+        } else {
+            let next = Part { expected, ..Part::of(&last.entity) };
+            self.parts.push(next);
         }
         self
     }
 
     /// Adds an event to the entity last named.
     pub fn event(mut self, event: NewEvent) -> Self {
-        if let Some(part) = self.parts.last_mut() {
-            part.events.push(event);
-        }
+        self.last().events.push(event);
         self
     }
 
-    /// The events belong together: either all of them are there already, by their ids, or none is. Decided together with
-    /// the append.
+    fn last(&mut self) -> &mut Part {
+        #[expect(clippy::expect_used, reason = "a batch begins with a part, and parts are only added")]
+        self.parts.last_mut().expect("a batch has a part")
+    }
+
+    /// Refuses the batch if only some of its events are stored already, under their ids: it must be stored as a whole.
+    /// This is decided together with the append.
     pub fn alone(mut self) -> Self {
         self.is_alone = true;
         self
     }
 
-    /// A tenant must have no event of this id. Decided together with the append.
+    /// Refuses the batch if the tenant has an event of this id. This is decided together with the append.
     pub fn expect_absent(mut self, tenant: &TenantId, id: Uuid) -> Self {
         self.absent.push((tenant.clone(), id));
         self
@@ -145,16 +146,16 @@ impl Part {
     }
 }
 
-/// How far an acknowledged append is from being lost.
+/// What an acknowledged append survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acknowledged {
-    /// It is on the disk: it survives a crash of the process, of the system, and a loss of power.
+    /// It is on the disk: it survives a crash of the process or of the system, and a loss of power.
     Synced,
     /// It was handed to the operating system: a crash of the system within the interval may lose it.
     Written,
 }
 
-/// Where an event ended up.
+/// An event's place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
     /// The event's id.
@@ -169,7 +170,7 @@ pub struct Committed {
     pub recorded_at: crate::event::Timestamp,
     /// Its own time.
     pub timestamp: crate::event::Timestamp,
-    /// Whether it was there already, from an earlier append of the same id.
+    /// Whether an earlier append with the same id had stored it already.
     pub replayed: bool,
 }
 

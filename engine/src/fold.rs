@@ -1,7 +1,7 @@
-//! Folding: the state of an entity as of any moment, from its events one by one.
+//! Folding: the state of an entity as of any moment, built from its events one by one.
 //!
-//! A fold holds the state and one piece of the history. It follows every version from its snapshot on, those it leaves
-//! out included, so an event that is missing is an error and never a wrong state.
+//! A fold holds the state and a small part of the history at a time. It follows every version after its snapshot, even
+//! of events that it leaves out, so a missing event is an error and never a wrong state.
 
 mod members;
 mod history;
@@ -10,6 +10,7 @@ use allsource_format::partition::key_hash;
 
 use crate::error::FoldError;
 use crate::event::{Entity, EventRef, Filter, Payload, Timestamp};
+use crate::planted::{self, Bug};
 use crate::position::{Position, Version};
 use crate::query::Query;
 use crate::read::Events;
@@ -20,38 +21,37 @@ use crate::view::View;
 use history::History;
 use members::Members;
 
-/// The moment a state is asked for; each bound is inclusive.
+/// The moment of a state; each bound is inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AsOf {
-    /// With everything that is durable now.
+    /// Now: with every durable event.
     Now,
-    /// After the event of this version.
+    /// Right after the event of this version.
     Version(Version),
-    /// As the store was when this position was its last.
+    /// When this position was the last one of the store.
     Position(Position),
-    /// From the events whose timestamp is at or before this.
+    /// With the events whose timestamp is at or before this one.
     Time(Timestamp),
 }
 
 impl AsOf {
-    /// Whether a state holds no event that is later than this.
+    /// Whether a state holds no later event.
     fn admits(self, state: &State) -> bool {
         match self {
             Self::Now => true,
             Self::Version(version) => state.version <= version,
             Self::Position(position) => state.position <= position,
-            // Timestamps need not ascend: a state counts only if none of its events is later.
+            // Timestamps need not ascend, so the latest one of all its events decides.
             Self::Time(time) => state.max_timestamp <= time,
         }
     }
 }
 
-/// Takes the events of a history, in the order of versions. False: no more of them are wanted.
+/// Receives the events of a history in the order of versions. False: it wants no more.
 pub(crate) type Visit<'v> = &'v mut dyn FnMut(&EventRef) -> bool;
 
-/// Folds an entity as of a moment: the nearest snapshot at or before it, and the events after that. Also says how many
-/// events were folded onto the snapshot. `visit` gets the events that make the state, from the first on: each is read
-/// once, and all from one view.
+/// Folds an entity as of a moment, from the nearest snapshot at or before it. Also returns how many events were folded
+/// onto the snapshot. `visit` receives every event of the state from the first on, each read once and all in one view.
 pub(crate) fn state_of(
     view: View,
     snapshots: &Snapshots,
@@ -78,7 +78,7 @@ pub(crate) fn state_of(
         history.follow(event.version())?;
         match as_of {
             AsOf::Position(position) if event.position() > position => {
-                history.is_left_early();
+                history.cut_short();
                 break;
             }
             AsOf::Time(time) if event.timestamp() > time => {}
@@ -93,11 +93,15 @@ pub(crate) fn state_of(
     let most = if let AsOf::Version(version) = as_of { version.value() } else { u64::MAX };
     history.check_end(most, || view.head(hash, &key))?;
     let folded = fold.events;
-    Ok((fold.finish(), folded))
+    let state = fold.finish();
+    assert!(
+        state.as_ref().is_none_or(|state| state.position.value() <= view.watermark),
+        "a state holds nothing that is not visible"
+    );
+    Ok((state, folded))
 }
 
-/// Visits the events that a snapshot holds; all of them are in every state that is folded onto it. `None`: no more are
-/// wanted.
+/// Visits the events of a snapshot, which are all in every state folded onto it. `None`: the visitor wants no more.
 fn visit_base<'v>(
     view: &View,
     entity: &Entity,
@@ -117,21 +121,16 @@ fn visit_base<'v>(
     Ok(Some(visit))
 }
 
-/// The events after a state that have to be looked at. Bounds of time are left out: an event that a bound hides looks
-/// like one that is missing.
+/// The events that may have to be folded onto a state. The query has no time bounds: an event that they hide would look
+/// like a missing one.
 fn query_after(base: Option<&State>, entity: &Entity, as_of: AsOf) -> Query {
-    let after_base = |base: &State| (Position::new(base.position.value() + 1), next(base.version));
-    let (from, from_version) = base.map_or((None, None), after_base);
+    let (from, from_version) = base.map(|base| (base.position.next(), base.version.next())).unzip();
     let to_version = if let AsOf::Version(version) = as_of { Some(version) } else { None };
     let filter = Filter { from_version, to_version, ..Filter::entity(entity) };
     Query { from, ..Query::matching(filter) }
 }
 
-fn next(version: Version) -> Option<Version> {
-    Version::new(version.value() + 1)
-}
-
-/// A state that grows by one event after the other.
+/// A state under construction.
 struct Fold<'b> {
     base: Option<&'b State>,
     members: Members<'b>,
@@ -150,6 +149,8 @@ impl<'b> Fold<'b> {
 
     fn add(&mut self, event: &EventRef) -> Result<(), FoldError> {
         let (version, position, timestamp) = (event.version(), event.position(), event.timestamp());
+        let before = self.last.map(|(_, before, _)| before).or(self.base.map(|base| base.position));
+        assert!(before.is_none_or(|before| before < position), "events are folded in the order of the log");
         if let Payload::Json(text) = event.payload() {
             self.members.merge(text).map_err(|problem| FoldError::Unfoldable { position, problem })?;
         }
@@ -162,13 +163,19 @@ impl<'b> Fold<'b> {
     /// The state; `None`: no event is in it.
     fn finish(self) -> Option<State> {
         let Some((version, position, last_updated)) = self.last else { return self.base.cloned() };
+        assert!(self.events > 0, "the last event is one of those that were added");
+        let event_count = self.events + self.base.map_or(0, |base| base.event_count);
+        assert!(
+            event_count <= version.value() || planted::is(Bug::AcceptWrongCount),
+            "no version is counted twice"
+        );
         let (text, members) = self.members.finish();
         Some(State {
             text,
             members,
             version,
             position,
-            event_count: self.events + self.base.map_or(0, |base| base.event_count),
+            event_count,
             last_updated,
             max_timestamp: self.max_timestamp,
         })

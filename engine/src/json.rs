@@ -1,5 +1,4 @@
-//! JSON text as the store looks at it: walked once, never built. What an event carries is kept byte for byte, so no
-//! value is ever turned into a number or a text of this program's.
+//! JSON text, walked token by token and never parsed into values: what an event carries is kept byte for byte.
 
 mod tokens;
 mod names;

@@ -131,8 +131,12 @@ impl Lineage {
 
     /// Each incarnation with the first position it wrote, oldest first.
     pub(crate) fn spans(&self) -> Vec<(Incarnation, Position)> {
-        let span = |(first, incarnation): &(u64, Incarnation)| Some((*incarnation, Position::new(*first)?));
-        self.spans.iter().filter_map(span).collect()
+        let span = |(first, incarnation): &(u64, Incarnation)| {
+            #[expect(clippy::expect_used, reason = "a lineage in which one starts at 0 does not decode")]
+            let first = Position::new(*first).expect("positions start at 1");
+            (*incarnation, first)
+        };
+        self.spans.iter().map(span).collect()
     }
 
     /// The incarnation that writes now.
@@ -143,8 +147,11 @@ impl Lineage {
     /// Who wrote a position.
     pub(crate) fn writer_of(&self, position: u64) -> Incarnation {
         let after = self.spans.partition_point(|(first, _)| *first <= position);
-        let found = after.checked_sub(1).and_then(|at| self.spans.get(at));
-        found.map_or(Incarnation::UNKNOWN, |(_, incarnation)| *incarnation)
+        let (before, _) = self.spans.split_at(after);
+        before.last().map_or(Incarnation::UNKNOWN, |(first, incarnation)| {
+            assert!(*first <= position, "an incarnation writes from its first position on");
+            *incarnation
+        })
     }
 
     /// A cursor that has seen everything up to a position.
@@ -164,14 +171,19 @@ impl Lineage {
         if position > end {
             return Err(CursorError::BeyondEnd { position, end });
         }
+        assert!(
+            incarnation.is_none_or(|id| position == 0 || self.writer_of(position) == id),
+            "the writer is the same"
+        );
         Ok(Position::new(position))
     }
 
     /// The last position up to which the history of a cursor is also this log's, if it is known.
     fn common(&self, position: u64, incarnation: Incarnation) -> Option<u64> {
         let at = self.spans.iter().position(|(_, known)| *known == incarnation)?;
-        let next = self.spans.get(at + 1).map(|(first, _)| first - 1);
-        next.filter(|last| *last < position)
+        let last = self.spans.get(at + 1).map(|(next, _)| next - 1)?;
+        assert!(last > 0, "an incarnation that another follows has written");
+        Some(last).filter(|last| *last < position)
     }
 }
 

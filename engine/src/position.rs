@@ -26,7 +26,7 @@ macro_rules! numbering {
                 self.0.get()
             }
 
-            /// The one that comes right after.
+            /// The one that comes right after. The highest number, which no event ever gets, stays as it is.
             #[must_use]
             pub const fn next(self) -> Self {
                 Self(self.0.saturating_add(1))

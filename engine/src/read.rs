@@ -54,12 +54,14 @@ pub enum Found {
 impl Events {
     /// Plans a query over a view.
     pub(crate) fn plan(view: View, query: &Query) -> Self {
+        let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
+        let bottom = query.from.map_or(1, |from| from.value());
         Self {
             plan: Plan::of(&query.filter),
             is_plain: false,
-            top: query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark),
-            bottom: query.from.map_or(1, |from| from.value()),
-            left: query.limit.unwrap_or(usize::MAX),
+            top,
+            bottom,
+            left: if bottom <= top { query.limit.unwrap_or(usize::MAX) } else { 0 },
             query: query.clone(),
             view,
             walk: None,
@@ -107,6 +109,10 @@ impl Events {
             match walk.next(hint, looks)? {
                 Next::Event(event) => {
                     if self.is_plain || self.plan.rest(walk.rest()).matches(&event) {
+                        assert!(
+                            (self.bottom..=self.top).contains(&event.position().value()),
+                            "an event that is returned lies within the bounds"
+                        );
                         return Ok(Found::Event(event));
                     }
                 }
@@ -129,11 +135,15 @@ impl Events {
             let layer = match layers.generations.get(number) {
                 Some(generation) if self.is_outside(generation.entry()) => continue,
                 Some(generation) => Layer::Sealed(Arc::clone(generation)),
-                None => match layers.tails.get(number - layers.generations.len()) {
-                    Some(tail) if tail.base() >= self.top || tail.last_position() < self.bottom => continue,
-                    Some(tail) => Layer::Tail(Arc::clone(tail)),
-                    None => continue,
-                },
+                None => {
+                    #[expect(clippy::expect_used, reason = "the number was counted over all layers")]
+                    let tail = layers.tails.get(number - layers.generations.len()).expect("a layer");
+                    if tail.base() >= self.top.min(tail.last_position()) || tail.last_position() < self.bottom
+                    {
+                        continue;
+                    }
+                    Layer::Tail(Arc::clone(tail))
+                }
             };
             let walk = Walk::over(layer, &self.plan, self.bottom..=self.top, &self.query, self.left)?;
             self.is_plain = self.plan.leaves_nothing(walk.rest());

@@ -107,6 +107,8 @@ pub(crate) struct Sequencer {
 impl Sequencer {
     /// A sequencer that continues at the cursor, after an event recorded at `last_recorded_at`.
     pub(crate) fn new(cursor: Cursor, last_recorded_at: i64, sequences: Vec<u64>) -> Self {
+        let before = cursor.next_position - 1;
+        assert_eq!(sequences.iter().sum::<u64>(), before, "each event has a sequence in one partition");
         Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt: 0 }
     }
 
@@ -116,6 +118,8 @@ impl Sequencer {
         assert!(attempt > self.attempt, "each refusal is handled once");
         assert!(checkpoint.cursor.next_position <= self.cursor.next_position, "a refusal goes back");
         assert_eq!(sequences.len(), self.sequences.len(), "the number of partitions is fixed");
+        let before = checkpoint.cursor.next_position - 1;
+        assert_eq!(sequences.iter().sum::<u64>(), before, "each event has a sequence in one partition");
         let Checkpoint { cursor, last_recorded_at } = checkpoint;
         *self = Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt };
     }
@@ -183,6 +187,7 @@ impl Sequencer {
     /// A round without anything to write, after which the tail is frozen.
     pub(crate) fn freeze(&mut self) -> Round {
         let round = self.builder(None, 0);
+        assert_eq!(round.bytes().len(), 0, "a freeze writes nothing");
         Round { is_freeze: true, ..self.complete(round, None, Notes::default()) }
     }
 
@@ -204,6 +209,7 @@ impl Sequencer {
         let log_end = self.cursor.log_offset + bytes.len() as u64;
         assert_eq!(cursor.log_offset, log_end, "the cursor moves by the length of the round");
         assert!(cursor.next_position >= self.cursor.next_position, "positions rise");
+        assert!(used <= bytes.len(), "what is used is part of the round");
         self.cursor = cursor;
         let bytes = Arc::new(Block::new(bytes));
         let last_position = self.cursor.next_position - 1;

@@ -126,7 +126,7 @@ impl Snapshots {
                 None if file::UNNAMED.ends_with(&format!("/{name}")) => UNNAMED_NUMBER,
                 None => continue,
             };
-            next_number = next_number.max(number.saturating_add(1));
+            next_number = next_number.max(number + 1);
             match File::open(&place, number) {
                 Ok(file) => files.push(Arc::new(file)),
                 // One that cannot be read now is left for the next opening, and not missed until then: it is a cache.
@@ -227,6 +227,10 @@ impl Snapshots {
         let list = recent.by_key.entry(key[..].into()).or_default();
         let place = list.partition_point(|other| other.state.version <= snapshot.state.version);
         list.insert(place, Arc::clone(&snapshot));
+        assert!(
+            list.is_sorted_by_key(|other| other.state.version),
+            "snapshots of an entity ascend by version"
+        );
         snapshot
     }
 
@@ -283,7 +287,9 @@ impl Snapshots {
             list.retain(|snapshot| !written.contains(&snapshot.id));
         }
         recent.by_key.retain(|_, list| !list.is_empty());
+        let before = recent.bytes;
         recent.bytes = recent.by_key.values().flatten().map(|snapshot| snapshot.size_bytes()).sum();
+        assert!(recent.bytes == 0 || !is_end || before > 0, "only what was kept is written");
         Ok(true)
     }
 
@@ -300,7 +306,7 @@ impl Snapshots {
     pub(crate) fn merge(&self) -> io::Result<bool> {
         let _writing = self.writing.lock();
         let files = self.files();
-        let tier = |file: &File| file.count().max(1).ilog2() / FANIN.ilog2();
+        let tier = |file: &File| file.count().ilog2() / FANIN.ilog2();
         let Some(newest) = files.last() else { return Ok(false) };
         let is_mergeable = |file: &&Arc<File>| tier(file) <= tier(newest) && file.bytes() < MERGED_BYTES_MAX;
         let count = files.iter().rev().take_while(is_mergeable).count();

@@ -215,7 +215,7 @@ pub(crate) fn in_memory(layers: Arc<Layers>) -> impl Fn(u64) -> Option<EventRef>
     move |position| {
         let tail =
             layers.tails.iter().find(|tail| tail.base() < position && position <= tail.last_position())?;
-        tail.event(tail.ordinals_through(position).checked_sub(1)?)
+        Some(tail.event(tail.ordinals_through(position).checked_sub(1)?))
     }
 }
 

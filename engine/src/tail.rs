@@ -107,6 +107,7 @@ impl Tail {
         }
         self.count(&run);
         assert!(self.weight() >= weight, "inserting a block never lowers the weight");
+        assert!(self.places.count() >= offsets.len(), "each event has its place");
     }
 
     fn index<'a>(&self, record: &Record<'a>, ordinal: u32, run: &mut Run<'a>) {
@@ -146,51 +147,60 @@ impl Tail {
             return;
         }
         let mut tallies = self.tallies.write();
-        if !tallies.contains_key(run.tenant) {
-            tallies.insert(run.tenant.into(), Tally::default());
-        }
-        if let Some(tally) = tallies.get_mut(run.tenant) {
-            tally.events += run.tally.events;
-            tally.entities += run.tally.entities;
-        }
+        let mut tally = tallies.get(run.tenant).copied().unwrap_or_default();
+        tally.events += run.tally.events;
+        tally.entities += run.tally.entities;
+        assert!(tally.entities <= tally.events, "each entity has an event");
+        tallies.insert(run.tenant.into(), tally);
+    }
+
+    /// The block of an ordinal, and where in it the record begins. Readers take ordinals from the tail's own lists, which
+    /// name an event only after it has its place.
+    fn place_of(&self, ordinal: u32) -> (&Arc<Block>, u32) {
+        #[expect(clippy::expect_used, reason = "lists name only events that have their place")]
+        let place = self.places.get(ordinal as usize).expect("an ordinal is that of an event");
+        #[expect(clippy::expect_used, reason = "a block is added before the places in it")]
+        let block = self.blocks.get(place.block as usize).expect("a place lies in a block of the tail");
+        (block, place.offset)
     }
 
     /// Calls `look` with the record of an ordinal.
-    pub(crate) fn with_record<R>(&self, ordinal: u32, look: impl FnOnce(&Record<'_>) -> R) -> Option<R> {
-        let place = self.places.get(ordinal as usize)?;
-        Some(look(&record_at(self.blocks.get(place.block as usize)?, place.offset)))
+    pub(crate) fn with_record<R>(&self, ordinal: u32, look: impl FnOnce(&Record<'_>) -> R) -> R {
+        let (block, offset) = self.place_of(ordinal);
+        look(&record_at(block, offset))
     }
 
     /// The event of this ordinal.
-    pub(crate) fn event(&self, ordinal: u32) -> Option<EventRef> {
-        let place = self.places.get(ordinal as usize)?;
-        Some(EventRef::new(Arc::clone(self.blocks.get(place.block as usize)?), place.offset))
+    pub(crate) fn event(&self, ordinal: u32) -> EventRef {
+        let (block, offset) = self.place_of(ordinal);
+        EventRef::new(Arc::clone(block), offset)
     }
 
-    /// How many of the tail's events lie at or below this position: also the ordinal after it.
+    /// How many of the tail's events lie at or below this position, which may lie outside the tail: also the ordinal after
+    /// it.
     pub(crate) fn ordinals_through(&self, position: u64) -> u32 {
         u32_of(position.saturating_sub(self.base).min(self.places.count() as u64))
     }
 
     /// The version of an entity's last event in the tail, visible or not.
     pub(crate) fn head(&self, key: &[u8]) -> Option<u64> {
-        let place = self.places.get(self.entities.last(key)? as usize)?;
-        Some(record_at(self.blocks.get(place.block as usize)?, place.offset).version())
+        Some(self.with_record(self.entities.last(key)?, |record| record.version()))
     }
 
     /// The version of an entity's last event at or below a position.
     pub(crate) fn head_below(&self, key: &[u8], position: u64) -> Option<u64> {
         let postings = self.entities.find(key)?;
         let last = postings.count_below(self.ordinals_through(position)).checked_sub(1)?;
-        let mut ordinal = Vec::with_capacity(1);
-        postings.copy(last..last + 1, &mut ordinal);
-        self.with_record(*ordinal.first()?, |record| record.version())
+        let (found, version) =
+            self.with_record(postings.at(last), |record| (record.position(), record.version()));
+        assert!(found <= position && version > 0, "the last event at or below a position is found");
+        Some(version)
     }
 
     /// The event of this id, visible or not.
     pub(crate) fn find_id(&self, tenant: &str, id: &[u8; 16]) -> Option<EventRef> {
         let candidates = self.ids.get(&id_hash(tenant, id))?.clone();
-        let mut events = candidates.iter().filter_map(|ordinal| self.event(*ordinal));
+        let mut events = candidates.iter().map(|ordinal| self.event(*ordinal));
         events.find(|event| event.record().id() == *id && event.tenant() == tenant)
     }
 
@@ -253,6 +263,11 @@ impl Tail {
     pub(crate) fn partition(&self, partition: u32) -> &Postings {
         #[expect(clippy::expect_used, reason = "callers count partitions as the store does")]
         self.partitions.get(partition as usize).expect("the store has this partition")
+    }
+
+    /// Whether the events before the tail's first come to its base: each has a sequence in one partition.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.sequences.iter().sum::<u64>() == self.base
     }
 
     /// Position of the event before the tail's first.

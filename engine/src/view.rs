@@ -55,6 +55,8 @@ impl Layers {
             _ => false,
         };
         assert!(self.tails.windows(2).all(follows), "each tail follows the frozen one before it");
+        let fits = |tail: &Arc<Tail>| tail.is_counted() && tail.partitions() == self.partitions();
+        assert!(self.tails.iter().all(fits), "the sequences before a tail come to its base");
     }
 
     /// The tail that grows.
@@ -219,6 +221,11 @@ impl Store {
         let mut changed = Layers::clone(&layers);
         change(&mut changed);
         changed.check();
+        assert!(changed.sealed_position() >= layers.sealed_position(), "what is sealed stays sealed");
+        assert!(
+            changed.growing().last_position() >= layers.growing().last_position(),
+            "changed layers hold every event of those before"
+        );
         let before = std::mem::replace(&mut *layers, Arc::new(changed));
         drop(layers);
         // Dropping the last reference to a generation removes its files: not under the lock.

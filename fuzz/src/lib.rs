@@ -3,6 +3,7 @@
 
 pub mod format;
 pub mod journal;
+pub mod json;
 pub mod program;
 pub mod http;
 pub mod mutate;
@@ -33,6 +34,7 @@ pub fn targets() -> Vec<Target> {
         target("segment", format::segment, format::segment_seeds, format::repair_segment, 10_000),
         target("snapshot", format::snapshot, format::snapshot_seeds, format::repair_sealed, 10_000),
         target("journal", journal::journal, journal::seeds, journal::repair, 1_000),
+        target("json", json::json, json::seeds, none, 40_000),
         target("program", program::program, program::seeds, none, 400),
         target("parameters", http::parameters, http::parameter_seeds, none, 4_000),
         target("lines", http::lines, http::line_seeds, none, 4_000),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use allsource_format::limits::FRAME_EVENTS_MAX;
 use allsource_format::partition;
-use allsource_format::record::{self, Draft, Record};
+use allsource_format::record::{self, BYTES_MIN, Draft, Record};
 use rkyv::util::AlignedVec;
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -122,6 +122,8 @@ impl Request {
             .collect::<Result<SmallVec<[PreparedPart; 1]>, _>>()?;
         let prepared: usize = parts.iter().map(|part| part.events.len()).sum();
         assert_eq!(prepared, count, "every event of the batch is prepared");
+        assert!(parts.iter().all(|part| !part.events.is_empty()), "a part has events");
+        assert!(bytes.len() >= count * BYTES_MIN, "every event has a record");
         if bytes.len() > bytes_max {
             return Err(AppendError::TooLarge {
                 what: "size of a batch in bytes",
@@ -178,6 +180,7 @@ impl Request {
     /// When the data needed is damaged or cannot be read now.
     pub(crate) fn look_up(&mut self, layers: &Layers) -> Result<(), ReadError> {
         self.compare_with_tails(layers);
+        assert!(self.sealed_through <= layers.sealed_position(), "what is sealed stays sealed");
         if layers.generations.is_empty() {
             return Ok(());
         }
@@ -269,6 +272,12 @@ fn prepare_part(
             prepared.digest = digest(&record_of(bytes, prepared));
         }
     }
+    assert!(
+        events
+            .windows(2)
+            .all(|pair| pair.first().map(|one| one.record.end) == pair.last().map(|next| next.record.start)),
+        "the records of a part follow each other"
+    );
     let key_hash = partition::key_hash(&key);
     let partition = partition::of_hash(key_hash, partitions);
     assert!(partition < partitions, "a key belongs to a partition of the store");

@@ -89,6 +89,7 @@ impl Queue {
             waiting.bytes == 0,
             "what waits has bytes, and nothing else has"
         );
+        assert!(frames <= bytes_max || requests.len() == 1, "only a single request may exceed the room");
         frames
     }
 

@@ -1,16 +1,16 @@
-//! Following the versions of an entity, so that an event that a read leaves out is noticed.
+//! Follows the versions of an entity during a fold, so that an event missing from the read is noticed.
 
 use crate::error::{FoldError, ReadError};
 use crate::event::Entity;
 use crate::planted::{self, Bug};
 use crate::position::Version;
 
-/// The versions of an entity that were met so far, without a gap.
+/// How far the history of an entity was followed, version by version.
 pub(super) struct History<'e> {
     entity: &'e Entity,
-    /// The last version that was met; 0: none was.
+    /// The last version that was followed; 0: none.
     last: u64,
-    /// What comes after was left out on purpose.
+    /// The history was not cut short on purpose.
     is_whole: bool,
 }
 
@@ -20,9 +20,10 @@ impl<'e> History<'e> {
         Self { entity, last: version.map_or(0, Version::value), is_whole: true }
     }
 
-    /// Notes the next event. Every version is met, as no event can be removed yet; where positions are known as removed,
-    /// this is the place that counts them in.
+    /// Follows the next event. Every version must come, since events cannot be removed. Once they can, the versions known
+    /// to be removed are counted here.
     pub(super) fn follow(&mut self, version: Version) -> Result<(), FoldError> {
+        assert!(self.is_whole, "nothing is followed after the history was cut short");
         let expected = self.last + 1;
         if version.value() != expected && !planted::is(Bug::AcceptWrongCount) {
             return Err(self.gap(expected));
@@ -31,12 +32,12 @@ impl<'e> History<'e> {
         Ok(())
     }
 
-    /// The events after the last one that was met do not matter.
-    pub(super) fn is_left_early(&mut self) {
+    /// Notes that the events from here on do not matter.
+    pub(super) fn cut_short(&mut self) {
         self.is_whole = false;
     }
 
-    /// Checks that no event is missing at the end, up to the version `most`. `head` looks up the entity's version.
+    /// Checks that no event is missing at the end, up to version `most`. `head` looks up the entity's version.
     pub(super) fn check_end(
         &self,
         most: u64,
@@ -45,8 +46,9 @@ impl<'e> History<'e> {
         if !self.is_whole || self.last == most || planted::is(Bug::AcceptWrongCount) {
             return Ok(());
         }
-        let expected = head()?.unwrap_or(0).min(most);
-        if self.last == expected { Ok(()) } else { Err(self.gap(self.last + 1)) }
+        // An entity without events is at version 0.
+        let newest = head()?.unwrap_or(0);
+        if self.last == newest.min(most) { Ok(()) } else { Err(self.gap(self.last + 1)) }
     }
 
     fn gap(&self, version: u64) -> FoldError {

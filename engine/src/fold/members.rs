@@ -12,15 +12,15 @@ use serde_json::value::RawValue;
 use crate::json::canonical_name;
 use crate::state::{Member, State};
 
-/// A value that was once larger than this gives its memory back when it becomes small, in bytes.
+/// A value whose memory is larger than this, in bytes, gives it back when it becomes small.
 const KEPT_BYTES: usize = 4096;
 
-/// Top-level members of objects in the order in which they first appeared. What comes from a base is borrowed.
+/// Top-level members in the order of their first appearance. Those of the base state are borrowed from it.
 #[derive(Default)]
 pub(super) struct Members<'b> {
     list: Vec<(Cow<'b, str>, Cow<'b, str>)>,
-    /// Indexes of the list, by name.
-    places: HashTable<usize>,
+    /// Indexes into the list, by name.
+    indexes: HashTable<usize>,
     hasher: RandomState,
     /// Length of all names and values.
     bytes: usize,
@@ -40,7 +40,7 @@ impl<'b> Members<'b> {
     /// Merges the members of a JSON object; text of any other value changes nothing.
     ///
     /// # Errors
-    /// When the text is no JSON, or the members together are larger than a state can be.
+    /// When the text is not JSON, or the members together are larger than a state can be.
     pub(super) fn merge(&mut self, text: &str) -> Result<(), String> {
         if !text.trim_ascii_start().starts_with('{') {
             return Ok(());
@@ -48,22 +48,25 @@ impl<'b> Members<'b> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         deserializer
             .deserialize_map(&mut *self)
-            .map_err(|error| format!("its payload is no JSON: {error}"))?;
+            .map_err(|error| format!("its payload is not JSON: {error}"))?;
         match u32::try_from(self.bytes) {
             Ok(_) => Ok(()),
-            Err(_) => Err(format!("the state is larger than {} bytes with it", u32::MAX)),
+            Err(_) => Err(format!("it makes the state larger than {} bytes", u32::MAX)),
         }
     }
 
     fn set(&mut self, name: &str, value: &str) {
         let hash = self.hasher.hash_one(name);
         let found =
-            self.places.find(hash, |place| self.list.get(*place).is_some_and(|known| known.0 == name));
-        let Some((_, known)) = found.and_then(|place| self.list.get_mut(*place)) else {
+            self.indexes.find(hash, |index| self.list.get(*index).is_some_and(|known| known.0 == name));
+        let Some(index) = found else {
             self.bytes += name.len() + value.len();
             self.add(Cow::Owned(name.to_owned()), Cow::Owned(value.to_owned()));
             return;
         };
+        #[expect(clippy::expect_used, reason = "it was found there on the line above")]
+        let (_, known) = self.list.get_mut(*index).expect("a known name has its place in the list");
+        assert!(self.bytes >= known.len(), "the length of the members counts each of them");
         self.bytes = self.bytes - known.len() + value.len();
         match known {
             Cow::Owned(text) if text.capacity() <= KEPT_BYTES || text.capacity() / 2 <= value.len() => {
@@ -76,16 +79,21 @@ impl<'b> Members<'b> {
 
     /// Adds a member whose name is not there.
     fn add(&mut self, name: Cow<'b, str>, value: Cow<'b, str>) {
-        let (hash, place) = (self.hasher.hash_one(&*name), self.list.len());
+        let (hash, index) = (self.hasher.hash_one(&*name), self.list.len());
         self.list.push((name, value));
         let (list, hasher) = (&self.list, &self.hasher);
-        let rehash = |place: &usize| list.get(*place).map_or(0, |known| hasher.hash_one(&*known.0));
-        self.places.insert_unique(hash, place, rehash);
+        let rehash = |index: &usize| {
+            #[expect(clippy::expect_used, reason = "members are never removed from the list")]
+            let (known, _) = list.get(*index).expect("an index is one of the list");
+            hasher.hash_one(&**known)
+        };
+        self.indexes.insert_unique(hash, index, rehash);
+        assert_eq!(self.indexes.len(), self.list.len(), "each member is found by its name");
     }
 
     /// Names and values in one text, and where each lies.
     pub(super) fn finish(self) -> (Box<str>, Box<[Member]>) {
-        #[expect(clippy::expect_used, reason = "merging ends before the text is longer")]
+        #[expect(clippy::expect_used, reason = "merging fails before the text is longer")]
         let length = |text: &str| u32::try_from(text.len()).expect("the text of a state is below 4 GiB");
         let mut text = String::with_capacity(self.bytes);
         let mut members = Vec::with_capacity(self.list.len());
@@ -110,9 +118,9 @@ impl<'e> Visitor<'e> for &mut Members<'_> {
 
     fn visit_map<A: MapAccess<'e>>(self, mut object: A) -> Result<(), A::Error> {
         while let Some((name, value)) = object.next_entry::<&RawValue, &RawValue>()? {
-            let quoted = name.get();
-            let name = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
-            self.set(&canonical_name(name), value.get());
+            let name = name.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            #[expect(clippy::expect_used, reason = "the parser accepts only a string as a name")]
+            self.set(&canonical_name(name.expect("a name is quoted")), value.get());
         }
         Ok(())
     }

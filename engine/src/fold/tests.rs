@@ -42,7 +42,7 @@ fn one_name_in_two_spellings_is_one_member() {
 fn payloads_that_are_no_objects_change_nothing_and_broken_ones_are_errors() {
     assert!(merged(&["[1]", "\"x\"", " 7 ", "null"]).is_empty());
     let mut members = Members::of(None);
-    assert!(members.merge("{\"a\":").unwrap_err().contains("no JSON"));
+    assert!(members.merge("{\"a\":").unwrap_err().contains("not JSON"));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_version_that_is_not_met_is_an_error() {
     assert!(history.check_end(4, || unreachable!("the version that was asked for was met")).is_ok());
     assert!(history.check_end(7, || Ok(Some(4))).is_ok());
     assert!(history.check_end(u64::MAX, || Ok(Some(5))).is_err());
-    history.is_left_early();
+    history.cut_short();
     assert!(history.check_end(u64::MAX, || Ok(Some(5))).is_ok());
     assert!(History::after(&entity, None).check_end(u64::MAX, || Ok(None)).is_ok());
 }

@@ -149,9 +149,12 @@ impl Generation {
             let [.., lists] = list.names.sections();
             let mut ordinals = Vec::new();
             let first = list.name.first;
-            index.column(lists, 4).scan(first + indexes.start..first + indexes.end, |ordinal| {
-                ordinals.push(u32::from_le_bytes(ordinal));
-            })?;
+            index.column(lists, 4).scan(
+                first.saturating_add(indexes.start)..first.saturating_add(indexes.end),
+                |ordinal| {
+                    ordinals.push(u32::from_le_bytes(ordinal));
+                },
+            )?;
             Ok(ordinals)
         })
         .map(|ordinals| into.extend(ordinals))

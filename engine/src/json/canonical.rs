@@ -1,4 +1,4 @@
-//! One spelling for all texts of one JSON value, so that values can be compared as bytes.
+//! One spelling for every text of a JSON value, so that values can be compared as bytes.
 
 use std::ops::Range;
 
@@ -11,8 +11,9 @@ const DEPTH_MAX: usize = 128;
 /// An exponent of more digits than this is compared as it stands.
 const EXPONENT_DIGITS_MAX: usize = 30;
 
-/// Whether two texts are of the same JSON value: members in any order; objects that name a member twice only if they
-/// are equal in bytes; numbers by their exact value, whatever their length, -0 being 0; strings by their characters.
+/// Whether two texts have the same JSON value. Members may come in any order, but an object that names a member twice
+/// equals only the same bytes. Numbers are compared by exact value, whatever their length, with -0 equal to 0; strings
+/// by their characters.
 ///
 /// ```
 /// use allsource_engine::json::is_same_value;
@@ -23,7 +24,8 @@ pub fn is_same_value(one: &str, other: &str) -> bool {
     one == other || canonical(one) == canonical(other)
 }
 
-/// The canonical spelling of JSON text whose syntax was checked before: equal for two texts if [`is_same_value`].
+/// The canonical spelling of JSON text whose syntax was checked before: two texts of the same value have the same, see
+/// [`is_same_value`].
 pub fn canonical(text: &str) -> Vec<u8> {
     let text = text.trim_ascii();
     if Flaws::of(text).depth > DEPTH_MAX {
@@ -37,7 +39,7 @@ pub fn canonical(text: &str) -> Vec<u8> {
     out
 }
 
-/// Where a member was written.
+/// Where a member lies in the output.
 struct Member {
     name: Range<usize>,
     end: usize,
@@ -95,9 +97,10 @@ impl<'a> Writer<'a, '_> {
         self.out.push(b'}');
     }
 
-    /// Brings the members of the object that was written from `start` on into the order of their names.
+    /// Sorts the members of the object that was written from `start` on by name.
     fn sort(&mut self, start: usize, members: &[Member], text_start: usize) {
-        let name = |member: &Member| self.out.get(member.name.clone()).unwrap_or_default();
+        let name = |member: &Member| written(self.out, member.name.clone());
+        assert!(members.is_sorted_by_key(|member| member.end), "members follow each other in the output");
         if members.is_sorted_by(|one, next| name(one) < name(next)) {
             return;
         }
@@ -106,17 +109,29 @@ impl<'a> Writer<'a, '_> {
         let is_each_once = sorted.is_sorted_by(|one, next| name(one) < name(next));
         let mut written = vec![b'{'];
         if is_each_once {
-            let bytes = |member: &Member| self.out.get(member.name.start..member.end).unwrap_or_default();
+            let bytes = |member: &Member| self::written(self.out, member.name.start..member.end);
             sorted.iter().for_each(|member| written.extend_from_slice(bytes(member)));
+            assert_eq!(written.len(), self.out.len() - start, "sorting moves every byte and adds none");
         } else {
-            // Which of two members of one name counts is each reader's choice, so only the bytes say what it is.
-            let raw = self.text.get(text_start..self.tokens.offset()).unwrap_or_default();
+            // Readers choose differently between two members of one name, so the value is what its bytes say.
+            #[expect(
+                clippy::expect_used,
+                reason = "both ends lie beside a bracket or at the end of the text"
+            )]
+            let raw =
+                self.text.get(text_start..self.tokens.offset()).expect("an object lies within its text");
             written.extend_from_slice(format!("={}:", raw.len()).as_bytes());
             written.extend_from_slice(raw.as_bytes());
         }
         self.out.truncate(start);
         self.out.append(&mut written);
     }
+}
+
+/// Bytes of the output, from where a member was written.
+fn written(out: &[u8], range: Range<usize>) -> &[u8] {
+    #[expect(clippy::expect_used, reason = "the range was noted while it was written")]
+    out.get(range).expect("a member lies within the output")
 }
 
 /// Writes a number as its digits without zeros at either end, and an exponent: never expanded.

@@ -1,4 +1,4 @@
-//! What JSON text may not hold although its syntax is right: what common client libraries cannot read.
+//! Flaws of JSON text: its syntax is right, but common client libraries cannot read it.
 
 use smallvec::SmallVec;
 
@@ -13,20 +13,20 @@ const DIGITS_OF_A_DOUBLE: usize = 300;
 pub struct Flaw {
     /// Where it is, a JSON pointer (RFC 6901) from the whole text.
     pub pointer: String,
-    /// What it is, as the end of a sentence.
+    /// What is wrong, as the end of a sentence.
     pub problem: &'static str,
 }
 
-/// What one walk over JSON text finds.
+/// The findings of one walk over JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaws {
-    /// How deep values are nested.
+    /// How deep the values are nested.
     pub depth: usize,
     /// The first flaw, if there is one.
     pub first: Option<Flaw>,
 }
 
-/// The way from a value that holds others to the one that is walked over.
+/// A step of the path to the current value. `Index(None)`: no value of the array has begun.
 enum Step<'a> {
     Name(&'a str),
     Index(Option<usize>),
@@ -91,7 +91,11 @@ fn pointer_to(path: &[Step<'_>]) -> String {
                 let name = canonical_name(name);
                 pointer.push_str(&decoded_name(&name).replace('~', "~0").replace('/', "~1"));
             }
-            Step::Index(index) => pointer.push_str(&index.unwrap_or(0).to_string()),
+            Step::Index(index) => {
+                #[expect(clippy::expect_used, reason = "a flaw lies in a value, which counted itself")]
+                let index = index.expect("a step leads to a value that has begun");
+                pointer.push_str(&index.to_string());
+            }
         }
     }
     pointer

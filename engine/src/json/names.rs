@@ -45,22 +45,30 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// What the four digits stand for that come next, and perhaps another escape behind them.
+    /// What the next four digits stand for, together with a second escape if both make a surrogate pair.
     fn unit(&mut self) -> Piece<'a> {
+        // An escape without four digits occurs only in text that was not checked.
         let Some(unit) = self.digits() else { return Piece::Half(0xfffd) };
         if let Some(character) = char::from_u32(unit) {
             return Piece::Char(character);
         }
-        let mut behind = Pieces(self.0.strip_prefix("\\u").unwrap_or_default());
-        let low = behind.digits().filter(|low| (0xdc00..0xe000).contains(low));
-        match low.filter(|_| unit < 0xdc00) {
-            Some(low) => {
-                self.0 = behind.0;
+        assert!((0xd800..0xe000).contains(&unit), "only half a surrogate pair is no character by itself");
+        match self.second_half().filter(|_| unit < 0xdc00) {
+            Some((low, behind)) => {
+                self.0 = behind;
                 let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                Piece::Char(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+                #[expect(clippy::expect_used, reason = "two halves give a code from 0x10000 to 0x10ffff")]
+                Piece::Char(char::from_u32(code).expect("two halves of a pair are a character"))
             }
             None => Piece::Half(unit),
         }
+    }
+
+    /// The second half of a pair, if one comes next, and what follows it.
+    fn second_half(&self) -> Option<(u32, &'a str)> {
+        let mut behind = Pieces(self.0.strip_prefix("\\u")?);
+        let low = behind.digits().filter(|low| (0xdc00..0xe000).contains(low))?;
+        Some((low, behind.0))
     }
 
     fn digits(&mut self) -> Option<u32> {
@@ -103,7 +111,7 @@ pub(crate) fn canonical_name(raw: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The name that a canonical spelling stands for. One with half a surrogate pair is no text: it stays as spelled.
+/// The name that a canonical spelling stands for. A name with half a surrogate pair is no text and stays as spelled.
 pub(crate) fn decoded_name(canonical: &str) -> Cow<'_, str> {
     if !canonical.contains('\\') || has_half_pair(canonical) {
         return Cow::Borrowed(canonical);
@@ -113,14 +121,14 @@ pub(crate) fn decoded_name(canonical: &str) -> Cow<'_, str> {
         match piece {
             Piece::Plain(plain) => out.push_str(plain),
             Piece::Char(character) => out.push(character),
-            Piece::Half(_) => {}
+            Piece::Half(_) => unreachable!("a name with half a pair was returned above"),
         }
     }
     Cow::Owned(out)
 }
 
-/// The text of the value of a member of an object; of several of one name, the last. `None`: there is none, or the
-/// text is not of an object. Other members may hold whatever they hold.
+/// The value of a member of an object, as text; if several members have the name, the last one's. `None`: there is no
+/// such member, or the text is not that of an object.
 ///
 /// ```
 /// use allsource_engine::json::member;

@@ -1,4 +1,4 @@
-//! The tokens of JSON text whose syntax was checked before. On any other text they mean nothing, but end.
+//! The tokens of JSON text whose syntax was checked before. Other text gives meaningless tokens, but never a panic.
 
 /// What holds other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub(super) enum Token<'a> {
 /// The tokens of a text, in order.
 pub(super) struct Tokens<'a> {
     text: &'a str,
+    /// Where the last token began.
+    start: usize,
+    /// Where it ended.
     at: usize,
     open: Vec<Shape>,
     /// The next string is the name of a member.
@@ -31,7 +34,7 @@ pub(super) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        Self { text, at: 0, open: Vec::new(), is_name: false }
+        Self { text, start: 0, at: 0, open: Vec::new(), is_name: false }
     }
 
     /// Offset of the byte after the last token.
@@ -41,20 +44,27 @@ impl<'a> Tokens<'a> {
 
     /// The text of the value that begins with this token, read to its end.
     pub(super) fn value(&mut self, first: Token<'a>) -> &'a str {
-        let text = self.text;
         match first {
             Token::Open(_) => {
-                let (start, depth) = (self.at - 1, self.open.len());
+                let (start, depth) = (self.start, self.open.len());
+                assert!(depth > 0, "a value that was opened is open");
                 while self.open.len() >= depth && self.next().is_some() {}
-                text.get(start..self.at).unwrap_or_default()
+                self.piece(start, self.at)
             }
             // With the quotes around it.
-            Token::String(content) => {
-                text.get(self.at.saturating_sub(content.len() + 2)..self.at).unwrap_or_default()
-            }
+            Token::String(_) => self.piece(self.start, self.at),
             Token::Number(content) | Token::Word(content) => content,
             Token::Name(_) | Token::Close => "",
         }
+    }
+
+    /// A piece of the text.
+    fn piece(&self, start: usize, end: usize) -> &'a str {
+        #[expect(
+            clippy::expect_used,
+            reason = "a piece begins and ends beside an ASCII byte or at an end of the text"
+        )]
+        self.text.get(start..end).expect("a token begins and ends between characters")
     }
 
     /// What follows the opening quote, up to the closing one, which is passed.
@@ -68,18 +78,18 @@ impl<'a> Tokens<'a> {
                 _ => self.at += 1,
             }
         }
-        let content = self.text.get(start..self.at.min(bytes.len())).unwrap_or_default();
-        self.at = (self.at + 1).min(bytes.len());
-        content
+        // Text that ends inside a string, or after a backslash, was not checked.
+        let end = self.at.min(bytes.len());
+        self.at = (end + 1).min(bytes.len());
+        self.piece(start, end)
     }
 
     /// The rest of a number or word that begins one byte before.
     fn bare(&mut self) -> &'a str {
-        let start = self.at - 1;
         let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let (_, rest) = self.text.as_bytes().split_at(self.at);
         self.at += rest.iter().take_while(|byte| is_inside(byte)).count();
-        self.text.get(start..self.at).unwrap_or_default()
+        self.piece(self.start, self.at)
     }
 }
 
@@ -89,6 +99,7 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
+            self.start = self.at;
             self.at += 1;
             match byte {
                 b'{' | b'[' => {

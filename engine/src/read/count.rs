@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Events;
 use super::lane::Ordinals;
-use super::plan::{InTail, Plan, Sealed};
+use super::plan::{InTail, Plan, Rest, Sealed};
 use super::source::Effort;
 use crate::error::ReadError;
 use crate::generation::Generation;
@@ -31,8 +31,8 @@ impl Bounds {
         assert!(base <= last, "a layer ends at or after its base");
         #[expect(clippy::expect_used, reason = "a layer has fewer than 2^32 events")]
         let ordinal = |position: u64| u32::try_from(position - base).expect("ordinals are 32 bits");
-        let first = ordinal(self.positions.start().saturating_sub(1).clamp(base, last));
-        first..ordinal((*self.positions.end()).clamp(base, last)).max(first)
+        let (first, end) = (self.positions.start() - 1, *self.positions.end());
+        ordinal(first.clamp(base, last))..ordinal(end.clamp(base, last))
     }
 }
 
@@ -49,7 +49,11 @@ pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError
     }
     let top = query.to.map_or(u64::MAX, |to| to.value()).min(view.watermark);
     let times = query.filter.times();
-    let bounds = Bounds { positions: query.from.map_or(1, |from| from.value())..=top, times };
+    let bottom = query.from.map_or(1, |from| from.value());
+    if bottom > top {
+        return Ok(Some(0));
+    }
+    let bounds = Bounds { positions: bottom..=top, times };
     let mut sum = 0;
     for generation in &view.layers.generations {
         match in_generation(generation, &plan, &bounds)? {
@@ -63,6 +67,7 @@ pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError
             None => return Ok(None),
         }
     }
+    assert!(sum <= top - bottom + 1, "no position holds two matches");
     Ok(Some(sum))
 }
 
@@ -88,6 +93,25 @@ fn in_generation(
     let times =
         times.filter(|times| *times.start() > entry.min_timestamp || *times.end() < entry.max_timestamp);
     let (found, rest) = plan.in_generation(generation, effort(entry.events))?;
+    let within = ordinals.len() as u64;
+    let count = count_found(found, rest, generation, plan, ordinals, times)?;
+    match count {
+        Some(count) if count > within => {
+            let problem = format!("the index lists {count} events among {within}");
+            Err(ReadError::damaged(&*entry.index.name, 0, problem))
+        }
+        count => Ok(count),
+    }
+}
+
+fn count_found(
+    found: Sealed,
+    rest: Rest,
+    generation: &Arc<Generation>,
+    plan: &Plan,
+    ordinals: Range<u32>,
+    times: Option<&RangeInclusive<i64>>,
+) -> Result<Option<u64>, ReadError> {
     match found {
         Sealed::Everything if !plan.leaves_only_times(rest) => Ok(None),
         Sealed::Everything => match times {
@@ -96,14 +120,14 @@ fn in_generation(
         },
         Sealed::One(event) => Ok(Some(u64::from(event.is_some()))),
         Sealed::Stretches(stretches) => {
-            let is_whole = times.is_none() && ordinals.len() as u64 == entry.events;
+            let is_whole = times.is_none() && ordinals.len() as u64 == generation.entry().events;
             is_whole.then(|| stretches.count(generation)).transpose()
         }
         Sealed::Lists(lists) => {
             let mut sum = 0;
             for list in lists {
                 let list = Ordinals::Sealed(Arc::clone(generation), list);
-                let indexes = list.count_below(ordinals.start)?..list.count_below(ordinals.end)?;
+                let indexes = list.indexes(ordinals.start, ordinals.end)?;
                 sum += match times {
                     None => indexes.end - indexes.start,
                     Some(times) => count_in(&list, indexes, |some| {
@@ -120,7 +144,7 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>
     let ordinals = bounds.ordinals(tail.base(), tail.last_position());
     let is_wanted = |ordinal: u32| {
         let time = tail.with_record(ordinal, |record| record.timestamp());
-        bounds.times.as_ref().is_none_or(|times| time.is_some_and(|time| times.contains(&time)))
+        bounds.times.as_ref().is_none_or(|times| times.contains(&time))
     };
     let (found, rest) = plan.in_tail(tail, effort(tail.last_position() - tail.base()));
     let lists = match found {
@@ -135,7 +159,7 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>
     let (mut sum, within) = (0, ordinals.len() as u64);
     for list in lists {
         let list = Ordinals::Tail(list);
-        let indexes = list.count_below(ordinals.start)?..list.count_below(ordinals.end)?;
+        let indexes = list.indexes(ordinals.start, ordinals.end)?;
         sum += match bounds.times {
             None => indexes.end - indexes.start,
             Some(_) => count_in(&list, indexes, |some| {

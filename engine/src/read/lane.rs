@@ -19,7 +19,23 @@ pub(super) enum Ordinals {
 }
 
 impl Ordinals {
-    pub(super) fn count_below(&self, ordinal: u32) -> Result<u64, ReadError> {
+    /// The indexes of the ordinals in `first..end`.
+    pub(super) fn indexes(&self, first: u32, end: u32) -> Result<Range<u64>, ReadError> {
+        assert!(first <= end, "a range of ordinals ends at or after its start");
+        let indexes = self.count_below(first)?..self.count_below(end)?;
+        match self {
+            Self::Sealed(generation, _) if indexes.start > indexes.end => {
+                let index = &*generation.entry().index.name;
+                Err(ReadError::damaged(index, 0, "a list of the index does not ascend"))
+            }
+            _ => {
+                assert!(indexes.start <= indexes.end, "a list in memory ascends");
+                Ok(indexes)
+            }
+        }
+    }
+
+    fn count_below(&self, ordinal: u32) -> Result<u64, ReadError> {
         match self {
             Self::Tail(postings) => Ok(postings.count_below(ordinal) as u64),
             Self::Sealed(generation, list) => generation.count_below(list, ordinal),
@@ -48,7 +64,7 @@ pub(super) struct Lane {
 impl Lane {
     /// The ordinals of a list in `first..end`.
     pub(super) fn of(ordinals: Ordinals, first: u32, end: u32) -> Result<Self, ReadError> {
-        let left = ordinals.count_below(first)?..ordinals.count_below(end)?;
+        let left = ordinals.indexes(first, end)?;
         Ok(Self { ordinals, left, ready: Vec::new() })
     }
 
@@ -59,7 +75,8 @@ impl Lane {
         }
         let mut first = Vec::with_capacity(1);
         self.ordinals.copy(0..1, &mut first)?;
-        Ok(first.first().copied())
+        assert_eq!(first.len(), 1, "as many ordinals are copied as were asked for");
+        Ok(first.pop())
     }
 
     /// Narrows the walk to these indexes of the whole list.

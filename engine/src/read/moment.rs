@@ -20,8 +20,7 @@ pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Posit
         }
     }
     for tail in &view.layers.tails {
-        let recorded_at = |ordinal| tail.with_record(ordinal, |record| record.recorded_at());
-        let is_before = |ordinal| Ok(recorded_at(ordinal).is_some_and(|recorded| recorded < wanted));
+        let is_before = |ordinal| Ok(tail.with_record(ordinal, |record| record.recorded_at()) < wanted);
         let events = tail.ordinals_through(tail.last_position());
         let ordinal = first_not(events, is_before)?;
         if ordinal < events {

@@ -202,6 +202,8 @@ fn choices(tenant: &str, filter: &Filter) -> Vec<Choice> {
         choices.push(Choice { source: Source::of_types(tenant, filter), rest });
     }
     assert!(!choices.is_empty(), "a tenant's events are all of some type");
+    let is_within = |choice: &Choice| choice.rest.tenant.is_none();
+    assert!(choices.iter().all(is_within), "a list holds events of one tenant only");
     choices
 }
 

@@ -88,7 +88,8 @@ impl Walk {
             "a layer outside the bounds is not walked"
         );
         let positions = base.max(*positions.start() - 1) + 1..=last.min(*positions.end());
-        let window = (positions.end() + 1).saturating_sub(*positions.start());
+        assert!(!positions.is_empty(), "a query whose bounds exclude each other is not walked");
+        let window = positions.end() - positions.start() + 1;
         let effort = Effort { events: last - base, window, wanted: wanted as u64 };
         let (ahead, rest, passed, order, left) =
             (Ahead::default(), Rest::Whole, None, query.order, Vec::new());
@@ -149,8 +150,7 @@ impl Walk {
     fn ordinals(&self, base: u64) -> (u32, u32) {
         #[expect(clippy::expect_used, reason = "a layer has fewer than 2^32 events")]
         let ordinal = |position: u64| u32::try_from(position - base).expect("ordinals are 32 bits");
-        let first = ordinal(self.positions.start() - 1);
-        (first, ordinal(*self.positions.end()).max(first))
+        (ordinal(self.positions.start() - 1), ordinal(*self.positions.end()))
     }
 
     fn one(&mut self, event: Option<EventRef>) -> Lanes {
@@ -160,7 +160,8 @@ impl Walk {
 
     fn merged(&self, mut lanes: Vec<Lane>) -> Result<Lanes, ReadError> {
         if lanes.len() == 1 {
-            return Ok(lanes.pop().map_or(Lanes::Done, Lanes::List));
+            #[expect(clippy::expect_used, reason = "its length was compared on the line above")]
+            return Ok(Lanes::List(lanes.pop().expect("there is one lane")));
         }
         let mut heads = BinaryHeap::with_capacity(lanes.len());
         for (number, lane) in lanes.iter_mut().enumerate() {
@@ -247,8 +248,7 @@ impl Walk {
         let is_more = !ordinals.is_empty();
         match &self.layer {
             Layer::Tail(tail) => {
-                self.ready.extend(ordinals.iter().filter_map(|ordinal| tail.event(*ordinal)));
-                assert!(self.ready.len() == ordinals.len(), "a tail holds the events of its lists");
+                self.ready.extend(ordinals.iter().map(|ordinal| tail.event(*ordinal)));
             }
             Layer::Sealed(generation) => {
                 if is_fresh && let (Some(times), Some(last)) = (&self.times, ordinals.last().copied()) {
@@ -265,6 +265,7 @@ impl Walk {
                     let fetched = generation.fetch(&ordinals, ahead, &mut self.ready)?;
                     assert!(0 < fetched && fetched <= ordinals.len(), "a fetch returns at least one event");
                     self.left = ordinals.split_off(fetched);
+                    assert!(!self.ready.is_empty(), "what was fetched is ready");
                 }
             }
         }
@@ -304,8 +305,10 @@ fn by_version(mut lane: Lane, tail: &Tail, query: &Query) -> Result<Lane, ReadEr
     if query.filter.entity_id.is_none() || query.filter.has_no_version_bounds() {
         return Ok(lane);
     }
-    let Some(first) = lane.first()?.and_then(|ordinal| tail.event(ordinal)) else { return Ok(lane) };
-    let index_of = |version: u64| version.saturating_sub(first.version().value());
+    let Some(first) = lane.first()? else { return Ok(lane) };
+    let first = tail.with_record(first, |record| record.version());
+    // Versions below the first one in the tail are in earlier layers.
+    let index_of = |version: u64| version.saturating_sub(first);
     let least = query.filter.from_version.map_or(0, |version| index_of(version.value()));
     let most =
         query.filter.to_version.map_or(u64::MAX, |version| index_of(version.value().saturating_add(1)));

@@ -82,6 +82,9 @@ impl<'a> Column<'a> {
     ) -> Result<(), ReadError> {
         assert!(N as u64 == self.entry_bytes, "a scan takes whole entries");
         let (mut at, mut piece) = (range.start, Vec::new());
+        if range.start > range.end || range.end > self.len() {
+            return Err(self.file.damaged(self.section.offset, "a reference points outside its section"));
+        }
         while at < range.end {
             let count = (range.end - at).min((PIECE_BYTES / N) as u64);
             let length = index(count) * N;
@@ -100,11 +103,12 @@ impl<'a> Column<'a> {
         range: Range<u64>,
         mut is_below: impl FnMut(u64) -> Result<bool, ReadError>,
     ) -> Result<u64, ReadError> {
-        let Range { mut start, mut end } = range;
+        let Range { mut start, mut end } = range.clone();
         while start < end {
             let middle = start + (end - start) / 2;
             if is_below(middle)? { start = middle + 1 } else { end = middle }
         }
+        assert!(start <= range.end.max(range.start), "a search stays within its range");
         Ok(start)
     }
 }

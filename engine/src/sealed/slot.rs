@@ -74,7 +74,11 @@ impl OpenFiles {
         let file = Arc::clone(place.get_or_insert(file));
         drop(place);
         if is_first {
-            self.filled.lock().push(Arc::downgrade(slot));
+            let (mut filled, slot) = (self.filled.lock(), Arc::downgrade(slot));
+            // A slot that was closed by itself is still listed.
+            if !filled.iter().any(|known| known.ptr_eq(&slot)) {
+                filled.push(slot);
+            }
         }
         Ok(file)
     }
@@ -93,6 +97,7 @@ impl OpenFiles {
             return;
         }
         filled.retain(is_filled);
+        // Slots of files that are gone do not count.
         let surplus = filled.len().saturating_sub(kept);
         let used = |slot: &Weak<Slot>| slot.upgrade().map_or(0, |slot| slot.used.load(Ordering::Relaxed));
         filled.sort_by_cached_key(used);

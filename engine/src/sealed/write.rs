@@ -93,7 +93,10 @@ impl Writer {
         self.flush()?;
         let end = self.sections.last().map(|section| section.offset + section.bytes);
         assert_eq!(end, Some(self.length), "nothing is written behind the last section");
+        let kinds = self.sections.iter().map(|section| section.kind);
+        assert!(kinds.eq(1..=header.kind.sections()), "a file has every section of its kind");
         let (table, checksums_crc) = self.checksums.finish();
+        assert!(table.len().is_multiple_of(4), "a checksum has four bytes");
         self.target.write(&table, self.length)?;
         let header = Header { checksums: self.length, checksums_crc, sections: self.sections, ..header };
         let bytes = header.encode();

@@ -1,6 +1,7 @@
 //! Deciding one append: all of it is admitted to the round, or none of it leaves a trace.
 
 use allsource_format::frame::Kind;
+use allsource_format::record::BYTES_MIN;
 
 use super::flight::{Flight, IdKey, Notes, version_at};
 use super::known::{Known, counted};
@@ -38,6 +39,11 @@ struct Undo {
     partitions: Vec<u32>,
     records: usize,
     last_recorded_at: i64,
+}
+
+fn part_of(request: &Request, number: usize) -> &PreparedPart {
+    #[expect(clippy::expect_used, reason = "the number was counted over these parts")]
+    request.parts.get(number).expect("a part of this request")
 }
 
 impl Admission<'_> {
@@ -79,11 +85,11 @@ impl Admission<'_> {
         undo: &mut Undo,
     ) -> Result<(), AppendError> {
         let in_round = self.notes.head(part, self.round.bytes());
-        let in_round_version = in_round.and_then(|offset| version_at(self.round.bytes(), offset));
-        let before = match in_round_version {
-            Some(version) => Some(version),
+        let before = match in_round {
+            Some(offset) => Some(version_at(self.round.bytes(), offset)),
             None => self.head_before_round(part, request.sealed_through)?,
         };
+        // An entity without events is at version 0.
         let mut head = before.unwrap_or(0);
         let mut last = in_round;
         for (place, event) in part.events.iter().enumerate() {
@@ -203,7 +209,7 @@ impl Admission<'_> {
         let key = IdKey { tenant: part.entity.tenant().as_str(), id: event.id, hash: event.id_hash };
         match self.find_id(&key, event.sealed.as_ref(), request.sealed_through)? {
             Some(known) => Err(known.other_batch()),
-            None => Ok(()),
+            None => unreachable!("the id of an event that is stored already was found"),
         }
     }
 
@@ -219,10 +225,9 @@ impl Admission<'_> {
         if part.expected == ExpectedVersion::Any || part.expected.admits(head.and_then(Version::new)) {
             return Ok(());
         }
-        let is_about_same = |number: usize| request.parts.get(number).is_some_and(|p| p.key == part.key);
-        let earlier = undo.heads.iter().find(|(number, _)| is_about_same(*number));
+        let earlier = undo.heads.iter().find(|(number, _)| part_of(request, *number).key == part.key);
         let actual = match earlier {
-            Some((_, Some(offset))) => version_at(self.round.bytes(), *offset),
+            Some((_, Some(offset))) => Some(version_at(self.round.bytes(), *offset)),
             Some((_, None)) => self.head_before_round(part, request.sealed_through)?,
             None => head,
         };
@@ -245,6 +250,7 @@ impl Admission<'_> {
         let recorded_at = clock.max(*self.last_recorded_at + 1);
         assert!(recorded_at > *self.last_recorded_at, "commit times rise");
         *self.last_recorded_at = recorded_at;
+        assert!(version > 0 && event.record.len() >= BYTES_MIN, "an event has a version and a record");
         let position = self.round.next_position();
         let encoded = encoded_of(&request.bytes, event);
         let timestamp = event.timestamp.unwrap_or(Timestamp::from_micros(clock));
@@ -272,6 +278,8 @@ impl Admission<'_> {
 
     /// Called while the bytes of the refused append are still in the round.
     fn take_back(&mut self, request: &Request, undo: Undo) {
+        assert!(undo.records <= self.records.len(), "a refused append only added records");
+        assert!(undo.last_recorded_at <= *self.last_recorded_at, "commit times rose, if they changed");
         self.records.truncate(undo.records);
         *self.last_recorded_at = undo.last_recorded_at;
         for partition in undo.partitions {
@@ -286,9 +294,7 @@ impl Admission<'_> {
             return;
         }
         for (number, previous) in undo.heads.into_iter().rev() {
-            #[expect(clippy::expect_used, reason = "the number was counted over these parts")]
-            let part = request.parts.get(number).expect("a part of this request");
-            self.notes.set_head(part, self.round.bytes(), previous);
+            self.notes.set_head(part_of(request, number), self.round.bytes(), previous);
         }
     }
 

@@ -38,24 +38,28 @@ pub(super) struct InFlight<'a> {
 }
 
 impl Noted {
-    fn record(self, bytes: &[u8]) -> Option<Record<'_>> {
-        Record::at(bytes.get(self.offset as usize..)?).ok()
-    }
-
     fn is_about(self, part: &PreparedPart, bytes: &[u8]) -> bool {
-        self.hash == part.key_hash
-            && self.record(bytes).is_some_and(|record| {
-                record.entity_id() == part.entity.id().as_str()
-                    && record.tenant() == part.entity.tenant().as_str()
-            })
+        if self.hash != part.key_hash {
+            return false;
+        }
+        let record = record_at(bytes, self.offset);
+        record.entity_id() == part.entity.id().as_str() && record.tenant() == part.entity.tenant().as_str()
     }
 
     fn has_id(self, key: &IdKey<'_>, bytes: &[u8]) -> bool {
-        self.hash == key.hash
-            && self
-                .record(bytes)
-                .is_some_and(|record| record.id() == *key.id.as_bytes() && record.tenant() == key.tenant)
+        if self.hash != key.hash {
+            return false;
+        }
+        let record = record_at(bytes, self.offset);
+        record.id() == *key.id.as_bytes() && record.tenant() == key.tenant
     }
+}
+
+/// The record at a noted offset of a round's bytes.
+fn record_at(bytes: &[u8], offset: u32) -> Record<'_> {
+    let record = bytes.get(offset as usize..).map(Record::at);
+    #[expect(clippy::expect_used, reason = "the sequencer wrote a record there before it noted the offset")]
+    record.expect("a noted offset lies within the round").expect("a record begins at a noted offset")
 }
 
 /// The changes of one round: where in its bytes the last event of each entity lies, and each event whose id was
@@ -73,7 +77,7 @@ impl Notes {
         found.map(|noted| noted.offset)
     }
 
-    /// The last event of a part's entity lies here; `None`: there is none.
+    /// Notes where the last event of a part's entity lies; `None`: the round has none any more.
     pub(super) fn set_head(&mut self, part: &PreparedPart, bytes: &[u8], offset: Option<u32>) {
         let is_same = |noted: &Noted| noted.is_about(part, bytes);
         match (self.heads.entry(part.key_hash, is_same, |noted| noted.hash), offset) {
@@ -82,11 +86,11 @@ impl Notes {
             (Entry::Vacant(entry), Some(offset)) => {
                 entry.insert(Noted { hash: part.key_hash, offset, sequence: 0, digest: 0 });
             }
-            (Entry::Vacant(_), None) => {}
+            (Entry::Vacant(_), None) => unreachable!("only a head that was set is removed"),
         }
     }
 
-    /// An event whose id was given lies here.
+    /// Notes where an event whose id was given lies.
     pub(super) fn add_id(&mut self, event: &PreparedEvent, offset: u32, sequence: u64) {
         let (hash, digest) = (event.id_hash, event.digest);
         self.ids.insert_unique(hash, Noted { hash, offset, sequence, digest }, |noted| noted.hash);
@@ -94,10 +98,9 @@ impl Notes {
 
     /// Removes the id of an event at this offset that was refused.
     pub(super) fn remove_id(&mut self, hash: u64, offset: u32) {
-        let entry = self.ids.find_entry(hash, |noted| noted.offset == offset);
-        assert!(entry.is_ok(), "only an id that was noted is removed");
-        if let Ok(entry) = entry {
-            entry.remove();
+        match self.ids.find_entry(hash, |noted| noted.offset == offset) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("only an id that was noted is removed"),
         }
     }
 
@@ -105,7 +108,7 @@ impl Notes {
     pub(super) fn find<'a>(&self, key: &IdKey<'_>, bytes: &'a [u8]) -> Option<InFlight<'a>> {
         let noted = self.ids.find(key.hash, |noted| noted.has_id(key, bytes))?;
         let Noted { sequence, digest, .. } = *noted;
-        Some(InFlight { record: noted.record(bytes)?, sequence, digest })
+        Some(InFlight { record: record_at(bytes, noted.offset), sequence, digest })
     }
 }
 
@@ -121,6 +124,11 @@ impl Flight {
             let is_next = self.rounds.back().is_none_or(|(last, ..)| *last < last_position);
             assert!(is_next, "rounds fly in the order of the log");
             self.rounds.push_back((last_position, notes, block));
+        } else {
+            assert!(
+                notes.ids.is_empty(),
+                "an event with an id is the last of its entity, or comes before it"
+            );
         }
     }
 
@@ -134,7 +142,10 @@ impl Flight {
     /// The version of a part's entity.
     pub(super) fn head(&self, part: &PreparedPart) -> Option<u64> {
         let mut newest_first = self.rounds.iter().rev();
-        newest_first.find_map(|(_, notes, block)| version_at(block.bytes(), notes.head(part, block.bytes())?))
+        newest_first.find_map(|(_, notes, block)| {
+            let offset = notes.head(part, block.bytes())?;
+            Some(version_at(block.bytes(), offset))
+        })
     }
 
     /// The event of this id.
@@ -143,7 +154,9 @@ impl Flight {
     }
 }
 
-/// The version of the event at an offset of a round's bytes.
-pub(super) fn version_at(bytes: &[u8], offset: u32) -> Option<u64> {
-    Some(Record::at(bytes.get(offset as usize..)?).ok()?.version())
+/// The version of the event at a noted offset of a round's bytes.
+pub(super) fn version_at(bytes: &[u8], offset: u32) -> u64 {
+    let version = record_at(bytes, offset).version();
+    assert!(version > 0, "an event in a round has its version");
+    version
 }

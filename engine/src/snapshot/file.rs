@@ -32,8 +32,12 @@ pub(super) const UNNAMED: &str = "snapshots/new.tmp";
 /// The number in the name of a file; `None`: the name is not that of a snapshot file.
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".snp").filter(|digits| digits.len() == 10)?;
-    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-    number.filter(|number| *number > 0)
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    #[expect(clippy::expect_used, reason = "64 bits hold every number of ten digits")]
+    let number = digits.parse().expect("ten digits are a number");
+    Some(number).filter(|number| *number > 0)
 }
 
 /// A file of snapshots. Once it is replaced, the last reader removes it.
@@ -77,6 +81,7 @@ impl File {
         entries.iter().try_for_each(|entry| writer.write(&entry.encode()).map(drop))?;
         writer.close_section(entries.len() as u64);
         writer.open_section(FANOUT)?;
+        assert!(entries.is_sorted_by_key(|entry| entry.hash), "a fanout divides ascending hashes");
         let bits = fanout_bits(entries.len() as u64);
         for upper in 0..=1_u64 << bits {
             let below = entries.partition_point(|entry| bucket(entry.hash, bits) < upper);
@@ -197,22 +202,31 @@ fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>
 }
 
 fn header(place: &Place, snapshots: &[Arc<Snapshot>]) -> Header {
-    let positions = || snapshots.iter().map(|snapshot| snapshot.state.position.value());
-    let times = || snapshots.iter().map(|snapshot| snapshot.state.max_timestamp.micros());
+    let (first_position, last_position) =
+        extremes(snapshots.iter().map(|snapshot| snapshot.state.position.value()));
+    let (min_timestamp, max_timestamp) =
+        extremes(snapshots.iter().map(|snapshot| snapshot.state.max_timestamp.micros()));
     Header {
         kind: Kind::Snapshots,
         store: place.store,
         epoch: place.epoch,
-        first_position: positions().min().unwrap_or(1),
-        last_position: positions().max().unwrap_or(1),
+        first_position,
+        last_position,
         events: snapshots.len() as u64,
-        min_timestamp: times().min().unwrap_or(0),
-        max_timestamp: times().max().unwrap_or(0),
+        min_timestamp,
+        max_timestamp,
         checksums: 0,
         checksums_crc: 0,
         source_crc: 0,
         sections: Vec::new(),
     }
+}
+
+/// The least and the greatest of at least one number.
+fn extremes<T: Ord + Copy>(numbers: impl Iterator<Item = T> + Clone) -> (T, T) {
+    let (least, greatest) = (numbers.clone().min(), numbers.max());
+    #[expect(clippy::expect_used, reason = "a file without snapshots is not written")]
+    least.zip(greatest).expect("a file holds a snapshot")
 }
 
 fn encode(snapshot: &Snapshot) -> Vec<u8> {
@@ -240,14 +254,17 @@ fn encode(snapshot: &Snapshot) -> Vec<u8> {
         members: &members,
         text: &state.text,
     };
-    let mut out = Vec::with_capacity(members.len() + key.len() + state.text.len() + 112);
+    let length = members.len() + key.len() + state.text.len();
+    let mut out = Vec::with_capacity(length + 112);
     stored.encode(&mut out);
+    assert!(out.len() > length && out.len().is_multiple_of(8), "a snapshot is padded to whole words");
     out
 }
 
 /// Decodes a snapshot; `None`: it is invalid. The count of events is checked, since folds continue from it.
 fn of(stored: &Stored<'_>) -> Option<Snapshot> {
-    if stored.events != stored.version && !planted::is(Bug::AcceptWrongCount) {
+    let is_whole = stored.events == stored.version || planted::is(Bug::AcceptWrongCount);
+    if !is_whole || stored.version > stored.position {
         return None;
     }
     let (tenant, id) = stored.key.split_once(char::from(KEY_SEPARATOR))?;

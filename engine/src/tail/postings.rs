@@ -35,6 +35,12 @@ impl Postings {
         }
     }
 
+    /// The ordinal at an index.
+    pub(crate) fn at(&self, index: usize) -> u32 {
+        #[expect(clippy::expect_used, reason = "callers take indexes from this list, which only grows")]
+        *self.ordinals.read().get(index).expect("the list holds this index")
+    }
+
     /// Copies the ordinals at these indexes, which lie within the list: it never shrinks.
     pub(crate) fn copy(&self, indexes: std::ops::Range<usize>, into: &mut Vec<u32>) {
         let ordinals = self.ordinals.read();
@@ -42,7 +48,7 @@ impl Postings {
         into.extend_from_slice(ordinals.get(indexes).expect("the list holds these indexes"));
     }
 
-    /// All of them.
+    /// A copy of all of them.
     pub(crate) fn to_vec(&self) -> Vec<u32> {
         self.ordinals.read().clone()
     }

@@ -122,9 +122,10 @@ fn change_snapshots(disk: &SimDisk, change: impl FnOnce(&mut [u8])) {
     disk.damage(&path, bytes);
 }
 
-/// A store of one entity with five events and a snapshot of the first three.
+/// A store of an entity with five events and a snapshot of the first three, after three events of another one.
 fn with_snapshot(disk: &SimDisk) -> (Engine, Entity) {
     let (engine, entity) = (open(disk, 1), Entity::new("a").unwrap());
+    (1..=3).for_each(|number| append(&engine, &Entity::new("b").unwrap(), numbered(number)));
     (1..=3).for_each(|number| append(&engine, &entity, numbered(number)));
     engine.snapshot(&entity).unwrap();
     (4..=5).for_each(|number| append(&engine, &entity, numbered(number)));
@@ -136,16 +137,19 @@ fn with_snapshot(disk: &SimDisk) -> (Engine, Entity) {
 
 #[test]
 pub(crate) fn a_snapshot_whose_count_does_not_fit_its_version_is_not_believed() {
-    let disk = SimDisk::new(1);
-    let (engine, entity) = with_snapshot(&disk);
-    assert_eq!(engine.latest_snapshot(&entity).unwrap().state.event_count(), 3);
-    engine.close();
-    drop(engine);
-    disk.kill();
-    change_snapshots(&disk, |states| states[40] = 2);
-    let engine = open(&disk, 3);
-    let state = engine.fold(&entity, AsOf::Now).unwrap().unwrap();
-    assert_eq!((state.event_count(), state.version().value()), (5, 5));
+    // A count below the version, and a version above the position.
+    for (version, events) in [(3, 2), (7, 7)] {
+        let disk = SimDisk::new(1);
+        let (engine, entity) = with_snapshot(&disk);
+        assert_eq!(engine.latest_snapshot(&entity).unwrap().state.event_count(), 3);
+        engine.close();
+        drop(engine);
+        disk.kill();
+        change_snapshots(&disk, |states| (states[24], states[40]) = (version, events));
+        let engine = open(&disk, 3);
+        let state = engine.fold(&entity, AsOf::Now).unwrap().unwrap();
+        assert_eq!((state.event_count(), state.version().value()), (5, 5));
+    }
 }
 
 #[test]

@@ -36,6 +36,18 @@ fn those_used_last_stay_open_and_whoever_reads_one_keeps_it() {
 }
 
 #[test]
+fn a_slot_that_is_closed_and_filled_again_counts_once() {
+    let files = OpenFiles::at_most(10);
+    let (slot, count) = (Arc::new(Slot::default()), Cell::new(0));
+    for _ in 0..3 {
+        files.file(&slot, || opened(&count)).unwrap();
+        assert_eq!(files.filled.lock().len(), 1);
+        slot.close();
+    }
+    assert_eq!((files.len(), count.get()), (0, 3));
+}
+
+#[test]
 fn a_system_that_allows_less_than_the_budget_is_obeyed() {
     let files = OpenFiles::at_most(100);
     let slots: Vec<_> = (0..10).map(|_| Arc::new(Slot::default())).collect();
