@@ -16,7 +16,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// What follows a log.
 pub trait Worker: Send + 'static {
-    /// Takes the next event.
+    /// Takes the next event. It runs on a thread that also answers requests, so it must not wait for a disk.
     ///
     /// # Errors
     /// Why the event cannot be taken. The same event comes again after a rest.

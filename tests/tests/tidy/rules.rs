@@ -129,8 +129,8 @@ pub(crate) fn appends(file: &File, _: &[File]) -> Vec<(usize, String)> {
     found(file, &["engine.append(", "engine().append(", "store.append(", "store().append("])
 }
 
-/// Commands that work on a store's folder directly, including the one that opens it for the server.
-const OPENERS: [&str; 5] = ["bench", "dump", "index", "serve", "verify"];
+/// Commands that work on a store's folder directly.
+const OPENERS: [&str; 4] = ["bench", "dump", "index", "verify"];
 
 pub(crate) fn door(file: &File, _: &[File]) -> Vec<(usize, String)> {
     let path = file.path();
