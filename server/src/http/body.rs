@@ -9,9 +9,12 @@ use http_body_util::BodyExt as _;
 use super::arriving::Late;
 use crate::budget::{Budget, Buffer};
 use crate::problem::{Kind, Problem};
+use crate::wire::LINE_BYTES_MAX;
 
 /// Most bytes of a body that is read into memory as a whole.
-pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 18 << 20;
+
+const _: () = assert!(LINE_BYTES_MAX + 4096 < BODY_BYTES_MAX, "the largest event fits into a batch");
 
 /// The media type of a body, without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> &str {

@@ -6,6 +6,7 @@ mod budget;
 mod door;
 mod edge;
 mod import;
+mod largest;
 mod values;
 mod problems;
 mod query;

@@ -109,7 +109,7 @@ fn a_bad_path_or_parameter_is_refused_by_name() {
     server.send("POST", EVENTS, &[], "{}").problem(415, "unsupported-media-type");
     let compressed = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
     server.send("POST", "/api/v1/events/batch", &compressed, "x").problem(415, "unsupported-media-type");
-    let large = format!(r#"{{"event_type":"t","entity_id":"e","payload":"{}"}}"#, "x".repeat(17 << 20));
+    let large = format!(r#"{{"event_type":"t","entity_id":"e","payload":"{}"}}"#, "x".repeat(18 << 20));
     server.send("POST", EVENTS, &JSON, &large).problem(413, "too-large");
     assert_eq!(server.get("/api/v1/stats").success()["total_events"], 0);
 }
