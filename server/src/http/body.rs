@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(budget.charged(), (16 + 5) * MIB, "no more than announced");
         drop((whole, short));
         assert_eq!(budget.charged(), 0);
-        let problem = read(&budget, &headers, pieces(17, MIB)).await.expect_err("too large");
+        let problem = read(&budget, &headers, pieces(19, MIB)).await.expect_err("too large");
         assert_eq!((problem.kind(), budget.charged()), (Kind::TOO_LARGE, 0));
     }
 
