@@ -53,7 +53,7 @@ pub struct Survived {
 /// The promise it broke.
 pub fn run(program: &Path, data: &Path, kills: u64, seed: u64) -> Result<Survived, String> {
     let (mut rng, log) = (Rng::with_seed(seed), Mutex::new(Log::default()));
-    let mut survived = Survived::default();
+    let (mut survived, mut starts) = (Survived::default(), HashSet::new());
     while survived.kills < kills {
         if rng.u8(..5) == 0 {
             let process = Process::start(program, data);
@@ -66,12 +66,14 @@ pub fn run(program: &Path, data: &Path, kills: u64, seed: u64) -> Result<Survive
         let mut process = Process::start(program, data);
         let address = process.address().map_err(|said| format!("it does not start: {said}"))?;
         survived.found = check(&address, &log)?;
+        check_starts(&address, &mut starts)?;
         append_until_killed(process, &address, &log, &mut rng);
         survived.kills += 1;
     }
     let mut process = Process::start(program, data);
     let address = process.address().map_err(|said| format!("it does not start: {said}"))?;
     survived.found = check(&address, &log)?;
+    check_starts(&address, &mut starts)?;
     process.stop();
     survived.acknowledged = log.lock().map_err(|error| error.to_string())?.acknowledged.len() as u64;
     Ok(survived)
@@ -143,6 +145,24 @@ fn intend(log: &Mutex<Log>, rng: &mut Rng) -> Intent {
         log.intents.insert(*id, intent.clone());
     }
     intent
+}
+
+/// Compares the starts in the server's own log with those it has answered from before.
+fn check_starts(address: &str, before: &mut HashSet<String>) -> Result<(), String> {
+    let answer = ureq::get(format!("http://{address}/api/v1/system/starts?limit=1024")).call();
+    let answer = answer.and_then(|mut answer| answer.body_mut().read_json::<Value>());
+    let answer = answer.map_err(|error| format!("its starts cannot be read: {error}"))?;
+    let starts = answer["starts"].as_array().into_iter().flatten();
+    let starts: HashSet<String> =
+        starts.filter_map(|start| start["incarnation"].as_str().map(str::to_owned)).collect();
+    match before.difference(&starts).next() {
+        Some(lost) => Err(format!("the start {lost} was recorded and is gone")),
+        None if starts.len() == before.len() => Err("this start was not recorded".to_owned()),
+        None => {
+            *before = starts;
+            Ok(())
+        }
+    }
 }
 
 /// Reads all events and compares them with the log. Returns the number of events.
