@@ -77,11 +77,11 @@ impl Follower {
 
     async fn wait(&self, is_there: impl Fn(&Progress) -> bool) -> Result<(), String> {
         let mut progress = self.progress.clone();
-        let reached = progress.wait_for(|progress| is_there(progress) || progress.failure.is_some()).await;
-        match reached {
-            Ok(progress) if is_there(&progress) => Ok(()),
-            Ok(progress) => Err(progress.failure.clone().unwrap_or_default()),
-            Err(_) => Err("the server is stopping".to_owned()),
+        let settled = progress.wait_for(|progress| is_there(progress) || progress.failure.is_some()).await;
+        let progress = settled.map_err(|_| "the server is stopping".to_owned())?;
+        match &progress.failure {
+            Some(problem) if !is_there(&progress) => Err(problem.clone()),
+            _ => Ok(()),
         }
     }
 }

@@ -61,7 +61,9 @@ impl Log {
         let commit = self.admission.append_all(&[event]).await?;
         #[expect(clippy::expect_used, reason = "a commit has an entry for each event")]
         let committed = commit.events.first().expect("one event was appended");
-        self.folding.reached(committed.position).await.map_err(unreadable)?;
+        let folded = self.folding.reached(committed.position).await;
+        folded
+            .map_err(|problem| unreadable(problem).within("the change is stored, but not in effect yet"))?;
         Ok(committed.version)
     }
 }
