@@ -36,7 +36,7 @@ use segments::SegmentFile;
 pub(crate) use fetch::Stretches;
 pub(crate) use files::{is_any, remove, remove_leftovers};
 pub(crate) use names::{List, Names};
-pub(crate) use unnamed::unnamed;
+pub(crate) use unnamed::{Found, unnamed};
 pub(crate) use write::{Builder, WriteError, run_length};
 
 /// The folder of the files of generations.

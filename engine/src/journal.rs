@@ -17,6 +17,6 @@ pub(crate) use examine::{Examined, examine};
 pub(crate) use file::{
     AdoptError, DIR, Needed, QUARANTINE, Reserved, Spare, is_any, is_full, path_of, refusal, remove_leftovers,
 };
-pub(crate) use fragments::Fragments;
+pub(crate) use fragments::{Fragments, stores};
 pub(crate) use recover::recover;
 pub(crate) use round::RoundBuilder;

@@ -86,17 +86,33 @@ fn load(disk: &dyn Disk, number: u64) -> Result<Manifest, OpenError> {
     }
 }
 
-/// Checks all manifests, the current one included; returns how many there are, and their bytes.
-pub(crate) fn check_all(disk: &dyn Disk) -> Result<(u64, u64), OpenError> {
-    let numbers = numbers(disk).map_err(|error| OpenError::io("list manifests", error))?;
-    let mut total = 0;
-    for number in &numbers {
-        let path = path_of(*number);
-        let bytes = read_file(disk, &path).map_err(|error| OpenError::io(format!("read {path}"), error))?;
-        Manifest::decode(&bytes).map_err(|problem| Damage::new(path, 0, problem))?;
-        total += bytes.len() as u64;
+/// What was found by checking all manifests.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// Manifests read.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// What is damaged or cannot be read now.
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// Checks all manifests, the current one included.
+pub(crate) fn check_all(disk: &dyn Disk) -> Result<Checked, OpenError> {
+    let mut checked = Checked::default();
+    for number in numbers(disk).map_err(|error| OpenError::io("list manifests", error))? {
+        let path = path_of(number);
+        match read_file(disk, &path) {
+            Ok(bytes) => {
+                checked.files += 1;
+                checked.bytes += bytes.len() as u64;
+                let problem = Manifest::decode(&bytes).err();
+                checked.damage.extend(problem.map(|problem| Damage::new(path, 0, problem)));
+            }
+            Err(error) => checked.damage.push(Damage::new(path, 0, error)),
+        }
     }
-    Ok((numbers.len() as u64, total))
+    Ok(checked)
 }
 
 fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {

@@ -1,10 +1,12 @@
-//! Generations that no readable manifest names: what a dump reads when the newest manifest is damaged.
+//! Generations found by their files: what a dump reads when the newest manifest is damaged.
 
 use std::io;
 use std::sync::Arc;
 
-use allsource_format::manifest::{File, Generation as Entry, Kind as Held, Manifest, Role};
+use allsource_format::index::{RANK_STEP, RANKS};
+use allsource_format::manifest::{File, Generation as Entry, Kind as Held, Role};
 use allsource_format::sealed::{Header, Kind};
+use allsource_format::{StoreId, partition};
 
 use super::DIR;
 use crate::error::ReadError;
@@ -12,19 +14,29 @@ use crate::options::ReadMode;
 use crate::platform::Disk;
 use crate::sealed::SealedFile;
 
+/// A generation found by its files.
+pub(crate) struct Found {
+    /// The store that wrote it.
+    pub(crate) store: StoreId,
+    /// How many partitions that store has; `None`: only an index says so.
+    pub(crate) partitions: Option<u32>,
+    /// What a manifest would say of it.
+    pub(crate) entry: Entry,
+}
+
 /// What [`unnamed`] finds.
 #[derive(Default)]
 pub(crate) struct Unnamed {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) found: Vec<Found>,
     /// Why other segments files of the folder cannot be read.
     pub(crate) errors: Vec<ReadError>,
 }
 
-/// The entries of the store's segments files that a manifest does not name, put together from their headers.
+/// The entries of the segments files that are not among those named, put together from their headers.
 ///
 /// # Errors
 /// When the system refuses to list the folder.
-pub(crate) fn unnamed(disk: &Arc<dyn Disk>, manifest: &Manifest) -> io::Result<Unnamed> {
+pub(crate) fn unnamed(disk: &Arc<dyn Disk>, named: &[Entry]) -> io::Result<Unnamed> {
     let names = match disk.list(DIR) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names?,
@@ -33,24 +45,33 @@ pub(crate) fn unnamed(disk: &Arc<dyn Disk>, manifest: &Manifest) -> io::Result<U
     for name in names {
         let Some(stem) = name.strip_suffix(".seg").filter(|_| super::files::is_ours(&name)) else { continue };
         let path = format!("{DIR}/{name}");
-        if manifest.generations.iter().any(|entry| entry.records.name == path) {
+        if named.iter().any(|entry| entry.records.name == path) {
             continue;
         }
         match file(disk, path, Role::Records, Kind::Segments) {
-            Ok((header, _)) if header.store != manifest.store => {}
             Ok((header, segments)) => {
                 let path = format!("{DIR}/{stem}.idx");
-                let index = match file(disk, path.clone(), Role::Index, Kind::Index) {
-                    Ok((header, index)) if header.source_crc == segments.checksum => index,
+                let (partitions, index) = match file(disk, path.clone(), Role::Index, Kind::Index) {
+                    Ok((header, index)) if header.source_crc == segments.checksum => {
+                        (partitions_of(&header), index)
+                    }
                     // It does not fit or cannot be read; the records are read without it.
-                    _ => File { role: Role::Index, name: path, bytes: 0, checksum: 0 },
+                    _ => (None, File { role: Role::Index, name: path, bytes: 0, checksum: 0 }),
                 };
-                unnamed.entries.push(entry(&header, segments, index));
+                let (store, entry) = (header.store, entry(&header, segments, index));
+                unnamed.found.push(Found { store, partitions, entry });
             }
             Err(error) => unnamed.errors.push(error),
         }
     }
     Ok(unnamed)
+}
+
+/// The partitions of the store of an index: a row of ranks has an entry for each.
+fn partitions_of(index: &Header) -> Option<u32> {
+    let rows = index.events.div_ceil(RANK_STEP);
+    let partitions = (index.section(RANKS).bytes / 4).checked_div(rows)?;
+    u32::try_from(partitions).ok().filter(|partitions| partition::is_valid_count(*partitions))
 }
 
 fn file(disk: &Arc<dyn Disk>, name: String, role: Role, kind: Kind) -> Result<(Header, File), ReadError> {

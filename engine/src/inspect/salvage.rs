@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use allsource_format::manifest::Manifest;
-
-use super::{access, no_store};
+use super::access;
+use super::sources::{Sources, damage_of};
 use crate::error::{Damage, OpenError, ReadError};
 use crate::event::EventRef;
-use crate::generation::{Generation, unnamed};
+use crate::generation::Generation;
 use crate::holder::Holders;
-use crate::journal::{self, Fragments};
+use crate::journal::Fragments;
 use crate::manifest;
 use crate::open::lock_shared;
 use crate::options::ReadMode;
@@ -57,8 +56,8 @@ pub struct Dumped {
 }
 
 /// Passes every readable event of the store in a folder to `each`, in order, and reports between them which are missing.
-/// In place of a damaged manifest it uses the previous one and the segments files that one does not name, or the
-/// journal's own headers.
+/// In place of a damaged manifest it uses the previous one, if that is readable, and the headers of the files that are
+/// there.
 ///
 /// # Errors
 /// When the folder holds no store, the store is in use or of a newer release, or the system refuses to list it.
@@ -77,14 +76,18 @@ pub fn dump_disk(
     each: &mut dyn FnMut(Salvaged<'_>),
 ) -> Result<Dumped, OpenError> {
     let _lock = lock_shared(&*disk, path)?;
-    let (manifest, damage) = manifest::newest_readable(&*disk)?;
-    if manifest.is_none() && !journal::is_any(&*disk)? {
-        return match damage.into_iter().next() {
-            Some(damage) => Err(damage.into()),
-            None => Err(no_store(path)),
-        };
-    }
-    let fragments = Fragments::find(&disk, manifest.as_ref())?;
+    salvage(&disk, Sources::find(&disk, path)?, holders, each)
+}
+
+/// Passes every readable event of these files to `each`.
+pub(super) fn salvage(
+    disk: &Arc<dyn Disk>,
+    sources: Sources,
+    holders: &Holders,
+    each: &mut dyn FnMut(Salvaged<'_>),
+) -> Result<Dumped, OpenError> {
+    let newest = sources.manifest.as_ref().filter(|_| sources.is_newest);
+    let fragments = Fragments::find(disk, sources.store, newest)?;
     let mut salvage = Salvage {
         fragments,
         each,
@@ -95,19 +98,12 @@ pub fn dump_disk(
         dumped: Dumped::default(),
         damage: BTreeMap::new(),
     };
-    let is_newest = damage.is_empty();
-    damage.into_iter().for_each(|damage| salvage.note(damage));
+    sources.damage.into_iter().for_each(|damage| salvage.note(damage));
     salvage.note_journal();
-    if let Some(mut manifest) = manifest {
-        if !is_newest {
-            salvage.find_unnamed(&disk, &mut manifest)?;
-        }
-        let access = access(disk, ReadMode::Read, &manifest, holders);
-        for entry in &manifest.generations {
-            let generation = Arc::new(Generation::new(entry.clone(), access.clone()));
-            salvage.generation(&generation, &manifest.sequences);
-            salvage.end = salvage.end.max(entry.last_position + 1);
-        }
+    let access = access(Arc::clone(disk), ReadMode::Read, sources.partitions, holders);
+    for entry in sources.generations {
+        salvage.end = salvage.end.max(entry.last_position + 1);
+        salvage.generation(&Arc::new(Generation::new(entry, access.clone())), &sources.sequences);
     }
     salvage.journal();
     Ok(salvage.finish())
@@ -130,26 +126,13 @@ struct Salvage<'a> {
 }
 
 impl Salvage<'_> {
-    /// Adds the generations that the manifests after this one named. One of them may hold the events of several of
-    /// this manifest, so the widest comes first; what it has handed out is not looked for again.
-    fn find_unnamed(&mut self, disk: &Arc<dyn Disk>, manifest: &mut Manifest) -> Result<(), OpenError> {
-        let unnamed = unnamed(disk, manifest).map_err(|error| OpenError::io("list segments", error))?;
-        unnamed.errors.into_iter().for_each(|error| self.note_error(error));
-        manifest.generations.extend(unnamed.entries);
-        manifest.generations.sort_by_key(|entry| (entry.first_position, u64::MAX - entry.last_position));
-        Ok(())
-    }
-
     fn note(&mut self, damage: Damage) {
         self.why.get_or_insert_with(|| damage.to_string());
         self.damage.entry((damage.file, damage.offset)).or_insert(damage.problem);
     }
 
     fn note_error(&mut self, error: ReadError) {
-        self.note(match error {
-            ReadError::Damaged(damage) => damage,
-            ReadError::Unavailable(what) => Damage::new(what.file.clone(), 0, what.to_string()),
-        });
+        self.note(damage_of(error));
     }
 
     /// Passes on an event, after reporting which are missing before it.

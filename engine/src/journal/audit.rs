@@ -1,13 +1,11 @@
 //! Finds all damage in a journal, not only the first: each file is checked against its own header and the next file's.
 
-use std::io;
-
 use allsource_format::journal::Header;
 use allsource_format::manifest::Manifest;
 
 use super::cursor::Cursor;
 use super::examine::{check_joint, lost, numbers, read_header, read_image};
-use super::file::path_of;
+use super::file::{Item, path_of, series};
 use super::walk::{find_evidence, walk};
 use crate::error::{Damage, OpenError};
 use crate::platform::Disk;
@@ -23,35 +21,29 @@ pub(crate) struct Audit {
     pub(crate) damage: Vec<Damage>,
 }
 
-/// Checks every journal file.
+/// Checks every journal file. What cannot be read now is listed with the damage, in words that say so.
 ///
 /// # Errors
-/// A newer format, or a failing disk.
+/// A newer format, or a refusal to list the folder.
 pub(crate) fn audit(disk: &dyn Disk, manifest: &Manifest) -> Result<Audit, OpenError> {
     let present = numbers(disk, manifest)?;
-    let last = present.last().copied().unwrap_or(0).max(manifest.last_journal);
     let mut audit = Audit::default();
     let mut headers: Vec<Option<Header>> = Vec::new();
-    for number in manifest.first_journal..=last {
-        let header = match read_header(disk, manifest, number) {
-            Ok(header) => Some(header),
-            Err(OpenError::Damaged(damage)) => {
-                audit.damage.push(damage);
-                None
-            }
-            Err(OpenError::Io { error, .. })
-                if error.kind() == io::ErrorKind::NotFound && !present.contains(&number) =>
-            {
-                audit.damage.push(Damage::new(path_of(number), 0, "the file is missing"));
-                None
-            }
-            Err(error) => return Err(error),
+    for item in series(&present, manifest.first_journal, manifest.last_journal) {
+        let header = match item {
+            Item::File(number) => match read_header(disk, manifest, number) {
+                Ok(header) => Ok(header),
+                Err(OpenError::Damaged(damage)) => Err(damage),
+                Err(error @ OpenError::Io { .. }) => Err(Damage::new(path_of(number), 0, error)),
+                Err(error) => return Err(error),
+            },
+            Item::Missing(damage) => Err(damage),
         };
-        headers.push(header);
+        headers.push(header.map_err(|damage| audit.damage.push(damage)).ok());
     }
     for (index, header) in headers.iter().enumerate() {
         if let Some(header) = header {
-            audit.look_at(disk, *header, headers.get(index + 1).copied().flatten())?;
+            audit.look_at(disk, *header, headers.get(index + 1).copied().flatten());
         }
     }
     audit.damage.sort_by(|one, other| (&one.file, one.offset).cmp(&(&other.file, other.offset)));
@@ -59,9 +51,12 @@ pub(crate) fn audit(disk: &dyn Disk, manifest: &Manifest) -> Result<Audit, OpenE
 }
 
 impl Audit {
-    fn look_at(&mut self, disk: &dyn Disk, header: Header, next: Option<Header>) -> Result<(), OpenError> {
+    fn look_at(&mut self, disk: &dyn Disk, header: Header, next: Option<Header>) {
         let path = path_of(header.number);
-        let image = read_image(disk, &path)?;
+        let image = match read_image(disk, &path) {
+            Ok(image) => image,
+            Err(error) => return self.damage.push(Damage::new(path, 0, error)),
+        };
         self.files += 1;
         self.bytes += image.len() as u64;
         let mut cursor = Cursor::at_start_of(header, image.len() as u64);
@@ -88,6 +83,5 @@ impl Audit {
                 self.damage.extend(is_damaged.then(|| lost(&path, &cursor, walked.stopped_by)));
             }
         }
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use allsource_format::journal::Header;
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::{AppendError, OpenError};
+use crate::error::{AppendError, Damage, OpenError};
 use crate::manifest::{self, Catalog};
 use crate::number::index;
 use crate::planted::{self, Bug};
@@ -60,6 +60,37 @@ pub(super) fn numbers(disk: &dyn Disk) -> io::Result<Vec<u64>> {
     let mut numbers: Vec<u64> = names.iter().filter_map(number_of).collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// A place in the series of journal files.
+pub(super) enum Item {
+    /// A file that exists.
+    File(u64),
+    /// Files that do not, as damage.
+    Missing(Damage),
+}
+
+/// The series of journal files from number `first` on, at least up to `last`: those of `present`, which ascend, and what
+/// is missing before, between and after them. A gap is one item, however wide it is.
+pub(super) fn series(present: &[u64], first: u64, last: u64) -> Vec<Item> {
+    assert!(present.is_sorted(), "the numbers of journal files ascend");
+    let mut items = Vec::new();
+    let mut next = first;
+    let missing = |from: u64, to: u64| match to - from {
+        0 => None,
+        1 => Some(Damage::new(path_of(from), 0, "the file is missing")),
+        count => {
+            let problem = format!("the file is missing, as are all {count} up to {}", path_of(to - 1));
+            Some(Damage::new(path_of(from), 0, problem))
+        }
+    };
+    for number in present.iter().copied().filter(|number| *number >= first) {
+        items.extend(missing(next, number).map(Item::Missing));
+        items.push(Item::File(number));
+        next = number.saturating_add(1);
+    }
+    items.extend(missing(next, last.saturating_add(1).max(next)).map(Item::Missing));
+    items
 }
 
 /// Removes journal files that do not belong to the store: retired ones, and one that was never named.

@@ -3,14 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
-use allsource_format::FormatError;
 use allsource_format::frame::{Frame, Kind};
 use allsource_format::journal::{BLOCK_BYTES, HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
+use allsource_format::{FormatError, StoreId};
 use rkyv::util::AlignedVec;
 
 use super::examine::read_image;
-use super::file::{DIR, path_of};
+use super::file::{self, Item, path_of, series};
 use super::walk::used_length;
 use crate::error::{Damage, OpenError};
 use crate::event::{Block, EventRef};
@@ -35,27 +35,38 @@ pub(crate) struct Fragments {
     end: u64,
     /// The last file read, with its seed: frames are read in order.
     image: Option<(u64, u32, AlignedVec)>,
+    /// Files read, and their bytes.
+    files: u64,
+    bytes: u64,
     damage: Vec<Damage>,
     /// The damage after the last frame found.
     pending: Option<String>,
 }
 
 impl Fragments {
-    /// Finds the frames in every journal file; files of another store than the manifest's are left alone.
+    /// Finds the frames in every journal file; files of another store than this one are left alone. `newest`: the newest
+    /// manifest, if it is readable, which says which files there must be.
     ///
     /// # Errors
     /// When the files cannot be listed, or one is of a newer release.
-    pub(crate) fn find(disk: &Arc<dyn Disk>, manifest: Option<&Manifest>) -> Result<Self, OpenError> {
+    pub(crate) fn find(
+        disk: &Arc<dyn Disk>,
+        store: Option<StoreId>,
+        newest: Option<&Manifest>,
+    ) -> Result<Self, OpenError> {
         let (fragments, damage, disk) = (Vec::new(), Vec::new(), Arc::clone(disk));
-        let mut found = Self { disk, fragments, end: 1, image: None, damage, pending: None };
+        let mut found =
+            Self { disk, fragments, end: 1, image: None, files: 0, bytes: 0, damage, pending: None };
         let mut numbers = numbers(&*found.disk)?;
-        if let Some(manifest) = manifest {
-            numbers.retain(|number| *number >= manifest.first_journal);
-            numbers.extend(manifest.first_journal..=manifest.last_journal);
-        }
-        numbers.sort_unstable();
-        numbers.dedup();
-        let headers = numbers.iter().map(|number| found.header(*number, manifest));
+        let is_needed = |number: &u64| newest.is_none_or(|manifest| *number >= manifest.first_journal);
+        numbers.retain(is_needed);
+        // A file is missing if the manifest names it, or if there are files before and after it.
+        let first = newest.map(|manifest| manifest.first_journal).or(numbers.first().copied());
+        let last = newest.map_or(0, |manifest| manifest.last_journal);
+        let headers = series(&numbers, first.unwrap_or(1), last).into_iter().map(|item| match item {
+            Item::File(number) => found.header(number, store),
+            Item::Missing(damage) => Ok(Err(damage)),
+        });
         let headers: Vec<Result<Header, Damage>> = headers.collect::<Result<_, _>>()?;
         for (index, header) in headers.iter().enumerate() {
             let next = headers.get(index + 1).and_then(|next| next.as_ref().ok());
@@ -64,7 +75,7 @@ impl Fragments {
                 Err(damage) => found.note(damage.clone()),
             }
         }
-        if let (Some(manifest), Some(Ok(last))) = (manifest, headers.last()) {
+        if let (Some(manifest), Some(Ok(last))) = (newest, headers.last()) {
             found.check_length(*last, manifest);
         }
         found.fragments.sort_by_key(|fragment| fragment.first_position);
@@ -89,12 +100,12 @@ impl Fragments {
         self.damage.push(damage);
     }
 
-    fn header(&self, number: u64, manifest: Option<&Manifest>) -> Result<Result<Header, Damage>, OpenError> {
+    fn header(&self, number: u64, store: Option<StoreId>) -> Result<Result<Header, Damage>, OpenError> {
         let path = path_of(number);
         let mut bytes = [0; HEADER_BYTES];
         let read = self.disk.open_read_only(&path).and_then(|file| file.read_at(&mut bytes, 0));
         let problem = match read.map(|()| Header::decode(&bytes)) {
-            Ok(Ok(header)) if manifest.is_some_and(|manifest| manifest.store != header.store) => {
+            Ok(Ok(header)) if store.is_some_and(|store| store != header.store) => {
                 "the file belongs to another store".to_owned()
             }
             Ok(Ok(header)) if header.number != number => {
@@ -119,6 +130,8 @@ impl Fragments {
             Ok(image) => image,
             Err(error) => return self.note(Damage::new(path, 0, error)),
         };
+        self.files += 1;
+        self.bytes += image.len() as u64;
         self.end = self.end.max(header.first_position);
         let used = used_length(&image).max(HEADER_BYTES);
         let log_offset = |offset: usize| header.log_offset + (offset - HEADER_BYTES) as u64;
@@ -156,6 +169,16 @@ impl Fragments {
         if log_offset(end) < due {
             self.note(Damage::new(path, end as u64, problem));
         }
+    }
+
+    /// How many files were read.
+    pub(crate) fn files(&self) -> u64 {
+        self.files
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What is damaged.
@@ -229,15 +252,21 @@ impl Fragments {
     }
 }
 
+/// The stores that the readable journal files say they belong to.
+///
+/// # Errors
+/// When the files cannot be listed.
+pub(crate) fn stores(disk: &dyn Disk) -> Result<Vec<StoreId>, OpenError> {
+    let store_of = |number| {
+        let mut bytes = [0; HEADER_BYTES];
+        disk.open_read_only(&path_of(number)).and_then(|file| file.read_at(&mut bytes, 0)).ok()?;
+        // What cannot be read or decoded is reported by whoever looks for frames in it.
+        Header::decode(&bytes).ok().map(|header| header.store)
+    };
+    Ok(numbers(disk)?.into_iter().filter_map(store_of).collect())
+}
+
 /// The numbers of the journal files that exist, in order.
 fn numbers(disk: &dyn Disk) -> Result<Vec<u64>, OpenError> {
-    let names = match disk.list(DIR) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(OpenError::io("list journal files", error)),
-    };
-    let mut numbers: Vec<u64> =
-        names.iter().filter_map(|name| name.strip_suffix(".jnl")?.parse().ok()).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+    file::numbers(disk).map_err(|error| OpenError::io("list journal files", error))
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use allsource_engine::ExpectedVersion::Any;
-use allsource_engine::{Options, ReadMode, Step};
+use allsource_engine::inspect::verify_disk;
+use allsource_engine::{Damage, Options, ReadMode, Step};
 use allsource_tests::corruption::{lose, sweep};
 use allsource_tests::world::{World, entity};
 
@@ -119,6 +120,62 @@ fn the_verifier_names_damage_in_every_file() {
     let named: Vec<&str> = report.damage.iter().map(|damage| damage.file.as_str()).collect();
     assert_eq!(named, paths);
     assert!(report.bytes > 100_000, "{report:?}");
+}
+
+/// One damaged file must neither end the check nor turn the events of the others into none.
+#[test]
+fn the_verifier_counts_and_checks_what_is_left_after_damage_to_manifests_or_files() {
+    let verify = |world: &World| {
+        verify_disk(Arc::new(world.disk.clone()), Path::new("store"), &Default::default()).unwrap()
+    };
+    let files_of =
+        |damage: &[Damage]| damage.iter().map(|damage| damage.file.clone()).collect::<BTreeSet<_>>();
+    let world = sealed_store(ReadMode::Read);
+    let (whole, paths) = (verify(&world), world.disk.paths());
+    assert!(whole.damage.is_empty() && whole.events >= 24, "{whole:?}");
+    let manifests: Vec<&String> = paths.iter().filter(|path| path.starts_with("manifest/0")).collect();
+    let segment = paths.iter().find(|path| path.ends_with(".seg")).unwrap();
+    let index = paths.iter().rfind(|path| path.ends_with(".idx")).unwrap();
+    let journal = paths.iter().find(|path| path.ends_with(".jnl")).unwrap();
+    let flip = |world: &World, path: &str, offset: usize| {
+        let mut bytes = world.disk.contents(path).unwrap();
+        bytes[offset] ^= 1;
+        world.disk.damage(path, bytes);
+    };
+    for count in 0..=manifests.len() {
+        let fork = world.fork();
+        manifests.iter().rev().take(count).for_each(|path| fork.disk.damage(path, Vec::new()));
+        flip(&fork, index, 5000);
+        let report = verify(&fork);
+        assert_eq!(report.events, whole.events, "{count} manifests and an index are damaged: {report:?}");
+        let mut expected: BTreeSet<String> =
+            manifests.iter().rev().take(count).map(|path| (*path).clone()).collect();
+        expected.insert(index.clone());
+        assert_eq!(files_of(&report.damage), expected);
+        flip(&fork, segment, 4100);
+        flip(&fork, journal, 4100);
+        expected.extend([segment.clone(), journal.clone()]);
+        let report = verify(&fork);
+        assert!(report.events > 0 && report.events < whole.events, "{report:?}");
+        assert!(files_of(&report.damage).is_superset(&expected), "{report:?}");
+        assert!(report.bytes > 0 && report.files >= whole.files - manifests.len() as u64, "{report:?}");
+    }
+}
+
+/// A file that cannot be read now is listed, in words that say so, and the others are read.
+#[test]
+fn the_verifier_lists_a_file_that_cannot_be_read_now_and_goes_on() {
+    let world = sealed_store(ReadMode::Read);
+    let paths = world.disk.paths();
+    for ending in [".seg", ".idx", ".jnl"] {
+        let fork = world.fork();
+        let path = paths.iter().find(|path| path.ends_with(ending)).unwrap().clone();
+        fork.disk.make_unreadable(&path, 4096..4100);
+        let report =
+            verify_disk(Arc::new(fork.disk.clone()), Path::new("store"), &Default::default()).unwrap();
+        let listed = report.damage.iter().find(|damage| damage.file == path);
+        assert!(listed.is_some() && report.events > 0, "{path}: {report:?}");
+    }
 }
 
 /// `verify` must not even create a `LOCK` file.

@@ -124,15 +124,35 @@ fn a_merged_generation_that_only_a_damaged_manifest_names_is_dumped() {
     assert!(got.dumped.damage.iter().any(|damage| damage.file == *newest));
 }
 
+/// Without a manifest, generations are found by their files, also when there is no journal either.
 #[test]
-fn a_journal_without_any_manifest_is_dumped() {
-    let world = store();
-    let whole = dump(&world.disk);
-    let fork = world.fork();
-    for path in world.disk.paths().iter().filter(|path| path.starts_with("manifest/0")) {
-        fork.disk.damage(path, Vec::new());
+fn what_no_manifest_names_any_more_is_dumped() {
+    type Spoil = fn(&SimDisk, &str);
+    let ways: [Spoil; 2] = [|disk, path| disk.damage(path, Vec::new()), SimDisk::lose];
+    for (world, is_sealed) in stores().into_iter().zip([false, true]) {
+        for spoil in ways {
+            let fork = world.fork();
+            let of = |start: &str| {
+                world.disk.paths().into_iter().filter(move |path| path.starts_with(start)).collect::<Vec<_>>()
+            };
+            let whole = dump(&fork.disk);
+            of("manifest/0").iter().for_each(|path| spoil(&fork.disk, path));
+            let got = dump(&fork.disk);
+            assert_eq!(got.events, whole.events, "{:?}", got.missing);
+            assert!(got.dumped.damage.iter().any(|damage| damage.file.starts_with("manifest")));
+            if is_sealed {
+                of("journal/").iter().for_each(|path| fork.disk.lose(path));
+                let got = dump(&fork.disk);
+                assert_eq!(got.events.len(), 20, "{:?}", got.missing);
+                let paths = of("segments/");
+                let first = paths.iter().find(|path| path.ends_with(".seg")).unwrap();
+                fork.disk.lose(first);
+                let got = dump(&fork.disk);
+                let missing: Vec<_> = got.missing.iter().map(|(first, last, _)| (*first, *last)).collect();
+                assert_eq!((got.events.len(), missing), (10, vec![(1, 10)]));
+            }
+        }
     }
-    assert_eq!(dump(&fork.disk).events, whole.events);
 }
 
 #[test]
