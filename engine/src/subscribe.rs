@@ -344,3 +344,6 @@ impl Drop for Subscription {
         }
     }
 }
+
+#[cfg(all(test, not(interleave)))]
+mod tests;

@@ -315,4 +315,4 @@ fn u32_of(count: impl TryInto<u32>) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,51 @@
-//! What a fold keeps, and what it notices.
+//! The fold: what it keeps, and what it notices.
 
 use super::*;
+use crate::tail::Tail;
+use crate::tail::tests::{Example, add};
+
+/// Three events of a user: the first creates it, the second changes one member and adds another, the third is no object.
+fn user() -> Vec<EventRef> {
+    let tail = Tail::after(0, vec![0]);
+    let payloads = [r#"{"name":"Ada","city":"London"}"#, r#"{"city":"Paris","age":36}"#, "[1,2]"];
+    for (version, payload) in (1..).zip(payloads) {
+        add(&tail, Example { entity_id: "user-1", event_type: "user.changed", version, payload, tags: &[] });
+    }
+    (0..3).map(|ordinal| tail.event(ordinal)).collect()
+}
+
+#[test]
+fn later_members_replace_earlier_ones_and_keep_their_place() {
+    let mut fold = Fold::onto(None);
+    user().iter().try_for_each(|event| fold.add(event)).unwrap();
+    let state = fold.finish().unwrap();
+    assert_eq!(state.to_json(), r#"{"name":"Ada","city":"Paris","age":36}"#);
+    assert_eq!((state.version().value(), state.event_count()), (3, 3));
+    assert_eq!(state.member("age"), Some("36"));
+}
+
+#[test]
+fn a_fold_onto_a_snapshot_gives_the_state_of_the_whole_history() {
+    let events = user();
+    let (before, after) = events.split_at(1);
+    let mut fold = Fold::onto(None);
+    before.iter().try_for_each(|event| fold.add(event)).unwrap();
+    let snapshot = fold.finish().unwrap();
+    let mut fold = Fold::onto(Some(&snapshot));
+    after.iter().try_for_each(|event| fold.add(event)).unwrap();
+    let state = fold.finish().unwrap();
+    assert_eq!(state.to_json(), r#"{"name":"Ada","city":"Paris","age":36}"#);
+    assert_eq!((state.version().value(), state.event_count()), (3, 3));
+}
+
+#[test]
+fn a_fold_of_nothing_is_its_snapshot_or_nothing() {
+    assert!(Fold::onto(None).finish().is_none());
+    let mut fold = Fold::onto(None);
+    fold.add(&user()[0]).unwrap();
+    let snapshot = fold.finish().unwrap();
+    assert_eq!(Fold::onto(Some(&snapshot)).finish().unwrap().to_json(), snapshot.to_json());
+}
 
 fn merged(payloads: &[&str]) -> Vec<(String, String)> {
     let mut members = Members::of(None);
@@ -20,7 +65,7 @@ fn merged(payloads: &[&str]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn members_behind_a_name_that_is_no_text_are_kept() {
+fn members_after_a_name_that_is_no_text_are_kept() {
     let found =
         merged(&[r#"{"note":"x","\ud83d":"y","status":"paid"}"#, r#"{"\uD83D":1,"\\ud83d":2,"a\"":3}"#]);
     let found: Vec<(&str, &str)> =
@@ -52,7 +97,7 @@ fn a_long_value_gives_its_memory_back() {
 }
 
 #[test]
-fn a_version_that_is_not_met_is_an_error() {
+fn a_missing_version_is_an_error() {
     let entity = Entity::new("a").unwrap();
     let version = |number| Version::new(number).unwrap();
     let mut history = History::after(&entity, Some(version(3)));

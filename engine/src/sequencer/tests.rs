@@ -1,4 +1,4 @@
-//! Decisions, one round at a time, without a disk.
+//! The sequencer: its decisions, one round at a time, without a disk.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::platform::sim::SimEntropy;
 use crate::position::Version;
 use crate::tail::Tail;
 
-/// A sequencer at the start of an empty log, and the layers that it looks at.
+/// A sequencer at the start of an empty log, and the layers it reads.
 struct Desk {
     sequencer: Sequencer,
     layers: Layers,
@@ -38,7 +38,7 @@ impl Desk {
         }
     }
 
-    /// One round of these batches; nothing of it is visible until [`Desk::publish`].
+    /// Decides a round of these batches. Its events become visible with [`Desk::publish`].
     fn decide(&mut self, batches: Vec<Batch>, now: i64) -> Round {
         let entropy = SimEntropy::seeded(7);
         let request = |batch| {
@@ -124,7 +124,7 @@ fn a_batch_that_is_refused_half_way_leaves_no_trace() {
 }
 
 #[test]
-fn an_event_of_a_known_id_keeps_the_place_it_has() {
+fn an_event_whose_id_is_known_keeps_its_place() {
     let mut desk = Desk::new();
     let id = uuid::Uuid::from_u128(9);
     let again = || Batch::to(&entity("a")).event(event().id(id));

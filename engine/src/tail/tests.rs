@@ -1,4 +1,4 @@
-//! Events in memory, and every way to find them.
+//! The tail: every way to find an event in memory.
 
 use super::*;
 use crate::event::Entity;
@@ -6,27 +6,45 @@ use crate::event::Entity;
 use allsource_format::record::{self, Draft};
 use rkyv::util::AlignedVec;
 
+/// An event of the tenant `default`, to be put into a tail by [`add`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Example<'a> {
+    pub(crate) entity_id: &'a str,
+    pub(crate) event_type: &'a str,
+    pub(crate) version: u64,
+    pub(crate) payload: &'a str,
+    pub(crate) tags: &'a [&'a str],
+}
+
+/// Adds an event at the next position; the position is also its time in microseconds, and makes its id.
+pub(crate) fn add(tail: &Tail, event: Example<'_>) {
+    let position = tail.last_position() + 1;
+    let Example { entity_id, event_type, version, payload, tags } = event;
+    let draft = Draft {
+        id: u128::from(position).to_be_bytes(),
+        timestamp: None,
+        is_json: true,
+        tenant: "default",
+        entity_id,
+        event_type,
+        payload: payload.as_bytes(),
+        metadata: "",
+        tags,
+    };
+    let mut bytes = AlignedVec::new();
+    let crc = record::encode(&draft, &mut bytes).unwrap();
+    let time = i64::try_from(position).unwrap();
+    record::seal(&mut bytes, crc, position, version, time, time);
+    tail.insert(&Arc::new(Block::new(bytes)), &[0]);
+}
+
 /// A tail after position 10 with three events of `a` and one of `b`, at positions 11 to 14.
 fn tail() -> Tail {
     let tail = Tail::after(10, vec![4, 6]);
-    let events = [("a", "placed", 1), ("b", "placed", 1), ("a", "paid", 2), ("a", "paid", 3)];
-    for (position, (entity_id, event_type, version)) in (11..).zip(events) {
-        let draft = Draft {
-            id: [u8::try_from(position).unwrap(); 16],
-            timestamp: Some(-7),
-            is_json: true,
-            tenant: "default",
-            entity_id,
-            event_type,
-            payload: b"{}",
-            metadata: "",
-            tags: &["red", "red"],
-        };
-        let mut bytes = AlignedVec::new();
-        let crc = record::encode(&draft, &mut bytes).unwrap();
-        let time = i64::try_from(position).unwrap();
-        record::seal(&mut bytes, crc, position, version, time, time);
-        tail.insert(&Arc::new(Block::new(bytes)), &[0]);
+    for (entity_id, event_type, version) in
+        [("a", "placed", 1), ("b", "placed", 1), ("a", "paid", 2), ("a", "paid", 3)]
+    {
+        add(&tail, Example { entity_id, event_type, version, payload: "{}", tags: &["red", "red"] });
     }
     tail
 }
@@ -43,9 +61,10 @@ fn events_are_found_by_entity_type_tag_and_id() {
     assert_eq!(ordinals(tail.event_type(&key("paid"))), [2, 3]);
     assert_eq!(ordinals(tail.tag(&key("red"))), [0, 1, 2, 3], "a tag given twice counts once");
     assert!(ordinals(tail.entity(&key("c"))).is_empty());
-    let found = tail.find_id("default", &[12; 16]).unwrap();
+    let id = 12_u128.to_be_bytes();
+    let found = tail.find_id("default", &id).unwrap();
     assert_eq!((found.position().value(), found.entity_id()), (12, "b"));
-    assert!(tail.find_id("acme", &[12; 16]).is_none(), "ids belong to a tenant");
+    assert!(tail.find_id("acme", &id).is_none(), "ids belong to a tenant");
 }
 
 #[test]
@@ -60,7 +79,7 @@ fn versions_and_sequences_are_known_as_of_every_position() {
 }
 
 #[test]
-fn what_a_tenant_has_is_counted_as_events_come() {
+fn events_and_entities_of_a_tenant_are_counted() {
     let tail = tail();
     let of = |tenant: &str| {
         let tally = tail.tally(Some(&TenantId::new(tenant).unwrap()));

@@ -1,4 +1,4 @@
-//! When appends are due, and what fits into a round.
+//! The queue: when a round is due, and which appends fit into it.
 
 use allsource_format::frame;
 
@@ -29,11 +29,11 @@ fn a_small_append_waits_for_the_disk_and_a_large_one_does_not() {
     assert!(is_due(&queue));
     queue.disk_is_busy();
     queue.push(request(EARLY_ROUND_BYTES)).unwrap();
-    assert!(is_due(&queue), "this is enough for a round of its own");
+    assert!(is_due(&queue), "these are enough for a round of their own");
 }
 
 #[test]
-fn a_full_queue_refuses_but_one_append_is_never_too_much() {
+fn a_full_queue_refuses_appends_but_an_empty_one_takes_any() {
     let queue = Queue::bounded(1000);
     queue.push(request(5000)).unwrap();
     assert_eq!(queue.push(request(10)), Err(AppendError::Overloaded));
@@ -57,11 +57,11 @@ fn a_round_takes_whole_appends_in_their_order_and_at_least_one() {
         assert_eq!(frames, sum);
         lengths.push(taken.len());
     }
-    assert_eq!(lengths, [1, 1, 2], "3000 bytes are more than a round, and still go");
+    assert_eq!(lengths, [1, 1, 2], "3000 bytes are more than a round, and still one");
 }
 
 #[test]
-fn a_closed_queue_takes_nothing_and_hands_out_what_it_has() {
+fn a_closed_queue_refuses_appends_and_hands_out_those_it_holds() {
     let queue = Queue::bounded(1000);
     queue.push(request(10)).unwrap();
     queue.close();

@@ -1,38 +1,22 @@
-//! Which list a query walks.
-
-use allsource_format::record::{self, Draft};
-use rkyv::util::AlignedVec;
+//! The plan: which list a query walks.
 
 use super::*;
-use crate::event::{Block, EntityId, EventType, Tag};
+use crate::event::{EntityId, EventType, Tag};
+use crate::tail::tests::{Example, add};
 
-/// A tail in which every event is `common`, every hundredth `rare`, and about one of ten entities.
+/// A tail of 1,000 events of ten entities. All have the type `common` and the tag `all`, every hundredth the tag `rare`.
 fn tail() -> Tail {
     let tail = Tail::after(0, vec![0]);
     for position in 1..=1000_u64 {
         let entity_id = format!("e-{}", position % 10);
         let tags: &[&str] = if position % 100 == 0 { &["all", "rare"] } else { &["all"] };
-        let draft = Draft {
-            id: u128::from(position).to_le_bytes(),
-            timestamp: Some(0),
-            is_json: true,
-            tenant: "default",
-            entity_id: &entity_id,
-            event_type: "common",
-            payload: b"{}",
-            metadata: "",
-            tags,
-        };
-        let mut bytes = AlignedVec::new();
-        let crc = record::encode(&draft, &mut bytes).unwrap();
-        let time = i64::try_from(position).unwrap();
-        record::seal(&mut bytes, crc, position, 1 + (position - 1) / 10, time, time);
-        tail.insert(&Arc::new(Block::new(bytes)), &[0]);
+        let version = 1 + (position - 1) / 10;
+        add(&tail, Example { entity_id: &entity_id, event_type: "common", version, payload: "{}", tags });
     }
     tail
 }
 
-/// How many candidates a filter leaves in the tail, and whether any condition is left to be compared.
+/// How many candidates a filter leaves in the tail, and whether they still have to be compared with it.
 fn candidates(filter: Filter) -> (u64, bool) {
     let (plan, tail) = (Plan::of(&filter), tail());
     let effort = Effort { events: 1000, window: 1000, wanted: u64::MAX };
@@ -54,7 +38,7 @@ fn tag(name: &str) -> Tag {
 }
 
 #[test]
-fn the_shortest_list_is_walked_and_only_what_it_does_not_tell_is_compared() {
+fn the_shortest_list_is_walked_and_only_the_conditions_beyond_it_are_compared() {
     let entity = Filter { entity_id: Some(EntityId::new("e-3").unwrap()), ..of_default() };
     assert_eq!(candidates(entity.clone()), (100, false));
     assert_eq!(candidates(Filter { tags: vec![tag("rare")], ..of_default() }), (10, false));
@@ -65,7 +49,7 @@ fn the_shortest_list_is_walked_and_only_what_it_does_not_tell_is_compared() {
 }
 
 #[test]
-fn a_name_that_nothing_bears_ends_the_search_at_once() {
+fn a_name_that_no_event_has_ends_the_search_at_once() {
     let nothing = Filter { tags: vec![tag("all"), tag("none")], ..of_default() };
     assert_eq!(candidates(nothing).0, 0);
     assert_eq!(candidates(Filter::tenant(TenantId::new("other").unwrap())).0, 0);
