@@ -345,5 +345,5 @@ impl Drop for Subscription {
     }
 }
 
-#[cfg(all(test, not(interleave)))]
+#[cfg(test)]
 mod tests;
