@@ -20,7 +20,7 @@ use crate::platform::{Clock, Disk, Entropy, Whereabouts};
 use crate::sealed::OpenFiles;
 use crate::sequencer::{Checkpoint, Sequencer};
 use crate::signal::Signal;
-use crate::snapshot::{Place, Snapshots};
+use crate::snapshot::{Context, Snapshots};
 use crate::subscribers::Subscribers;
 use crate::upkeep::{Done, Retired, Tasks, Upkeep};
 use crate::view::Store;
@@ -130,7 +130,7 @@ fn upkeep(
     lineage: &Arc<Lineage>,
 ) -> Upkeep {
     let store_id = committer.catalog.manifest().store;
-    let place = Place {
+    let context = Context {
         disk: Arc::clone(&access.disk),
         mode: options.read_mode,
         store: store_id,
@@ -142,7 +142,7 @@ fn upkeep(
         due_events: options.snapshot_events,
     };
     Upkeep {
-        snapshots: Arc::new(Snapshots::open(place)),
+        snapshots: Arc::new(Snapshots::open(context)),
         access,
         store_id,
         epoch,

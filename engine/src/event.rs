@@ -16,5 +16,5 @@ pub use new::{InvalidEvent, NewEvent, Payload};
 pub use stored::EventRef;
 pub use time::{InvalidTime, Timestamp};
 
-pub(crate) use entity::{EntityKeyBuffer, key_of, split_key};
+pub(crate) use entity::{KeyBuffer, key_of, split_key};
 pub(crate) use stored::record_at;

@@ -9,14 +9,14 @@ const CAPACITY: usize = 1 << 18;
 
 /// What is known of an entity.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
+pub(crate) struct Head {
     /// The version of its last sealed event; `None`: it has none.
     pub(crate) version: Option<u64>,
     /// The version is correct as of this sealed position.
     pub(crate) through: u64,
 }
 
-type Entries = Cache<Box<[u8]>, Known, UnitWeighter, RandomState>;
+type Entries = Cache<Box<[u8]>, Head, UnitWeighter, RandomState>;
 
 /// What is known of entities, by key.
 pub(crate) struct Heads {
@@ -37,12 +37,12 @@ impl Default for Heads {
 
 impl Heads {
     /// What is known of the entity of a key.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<Known> {
+    pub(crate) fn find(&self, key: &[u8]) -> Option<Head> {
         self.entries.get(key)
     }
 
     /// Remembers what was found.
-    pub(crate) fn note(&self, key: &[u8], known: Known) {
+    pub(crate) fn note(&self, key: &[u8], known: Head) {
         self.entries.insert(key.into(), known);
     }
 }

@@ -7,7 +7,7 @@ use allsource_format::frame::Frame;
 use rkyv::util::AlignedVec;
 
 use crate::error::Damage;
-use crate::event::{Block, EntityKeyBuffer, key_of};
+use crate::event::{Block, KeyBuffer, key_of};
 use crate::number::offset_in_block;
 use crate::tail::Tail;
 
@@ -20,7 +20,7 @@ pub(crate) struct Loader {
     block: AlignedVec,
     offsets: Vec<u32>,
     /// Versions of entities in the block that is being gathered.
-    heads: HashMap<EntityKeyBuffer, u64>,
+    heads: HashMap<KeyBuffer, u64>,
     last_recorded_at: i64,
 }
 

@@ -5,7 +5,7 @@
 
 mod flight;
 mod known;
-mod admit;
+mod decide;
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::event::Block;
 use crate::journal::{Cursor, RoundBuilder};
 use crate::view::Layers;
 
-use admit::Admission;
+use decide::Decider;
 use flight::{Flight, Notes};
 
 /// Whether a round starts the next journal file.
@@ -154,7 +154,7 @@ impl Sequencer {
             Rotate::No => None,
         };
         let mut round = self.builder(moment.synced_through, frame_bytes);
-        let mut admission = Admission {
+        let mut decider = Decider {
             round: &mut round,
             notes: Notes::default(),
             records: Vec::with_capacity(requests.len()),
@@ -165,8 +165,8 @@ impl Sequencer {
             now: moment.now,
         };
         let before = self.cursor.next_position;
-        let answers: Vec<_> = requests.into_iter().map(|request| admission.decide(request)).collect();
-        let Admission { notes, records, .. } = admission;
+        let answers: Vec<_> = requests.into_iter().map(|request| decider.decide(request)).collect();
+        let Decider { notes, records, .. } = decider;
         let round = self.complete(round, rotate_to, notes);
         assert_eq!(round.last_position + 1 - before, records.len() as u64, "each event has its position");
         Round { records, answers, ..round }

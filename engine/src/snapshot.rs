@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use crate::error::ReadError;
-use crate::event::{Entity, EntityKeyBuffer, TenantId, Timestamp};
+use crate::event::{Entity, KeyBuffer, TenantId, Timestamp};
 use crate::lineage::{Incarnation, Lineage};
 use crate::options::ReadMode;
 use crate::planted::{self, Bug};
@@ -81,7 +81,7 @@ impl Snapshot {
 
 /// Where the files lie and how they are read.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Context {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) mode: ReadMode,
     pub(crate) store: StoreId,
@@ -104,7 +104,7 @@ struct Recent {
 
 /// All snapshots of a store.
 pub(crate) struct Snapshots {
-    place: Place,
+    context: Context,
     recent: RwLock<Recent>,
     /// Oldest first.
     files: RwLock<Arc<Vec<Arc<File>>>>,
@@ -116,8 +116,8 @@ impl Snapshots {
     /// Finds the snapshots of a store. A damaged file is removed. States of another history stay in their
     /// files until those are merged: each state names the incarnation that wrote its last event. Nothing here keeps a
     /// store from opening: a folder that cannot be listed counts as empty.
-    pub(crate) fn open(place: Place) -> Self {
-        let names = place.disk.list(DIR).unwrap_or_default();
+    pub(crate) fn open(context: Context) -> Self {
+        let names = context.disk.list(DIR).unwrap_or_default();
         let (mut files, mut next_number) = (Vec::new(), 1);
         for name in names {
             // Unknown files are left alone; an incomplete file is one of ours.
@@ -127,16 +127,16 @@ impl Snapshots {
                 None => continue,
             };
             next_number = next_number.max(number + 1);
-            match File::open(&place, number) {
+            match File::open(&context, number) {
                 Ok(file) => files.push(Arc::new(file)),
                 // One that cannot be read now is left for the next opening, and not missed until then: it is a cache.
                 Err(error) if number != UNNAMED_NUMBER && error.damage().is_none() => {}
                 // One that cannot be removed stays where it is, and its number is not used again.
-                Err(_) => drop(place.disk.remove(&format!("{DIR}/{name}"))),
+                Err(_) => drop(context.disk.remove(&format!("{DIR}/{name}"))),
             }
         }
         Self {
-            place,
+            context,
             recent: RwLock::default(),
             files: RwLock::new(Arc::new(files)),
             next_number: AtomicU64::new(next_number),
@@ -184,12 +184,12 @@ impl Snapshots {
 
     /// The incarnation that wrote a position of the log.
     fn writer_of(&self, position: Position) -> Incarnation {
-        self.place.lineage.writer_of(position.value())
+        self.context.lineage.writer_of(position.value())
     }
 
     /// Keeps a state if the read had to fold enough events for it.
     pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State, folded: u64) {
-        let is_due = self.place.due_events > 0 && folded >= self.place.due_events;
+        let is_due = self.context.due_events > 0 && folded >= self.context.due_events;
         if is_due && state.text.len() <= STATE_BYTES_MAX {
             self.keep(entity, Cause::OnDemand, state.clone());
         }
@@ -200,9 +200,9 @@ impl Snapshots {
         let is_whole = state.event_count == state.version.value() || planted::is(Bug::AcceptWrongCount);
         assert!(is_whole, "a state that is kept holds every event up to its version");
         self.add(Snapshot {
-            id: self.place.entropy.uuid(),
+            id: self.context.entropy.uuid(),
             entity: entity.clone(),
-            created_at: Timestamp::from_micros(self.place.clock.now_micros()),
+            created_at: Timestamp::from_micros(self.context.clock.now_micros()),
             cause,
             incarnation: self.writer_of(state.position()),
             state,
@@ -296,9 +296,9 @@ impl Snapshots {
     fn write_file(&self, snapshots: &[Arc<Snapshot>]) -> io::Result<Arc<File>> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         assert!(number > 0, "numbers of files rise");
-        File::write(&self.place, number, snapshots).map(Arc::new).inspect_err(|_| {
+        File::write(&self.context, number, snapshots).map(Arc::new).inspect_err(|_| {
             // An incomplete file is useless, and a full disk needs the space.
-            let _ = self.place.disk.remove(file::UNNAMED);
+            let _ = self.context.disk.remove(file::UNNAMED);
         })
     }
 
@@ -339,6 +339,6 @@ impl Snapshots {
     }
 }
 
-fn by_entity_newest_first(snapshot: &Snapshot) -> (EntityKeyBuffer, Reverse<(Version, Timestamp)>) {
+fn by_entity_newest_first(snapshot: &Snapshot) -> (KeyBuffer, Reverse<(Version, Timestamp)>) {
     (snapshot.entity.key(), Reverse((snapshot.state.version, snapshot.created_at)))
 }

@@ -4,7 +4,7 @@
 //! above the watermark. Events are numbered from 0 by their order in the tail: their ordinal.
 
 mod postings;
-mod names;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,9 +17,10 @@ use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use crate::event::{Block, EntityKeyBuffer, EventRef, TenantId, key_of, record_at, split_key};
+use crate::event::{Block, EventRef, KeyBuffer, TenantId, key_of, record_at, split_key};
 
-pub(crate) use names::Names;
+use keys::Keys;
+
 pub(crate) use postings::Postings;
 
 /// Approximate memory of an event besides its record, in bytes; measured with 300-byte events of 10,000 entities.
@@ -27,7 +28,7 @@ const EVENT_WEIGHT: u64 = 120;
 
 /// Where an event's record is.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Location {
     block: u32,
     offset: u32,
 }
@@ -57,11 +58,11 @@ pub(crate) struct Tail {
     /// Approximate memory use in bytes.
     weight: AtomicU64,
     blocks: boxcar::Vec<Arc<Block>>,
-    places: boxcar::Vec<Place>,
-    entities: Names,
-    tags: Names,
+    locations: boxcar::Vec<Location>,
+    entities: Keys,
+    tags: Keys,
     /// By tenant and type, ordered, so that a prefix is a range.
-    types: RwLock<BTreeMap<EntityKeyBuffer, Arc<Postings>>>,
+    types: RwLock<BTreeMap<KeyBuffer, Arc<Postings>>>,
     /// From the hash of a tenant and an id to candidate ordinals; the records decide.
     ids: DashMap<u64, SmallVec<[u32; 2]>, RandomState>,
     partitions: Vec<Postings>,
@@ -83,9 +84,9 @@ impl Tail {
             sequences,
             weight: AtomicU64::new(0),
             blocks: boxcar::Vec::new(),
-            places: boxcar::Vec::new(),
-            entities: Names::default(),
-            tags: Names::default(),
+            locations: boxcar::Vec::new(),
+            entities: Keys::default(),
+            tags: Keys::default(),
             types: RwLock::default(),
             ids: DashMap::default(),
             partitions: (0..partitions).map(|_| Postings::default()).collect(),
@@ -101,13 +102,13 @@ impl Tail {
         let mut run = Run::default();
         for &offset in offsets {
             let record = record_at(block, offset);
-            let ordinal = u32_of(self.places.push(Place { block: number, offset }));
+            let ordinal = u32_of(self.locations.push(Location { block: number, offset }));
             assert_eq!(record.position(), self.base + u64::from(ordinal) + 1, "positions have no gaps");
             self.index(&record, ordinal, &mut run);
         }
         self.count(&run);
         assert!(self.weight() >= weight, "inserting a block never lowers the weight");
-        assert!(self.places.count() >= offsets.len(), "each event has its place");
+        assert!(self.locations.count() >= offsets.len(), "each event has its location");
     }
 
     fn index<'a>(&self, record: &Record<'a>, ordinal: u32, run: &mut Run<'a>) {
@@ -135,7 +136,7 @@ impl Tail {
         run.tally.entities += u64::from(record.version() == 1);
     }
 
-    fn type_or_new(&self, key: EntityKeyBuffer) -> Arc<Postings> {
+    fn type_or_new(&self, key: KeyBuffer) -> Arc<Postings> {
         if let Some(postings) = self.types.read().get(&key) {
             return Arc::clone(postings);
         }
@@ -155,31 +156,31 @@ impl Tail {
     }
 
     /// The block of an ordinal, and where in it the record begins. Readers take ordinals from the tail's own lists, which
-    /// name an event only after it has its place.
-    fn place_of(&self, ordinal: u32) -> (&Arc<Block>, u32) {
-        #[expect(clippy::expect_used, reason = "lists name only events that have their place")]
-        let place = self.places.get(ordinal as usize).expect("an ordinal is that of an event");
-        #[expect(clippy::expect_used, reason = "a block is added before the places in it")]
-        let block = self.blocks.get(place.block as usize).expect("a place lies in a block of the tail");
-        (block, place.offset)
+    /// name an event only after it has its location.
+    fn location_of(&self, ordinal: u32) -> (&Arc<Block>, u32) {
+        #[expect(clippy::expect_used, reason = "lists name only events that are in the tail")]
+        let location = self.locations.get(ordinal as usize).expect("an ordinal is that of an event");
+        #[expect(clippy::expect_used, reason = "a block is added before the locations in it")]
+        let block = self.blocks.get(location.block as usize).expect("a location lies in a block of the tail");
+        (block, location.offset)
     }
 
     /// Calls `look` with the record of an ordinal.
     pub(crate) fn with_record<R>(&self, ordinal: u32, look: impl FnOnce(&Record<'_>) -> R) -> R {
-        let (block, offset) = self.place_of(ordinal);
+        let (block, offset) = self.location_of(ordinal);
         look(&record_at(block, offset))
     }
 
     /// The event of this ordinal.
     pub(crate) fn event(&self, ordinal: u32) -> EventRef {
-        let (block, offset) = self.place_of(ordinal);
+        let (block, offset) = self.location_of(ordinal);
         EventRef::new(Arc::clone(block), offset)
     }
 
     /// How many of the tail's events lie at or below this position, which may lie outside the tail: also the ordinal after
     /// it.
     pub(crate) fn ordinals_through(&self, position: u64) -> u32 {
-        u32_of(position.saturating_sub(self.base).min(self.places.count() as u64))
+        u32_of(position.saturating_sub(self.base).min(self.locations.count() as u64))
     }
 
     /// The version of an entity's last event in the tail, visible or not.
@@ -228,7 +229,7 @@ impl Tail {
     ) -> (Vec<Arc<Postings>>, u64) {
         let (mut lists, mut looked_at) = (Vec::new(), 0);
         let types = self.types.read();
-        let from = types.range(EntityKeyBuffer::from_slice(prefix)..);
+        let from = types.range(KeyBuffer::from_slice(prefix)..);
         for (key, postings) in from.take_while(|(key, _)| key.starts_with(prefix)) {
             if looked_at == most {
                 break;
@@ -277,7 +278,7 @@ impl Tail {
 
     /// Position of the tail's last event, or of the one before its first.
     pub(crate) fn last_position(&self) -> u64 {
-        self.base + self.places.count() as u64
+        self.base + self.locations.count() as u64
     }
 
     /// Approximate memory use in bytes.

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use crate::error::ReadError;
 use crate::event::{EventRef, TenantId, split_key};
 use crate::generation::Generation;
-use crate::heads::{Heads, Known};
+use crate::heads::{Head, Heads};
 use crate::planted::{self, Bug};
 use crate::tail::{Tail, Tally};
 
@@ -107,7 +107,7 @@ impl Layers {
             Some(known) => self.sealed_head(hash, key, known.through)?.or(known.version),
             None => self.sealed_head(hash, key, 0)?,
         };
-        self.heads.note(key, Known { version: head, through });
+        self.heads.note(key, Head { version: head, through });
         Ok(head)
     }
 

@@ -77,7 +77,7 @@ pub const fn length(body_bytes: usize) -> usize {
 ///
 /// # Panics
 /// If a frame cannot have the length of `frame`.
-pub fn seal(frame: &mut [u8], header: &Header, seed: u32) -> u32 {
+pub fn complete(frame: &mut [u8], header: &Header, seed: u32) -> u32 {
     assert!(frame.len() >= HEADER_BYTES && frame.len().is_multiple_of(HEADER_BYTES));
     assert!(frame.len() <= FRAME_BYTES_MAX && header.count as usize <= FRAME_EVENTS_MAX);
     assert!(

@@ -13,7 +13,7 @@ use super::Reply;
 use super::sameness::{Verdict, compare, digest};
 use crate::batch::{Batch, ExpectedVersion, Part};
 use crate::error::{AppendError, ReadError};
-use crate::event::{Entity, EntityKeyBuffer, EventRef, InvalidEvent, TenantId, Timestamp};
+use crate::event::{Entity, EventRef, InvalidEvent, KeyBuffer, TenantId, Timestamp};
 use crate::platform::Entropy;
 use crate::tail::id_hash;
 use crate::view::{Layers, Resident};
@@ -59,7 +59,7 @@ pub(crate) struct Absent {
 /// Consecutive events of one entity.
 pub(crate) struct PreparedPart {
     pub(crate) entity: Entity,
-    pub(crate) key: EntityKeyBuffer,
+    pub(crate) key: KeyBuffer,
     pub(crate) key_hash: u64,
     pub(crate) partition: u32,
     pub(crate) expected: ExpectedVersion,

@@ -49,7 +49,7 @@ impl Entity {
         partition::of_key(&self.key(), partitions)
     }
 
-    pub(crate) fn key(&self) -> EntityKeyBuffer {
+    pub(crate) fn key(&self) -> KeyBuffer {
         key_of(self.tenant.as_str(), self.id.as_str().as_bytes())
     }
 }
@@ -61,12 +61,12 @@ impl fmt::Display for Entity {
 }
 
 /// A key, stored inline unless it is long.
-pub(crate) type EntityKeyBuffer = SmallVec<[u8; 96]>;
+pub(crate) type KeyBuffer = SmallVec<[u8; 96]>;
 
 /// The key of a name within a tenant. It is unique to the pair, since no tenant contains the separator.
-pub(crate) fn key_of(tenant: impl AsRef<[u8]>, name: &[u8]) -> EntityKeyBuffer {
+pub(crate) fn key_of(tenant: impl AsRef<[u8]>, name: &[u8]) -> KeyBuffer {
     let tenant = tenant.as_ref();
-    let mut key = EntityKeyBuffer::with_capacity(tenant.len() + 1 + name.len());
+    let mut key = KeyBuffer::with_capacity(tenant.len() + 1 + name.len());
     key.extend_from_slice(tenant);
     key.push(KEY_SEPARATOR);
     key.extend_from_slice(name);

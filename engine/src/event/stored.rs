@@ -8,7 +8,7 @@ use rkyv::util::AlignedVec;
 use uuid::Uuid;
 
 use super::block::Block;
-use super::entity::{EntityKeyBuffer, key_of};
+use super::entity::{KeyBuffer, key_of};
 use super::new::Payload;
 use super::time::Timestamp;
 use crate::position::{Position, Version};
@@ -124,7 +124,7 @@ impl EventRef {
         partition::of_key(&self.entity_key(), partitions)
     }
 
-    pub(crate) fn entity_key(&self) -> EntityKeyBuffer {
+    pub(crate) fn entity_key(&self) -> KeyBuffer {
         let record = self.record();
         key_of(record.tenant_bytes(), record.entity_bytes())
     }

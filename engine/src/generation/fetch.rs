@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
 use crate::error::ReadError;
-use crate::event::{Block, EntityKeyBuffer, EventRef};
+use crate::event::{Block, EventRef, KeyBuffer};
 use crate::holder::{Ahead, Wanted};
 use crate::number::offset_in_block;
 use crate::planted::{self, Bug};
@@ -174,7 +174,7 @@ impl Generation {
             let (above, end) = (begins_below(versions.start.saturating_add(1))?, begins_below(versions.end)?);
             Ok(self.holding(index, range.start..above, versions.start, key)?..end.max(above))
         })?;
-        Ok(Stretches { key: EntityKeyBuffer::from_slice(key), left })
+        Ok(Stretches { key: KeyBuffer::from_slice(key), left })
     }
 
     /// Of stretches that begin at or below a version, the index of the one of this entity that contains it; if none
@@ -198,7 +198,7 @@ impl Generation {
 
 /// The part of an entity's history that one generation holds.
 pub(crate) struct Stretches {
-    key: EntityKeyBuffer,
+    key: KeyBuffer,
     /// Indexes of entries in the index.
     left: Range<u64>,
 }

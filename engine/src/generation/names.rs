@@ -6,7 +6,7 @@ use allsource_format::index::{Name, TAG_KEYS, TAG_LISTS, TAGS, TYPE_KEYS, TYPE_L
 
 use super::Generation;
 use crate::error::ReadError;
-use crate::event::{EntityKeyBuffer, split_key};
+use crate::event::{KeyBuffer, split_key};
 use crate::sealed::SealedFile;
 
 /// The kind of name.
@@ -73,13 +73,13 @@ fn names_from(
     names: Names,
     prefix: &[u8],
     most: u64,
-) -> Result<Vec<(EntityKeyBuffer, Name)>, ReadError> {
+) -> Result<Vec<(KeyBuffer, Name)>, ReadError> {
     let [directory, ..] = names.sections();
     let mut found = Vec::new();
     let first = first_from(index, names, prefix)?;
     for at in first..index.column(directory, 32).len().min(first.saturating_add(most)) {
         let name = entry_at(index, names, at)?;
-        let key = with_key(index, names, &name, EntityKeyBuffer::from_slice)?;
+        let key = with_key(index, names, &name, KeyBuffer::from_slice)?;
         if !key.starts_with(prefix) {
             break;
         }
@@ -117,7 +117,7 @@ impl Generation {
     }
 
     /// Key, number of events and number of new entities of every type whose key begins with `prefix`.
-    pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(EntityKeyBuffer, u64, u64)>, ReadError> {
+    pub(crate) fn type_counts(&self, prefix: &[u8]) -> Result<Vec<(KeyBuffer, u64, u64)>, ReadError> {
         let found = self.indexed(|index| names_from(index, Names::Types, prefix, u64::MAX))?;
         let counts = found.into_iter().map(|(key, name)| match split_key(&key) {
             Some(_) => Ok((key, u64::from(name.count), u64::from(name.entities))),

@@ -145,7 +145,7 @@ fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) ->
         if frame.header.kind == Kind::Append {
             round.open_frame();
             let (_, records) = frame.as_bytes().split_at(FRAME_HEADER_BYTES);
-            round.push_sealed(records, frame.header.count);
+            round.push_complete(records, frame.header.count);
             round.close_frame(Kind::Append);
         }
         if round.bytes().len() < PIECE_BYTES {

@@ -53,7 +53,7 @@ impl RoundBuilder {
         offset_in_block(self.bytes.len())
     }
 
-    /// Copies an encoded record into the open frame and seals it; returns its offset in the round. `clock` is its
+    /// Copies an encoded record into the open frame and completes it; returns its offset in the round. `clock` is its
     /// timestamp unless it has one.
     pub(crate) fn push(
         &mut self,
@@ -65,13 +65,13 @@ impl RoundBuilder {
     ) -> u32 {
         let (start, position) = (self.bytes.len(), self.next_position());
         self.bytes.extend_from_slice(encoded);
-        record::seal(self.bytes.split_at_mut(start).1, crc_so_far, position, version, recorded_at, clock);
+        record::complete(self.bytes.split_at_mut(start).1, crc_so_far, position, version, recorded_at, clock);
         self.frame_events += 1;
         offset_in_block(start)
     }
 
-    /// Copies records that are sealed already into the open frame; returns the offset of the first.
-    pub(crate) fn push_sealed(&mut self, records: &[u8], count: u32) -> u32 {
+    /// Copies complete records into the open frame; returns the offset of the first.
+    pub(crate) fn push_complete(&mut self, records: &[u8], count: u32) -> u32 {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(records);
         self.frame_events += count;
@@ -92,7 +92,7 @@ impl RoundBuilder {
             synced_through: self.synced_through,
         };
         let (_, place) = self.bytes.split_at_mut(self.frame_start);
-        self.cursor.previous_crc = frame::seal(place, &header, self.seed);
+        self.cursor.previous_crc = frame::complete(place, &header, self.seed);
         self.cursor.next_position += u64::from(self.frame_events);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::ReadError;
-use crate::event::{EntityKeyBuffer, Filter, key_of};
+use crate::event::{Filter, KeyBuffer, key_of};
 use crate::generation::{Generation, List, Names};
 use crate::tail::{Postings, Tail};
 
@@ -35,14 +35,14 @@ impl Effort {
 /// A property whose events may have a list.
 pub(super) enum Source {
     /// The events of an entity.
-    Entity(EntityKeyBuffer),
+    Entity(KeyBuffer),
     /// The events that carry a tag.
-    Tag(EntityKeyBuffer),
+    Tag(KeyBuffer),
     /// The events of some types, ascending.
-    Types(Vec<EntityKeyBuffer>),
+    Types(Vec<KeyBuffer>),
     /// The events of all types whose keys begin with one of `prefixes` and none of `excluded`. No prefix begins with
     /// another.
-    TypesFrom { prefixes: Vec<EntityKeyBuffer>, excluded: Vec<EntityKeyBuffer> },
+    TypesFrom { prefixes: Vec<KeyBuffer>, excluded: Vec<KeyBuffer> },
 }
 
 /// What a layer has of a source.
@@ -97,7 +97,7 @@ impl Source {
         generation: &Generation,
         effort: Effort,
     ) -> Result<Gathered<List>, ReadError> {
-        let list = |names, key: &EntityKeyBuffer| generation.list(names, key);
+        let list = |names, key: &KeyBuffer| generation.list(names, key);
         Ok(Gathered::Lists(match self {
             Self::Entity(_) => return Ok(Gathered::TooMany),
             Self::Tag(key) => list(Names::Tags, key)?.into_iter().collect(),
@@ -114,14 +114,14 @@ impl Source {
     }
 }
 
-fn is_kept(key: &[u8], excluded: &[EntityKeyBuffer]) -> bool {
+fn is_kept(key: &[u8], excluded: &[KeyBuffer]) -> bool {
     !excluded.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Gathers the lists of all names that begin with one of `prefixes`, unless a scan costs less. `look` examines at most
 /// the given number of names, and returns how many it examined.
 fn gather<L>(
-    prefixes: &[EntityKeyBuffer],
+    prefixes: &[KeyBuffer],
     effort: Effort,
     look: impl Fn(&[u8], u64) -> Result<(Vec<L>, u64), ReadError>,
     events: impl Fn(&L) -> u64,

@@ -12,7 +12,7 @@ use allsource_format::snapshot::{
 };
 use uuid::Uuid;
 
-use super::{Cause, DIR, Place, Snapshot};
+use super::{Cause, Context, DIR, Snapshot};
 use crate::error::ReadError;
 use crate::event::{Entity, EntityId, TenantId, Timestamp};
 use crate::lineage::Incarnation;
@@ -42,7 +42,7 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 
 /// A file of snapshots. Once it is replaced, the last reader removes it.
 pub(super) struct File {
-    place: Place,
+    context: Context,
     path: String,
     header: Header,
     slot: Arc<Slot>,
@@ -51,22 +51,22 @@ pub(super) struct File {
 
 impl File {
     /// Opens a file and reads its header. A file of another store is treated as damaged.
-    pub(super) fn open(place: &Place, number: u64) -> Result<Self, ReadError> {
+    pub(super) fn open(context: &Context, number: u64) -> Result<Self, ReadError> {
         let (path, slot) = (path_of(number), Arc::default());
-        let header = opened(place, &path, &slot)?.header().clone();
-        Ok(Self { place: place.clone(), path, header, slot, is_replaced: AtomicBool::new(false) })
+        let header = opened(context, &path, &slot)?.header().clone();
+        Ok(Self { context: context.clone(), path, header, slot, is_replaced: AtomicBool::new(false) })
     }
 
     fn file(&self) -> Result<Arc<SealedFile>, ReadError> {
-        opened(&self.place, &self.path, &self.slot)
+        opened(&self.context, &self.path, &self.slot)
     }
 
     /// Writes a file without syncing it: after a crash of the system it may be missing or damaged.
-    pub(super) fn write(place: &Place, number: u64, snapshots: &[Arc<Snapshot>]) -> io::Result<Self> {
+    pub(super) fn write(context: &Context, number: u64, snapshots: &[Arc<Snapshot>]) -> io::Result<Self> {
         assert!(number > 0 && !snapshots.is_empty(), "a file has a number and holds snapshots");
         let path = path_of(number);
-        place.disk.create_dir(DIR)?;
-        let mut writer = Writer::new(Target::create(&*place.disk, UNNAMED)?);
+        context.disk.create_dir(DIR)?;
+        let mut writer = Writer::new(Target::create(&*context.disk, UNNAMED)?);
         writer.open_section(STATES)?;
         let mut entries = Vec::with_capacity(snapshots.len());
         for snapshot in snapshots {
@@ -90,9 +90,9 @@ impl File {
             writer.write(&below.to_le_bytes())?;
         }
         writer.close_section((1 << bits) + 1);
-        writer.finish(header(place, snapshots))?;
-        place.disk.rename(UNNAMED, &path)?;
-        Self::open(place, number).map_err(io::Error::other)
+        writer.finish(header(context, snapshots))?;
+        context.disk.rename(UNNAMED, &path)?;
+        Self::open(context, number).map_err(io::Error::other)
     }
 
     /// Its length.
@@ -133,7 +133,7 @@ impl File {
             })?
             .ok_or_else(|| file.damaged(entry.offset, "this is not a valid snapshot"))?;
         let is_of_this_history = |snapshot: &Snapshot| {
-            self.place.lineage.writer_of(snapshot.state.position.value()) == snapshot.incarnation
+            self.context.lineage.writer_of(snapshot.state.position.value()) == snapshot.incarnation
                 || planted::is(Bug::TrustAnySnapshot)
         };
         Ok(snapshot.filter(is_of_this_history))
@@ -184,16 +184,16 @@ impl Drop for File {
     fn drop(&mut self) {
         if *self.is_replaced.get_mut() {
             // A file that cannot be removed now is removed when it is merged again.
-            let _ = self.place.disk.remove(&self.path);
+            let _ = self.context.disk.remove(&self.path);
         }
     }
 }
 
 /// The file of a slot, opened if it is closed.
-fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>, ReadError> {
-    place.open_files.file(slot, || {
-        let file = SealedFile::open(&place.disk, path, Kind::Snapshots, place.mode)?;
-        if file.header().store != place.store {
+fn opened(context: &Context, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>, ReadError> {
+    context.open_files.file(slot, || {
+        let file = SealedFile::open(&context.disk, path, Kind::Snapshots, context.mode)?;
+        if file.header().store != context.store {
             return Err(file.damaged(0, "the snapshots belong to another store"));
         }
         check_sections(file.header()).map_err(|problem| file.damaged(0, problem))?;
@@ -201,15 +201,15 @@ fn opened(place: &Place, path: &str, slot: &Arc<Slot>) -> Result<Arc<SealedFile>
     })
 }
 
-fn header(place: &Place, snapshots: &[Arc<Snapshot>]) -> Header {
+fn header(context: &Context, snapshots: &[Arc<Snapshot>]) -> Header {
     let (first_position, last_position) =
         extremes(snapshots.iter().map(|snapshot| snapshot.state.position.value()));
     let (min_timestamp, max_timestamp) =
         extremes(snapshots.iter().map(|snapshot| snapshot.state.max_timestamp.micros()));
     Header {
         kind: Kind::Snapshots,
-        store: place.store,
-        epoch: place.epoch,
+        store: context.store,
+        epoch: context.epoch,
         first_position,
         last_position,
         events: snapshots.len() as u64,

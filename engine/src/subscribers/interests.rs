@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::event::{EntityKeyBuffer, EventRef, Filter, key_of};
+use crate::event::{EventRef, Filter, KeyBuffer, key_of};
 
 /// The number of a filter.
 pub(super) type Number = u64;
@@ -17,13 +17,13 @@ enum Key {
     /// Any event may match.
     Any,
     /// An entity of a tenant.
-    Entity(EntityKeyBuffer),
+    Entity(KeyBuffer),
     /// A tag of a tenant.
-    Tag(EntityKeyBuffer),
+    Tag(KeyBuffer),
     /// An event type of a tenant.
-    Type(EntityKeyBuffer),
+    Type(KeyBuffer),
     /// The start of an event type of a tenant, and its length in bytes.
-    Prefix(usize, EntityKeyBuffer),
+    Prefix(usize, KeyBuffer),
 }
 
 impl Key {

@@ -34,7 +34,7 @@ pub(crate) fn add(tail: &Tail, event: Example<'_>) {
     let mut bytes = AlignedVec::new();
     let crc = record::encode(&draft, &mut bytes).unwrap();
     let time = i64::try_from(position).unwrap();
-    record::seal(&mut bytes, crc, position, version, time, time);
+    record::complete(&mut bytes, crc, position, version, time, time);
     tail.insert(&Arc::new(Block::new(bytes)), &[0]);
 }
 

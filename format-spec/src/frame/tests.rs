@@ -25,7 +25,7 @@ fn append_frame(count: u32) -> AlignedVec {
         };
         let start = frame.len();
         let crc = record::encode(&draft, &mut frame).unwrap();
-        record::seal(&mut frame[start..], crc, u64::from(5 + n), u64::from(1 + n), 1, 1);
+        record::complete(&mut frame[start..], crc, u64::from(5 + n), u64::from(1 + n), 1, 1);
     }
     frame.resize(frame.len().next_multiple_of(HEADER_BYTES), 0);
     let header = Header {
@@ -36,7 +36,7 @@ fn append_frame(count: u32) -> AlignedVec {
         first_position: 5,
         synced_through: 4096,
     };
-    seal(&mut frame, &header, SEED);
+    complete(&mut frame, &header, SEED);
     frame
 }
 
@@ -63,7 +63,7 @@ fn control_frames_carry_no_events() {
             first_position: 5,
             synced_through: 4096,
         };
-        seal(&mut bytes, &header, SEED);
+        complete(&mut bytes, &header, SEED);
         let frame = Frame::check(&bytes, SEED).unwrap();
         assert_eq!(frame.header, header);
         assert_eq!(frame.records().count(), 0);
@@ -89,7 +89,7 @@ fn records_must_follow_the_position_in_the_header() {
     let mut bytes = append_frame(2);
     let mut header = Frame::check(&bytes, SEED).unwrap().header;
     header.first_position = 6;
-    seal(&mut bytes, &header, SEED);
+    complete(&mut bytes, &header, SEED);
     let frame = Frame::check(&bytes, SEED).unwrap();
     let found: Vec<_> = frame.records().collect();
     assert_eq!(found.len(), 1);
@@ -101,7 +101,7 @@ fn bytes_after_the_last_record_must_be_zero() {
     let mut bytes = append_frame(1);
     let header = Frame::check(&bytes, SEED).unwrap().header;
     bytes.resize(bytes.len() + 64, 7);
-    seal(&mut bytes, &header, SEED);
+    complete(&mut bytes, &header, SEED);
     let last = Frame::check(&bytes, SEED).unwrap().records().last().unwrap();
     assert_eq!(last.unwrap_err(), FormatError::Reserved("bytes after the last record"));
 }

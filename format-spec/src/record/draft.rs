@@ -62,7 +62,7 @@ impl Draft<'_> {
 }
 
 /// Appends the record of `draft` to `out`, without the sequencer's part. Returns the checksum so far, over the length
-/// and the archive before its root; [`seal`] completes both.
+/// and the archive before its root; [`complete`] completes both.
 ///
 /// # Errors
 /// If a field exceeds its limit; `out` is then unchanged.
@@ -108,7 +108,14 @@ pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError
 ///
 /// # Panics
 /// If `record` is shorter than any record.
-pub fn seal(record: &mut [u8], crc_so_far: u32, position: u64, version: u64, recorded_at: i64, clock: i64) {
+pub fn complete(
+    record: &mut [u8],
+    crc_so_far: u32,
+    position: u64,
+    version: u64,
+    recorded_at: i64,
+    clock: i64,
+) {
     assert!(record.len() >= BYTES_MIN, "a record holds at least its header and its root");
     let root = record.len() - ARCHIVE_ROOT_BYTES;
     put(record, root + archive::POSITION, &position.to_le_bytes());

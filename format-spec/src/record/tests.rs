@@ -19,16 +19,16 @@ fn draft() -> Draft<'static> {
     }
 }
 
-fn sealed(draft: &Draft<'_>) -> AlignedVec {
+fn completed(draft: &Draft<'_>) -> AlignedVec {
     let mut out = AlignedVec::new();
     let crc = encode(draft, &mut out).unwrap();
-    seal(&mut out, crc, 11, 3, 1_000_000, 1_000_000);
+    complete(&mut out, crc, 11, 3, 1_000_000, 1_000_000);
     out
 }
 
 #[test]
 fn every_field_comes_back_as_it_was_given() {
-    let bytes = sealed(&draft());
+    let bytes = completed(&draft());
     let record = Record::check(&bytes).unwrap();
     assert_eq!(record.as_bytes().len(), bytes.len());
     assert_eq!((record.id(), record.position(), record.version()), ([7; 16], 11, 3));
@@ -42,7 +42,7 @@ fn every_field_comes_back_as_it_was_given() {
 
 #[test]
 fn empty_fields_are_empty_and_a_given_timestamp_stays() {
-    let bytes = sealed(&Draft {
+    let bytes = completed(&Draft {
         timestamp: Some(-5),
         payload: b"",
         metadata: "",
@@ -58,7 +58,7 @@ fn empty_fields_are_empty_and_a_given_timestamp_stays() {
 
 #[test]
 fn any_flipped_bit_is_refused() {
-    let good = sealed(&draft());
+    let good = completed(&draft());
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
@@ -68,7 +68,7 @@ fn any_flipped_bit_is_refused() {
 
 #[test]
 fn every_truncation_is_refused() {
-    let good = sealed(&draft());
+    let good = completed(&draft());
     for length in 0..good.len() {
         assert!(Record::check(&good[..length]).is_err(), "accepted when cut to {length} bytes");
     }
@@ -77,7 +77,7 @@ fn every_truncation_is_refused() {
 /// A valid checksum over nonsense, such as an attacker or a faulty writer could produce.
 #[test]
 fn a_malformed_archive_with_a_correct_checksum_is_refused() {
-    let good = sealed(&draft());
+    let good = completed(&draft());
     let root = good.len() - ARCHIVE_ROOT_BYTES;
     let check = |offset: usize, bytes: &[u8], expected: FormatError| {
         let mut bad = good.clone();
@@ -96,9 +96,9 @@ fn a_malformed_archive_with_a_correct_checksum_is_refused() {
 
 #[test]
 fn content_is_compared_regardless_of_the_place_in_the_log() {
-    let (one, mut other) = (sealed(&draft()), AlignedVec::new());
+    let (one, mut other) = (completed(&draft()), AlignedVec::new());
     let crc = encode(&draft(), &mut other).unwrap();
-    seal(&mut other, crc, 12, 4, 2_000_000, 2_000_000);
+    complete(&mut other, crc, 12, 4, 2_000_000, 2_000_000);
     let record = Record::check(&one).unwrap();
     assert!(record.same_content(&Record::check(&other).unwrap(), None));
     for different in [
@@ -107,25 +107,25 @@ fn content_is_compared_regardless_of_the_place_in_the_log() {
         Draft { metadata: "", ..draft() },
         Draft { entity_id: "user-2", ..draft() },
     ] {
-        assert!(!record.same_content(&Record::check(&sealed(&different)).unwrap(), None), "{different:?}");
+        assert!(!record.same_content(&Record::check(&completed(&different)).unwrap(), None), "{different:?}");
     }
 }
 
 #[test]
 fn tags_are_a_set_and_a_time_is_the_same_whoever_gave_it() {
-    let own = sealed(&draft());
+    let own = completed(&draft());
     let record = Record::check(&own).unwrap();
     let is_same =
-        |draft: Draft<'_>| record.same_content(&Record::check(&sealed(&draft)).unwrap(), draft.timestamp);
+        |draft: Draft<'_>| record.same_content(&Record::check(&completed(&draft)).unwrap(), draft.timestamp);
     let (given, tags) = (record.timestamp(), draft().tags);
     let reversed: Vec<&str> = tags.iter().rev().chain(tags).copied().collect();
     assert!(is_same(Draft { tags: &reversed, ..draft() }));
     assert!(!is_same(Draft { tags: &[tags[0], "another"], ..draft() }));
     assert!(is_same(Draft { timestamp: Some(given), ..draft() }));
     assert!(!is_same(Draft { timestamp: Some(given + 1), ..draft() }));
-    let timed = sealed(&Draft { timestamp: Some(given), ..draft() });
+    let timed = completed(&Draft { timestamp: Some(given), ..draft() });
     let timed = Record::check(&timed).unwrap();
-    let untimed = sealed(&draft());
+    let untimed = completed(&draft());
     let untimed = Record::check(&untimed).unwrap();
     assert!(!timed.same_content(&untimed, None));
     // A copy of an event that a clock dated names that time, but not as a client's.

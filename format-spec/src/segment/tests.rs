@@ -38,7 +38,7 @@ pub(crate) fn record(event: &Event) -> AlignedVec {
     let mut out = AlignedVec::new();
     let crc = record::encode(&draft, &mut out).unwrap();
     let recorded_at = 1_000 + event.position.cast_signed();
-    record::seal(&mut out, crc, event.position, event.version, recorded_at, recorded_at);
+    record::complete(&mut out, crc, event.position, event.version, recorded_at, recorded_at);
     out
 }
 

@@ -96,7 +96,7 @@ impl Log {
             first_position: self.next_position,
             synced_through: self.synced_through,
         };
-        self.previous_crc = frame::seal(&mut bytes, &header, self.header.seed());
+        self.previous_crc = frame::complete(&mut bytes, &header, self.header.seed());
         self.next_position += u64::from(header.count);
         self.meaning.push(json!({
             "kind": format!("{kind:?}").to_lowercase(), "length": bytes.len(), "log_offset": header.log_offset,

@@ -6,36 +6,36 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 use super::postings::Postings;
-use crate::event::EntityKeyBuffer;
+use crate::event::KeyBuffer;
 
 /// Approximate memory of a new key besides its bytes: its table entry and its postings.
-const NAME_WEIGHT: u64 = 250;
+const KEY_WEIGHT: u64 = 250;
 
 /// Keys with their postings, for many readers and one writer.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    postings: DashMap<EntityKeyBuffer, Arc<Postings>, RandomState>,
+pub(super) struct Keys {
+    postings: DashMap<KeyBuffer, Arc<Postings>, RandomState>,
 }
 
-impl Names {
+impl Keys {
     /// Adds an ordinal to a key. Returns the approximate additional memory in bytes, without the ordinal.
-    pub(crate) fn push(&self, key: EntityKeyBuffer, ordinal: u32) -> u64 {
+    pub(super) fn push(&self, key: KeyBuffer, ordinal: u32) -> u64 {
         if let Some(postings) = self.postings.get(&key[..]) {
             postings.push(ordinal);
             return 0;
         }
-        let weight = NAME_WEIGHT + key.len() as u64;
+        let weight = KEY_WEIGHT + key.len() as u64;
         self.postings.entry(key).or_default().push(ordinal);
         weight
     }
 
     /// The highest ordinal of a key.
-    pub(crate) fn last(&self, key: &[u8]) -> Option<u32> {
+    pub(super) fn last(&self, key: &[u8]) -> Option<u32> {
         self.postings.get(key)?.last()
     }
 
     /// The postings of a key.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<Arc<Postings>> {
+    pub(super) fn find(&self, key: &[u8]) -> Option<Arc<Postings>> {
         self.postings.get(key).map(|found| Arc::clone(&found))
     }
 }

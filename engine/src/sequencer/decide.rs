@@ -1,4 +1,4 @@
-//! Deciding one append: all of it is admitted to the round, or none of it leaves a trace.
+//! Decides one append at a time: all of it enters the round, or none of it leaves a trace.
 
 use allsource_format::frame::Kind;
 use allsource_format::record::BYTES_MIN;
@@ -18,7 +18,7 @@ use crate::view::Layers;
 const CLOCK_MAX: i64 = Timestamp::MAX.micros() - 31_536_000_000_000;
 
 /// The round being filled and everything a decision depends on.
-pub(super) struct Admission<'a> {
+pub(super) struct Decider<'a> {
     pub(super) round: &'a mut RoundBuilder,
     pub(super) notes: Notes,
     pub(super) records: Vec<u32>,
@@ -46,13 +46,13 @@ fn part_of(request: &Request, number: usize) -> &PreparedPart {
     request.parts.get(number).expect("a part of this request")
 }
 
-impl Admission<'_> {
+impl Decider<'_> {
     /// Decides one request.
     pub(super) fn decide(&mut self, request: Request) -> (Reply, Answer) {
         let mut undo =
             Undo { records: self.records.len(), last_recorded_at: *self.last_recorded_at, ..Undo::default() };
         self.round.open_frame();
-        let answer = self.admit_parts(&request, &mut undo);
+        let answer = self.place_parts(&request, &mut undo);
         match &answer {
             Ok(_) if self.records.len() > undo.records => self.round.close_frame(Kind::Append),
             Ok(_) => self.round.abandon_frame(),
@@ -64,19 +64,19 @@ impl Admission<'_> {
         (request.reply, answer)
     }
 
-    fn admit_parts(&mut self, request: &Request, undo: &mut Undo) -> Answer {
+    fn place_parts(&mut self, request: &Request, undo: &mut Undo) -> Answer {
         let count = request.parts.iter().map(|part| part.events.len()).sum();
         let mut events = Vec::with_capacity(count);
         self.check_absent(request)?;
         for (number, part) in request.parts.iter().enumerate() {
-            self.admit_part(request, number, part, &mut events, undo)?;
+            self.place_part(request, number, part, &mut events, undo)?;
         }
         assert_eq!(events.len(), count, "each event is placed or found");
         self.check_alone(request, &events)?;
         Ok(Commit { events, acknowledged: Acknowledged::Synced })
     }
 
-    fn admit_part(
+    fn place_part(
         &mut self,
         request: &Request,
         number: usize,
