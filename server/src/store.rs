@@ -33,6 +33,8 @@ pub use vitals::Vitals;
 const LOOK_UPS_MAX: usize = 32;
 /// Most concurrent reads of any length.
 const READS_MAX: usize = 32;
+/// Most concurrent reads and encodings for streams. Each holds at most one piece that is not charged yet.
+const STREAMS_MAX: usize = 4;
 /// Most callers that wait for sealing at once.
 const SEALS_MAX: usize = 4;
 
@@ -42,6 +44,7 @@ pub struct Store {
     engine: Arc<Engine>,
     look_ups: Workers,
     reads: Workers,
+    streams: Workers,
     seals: Workers,
     shared: Arc<Shared>,
 }
@@ -53,6 +56,7 @@ impl Store {
             engine,
             look_ups: Workers::at_most(LOOK_UPS_MAX),
             reads: Workers::at_most(READS_MAX),
+            streams: Workers::at_most(STREAMS_MAX),
             seals: Workers::at_most(SEALS_MAX),
             shared: Arc::default(),
         }
@@ -175,7 +179,18 @@ impl Store {
     /// # Errors
     /// When the cursor does not belong to this store's history.
     pub fn subscribe(&self, start: Start, filter: Filter) -> Result<Following, CursorError> {
-        Ok(Following::new(self.reads.clone(), self.engine.subscribe(start, filter)?))
+        Ok(Following::new(self.streams.clone(), self.engine.subscribe(start, filter)?))
+    }
+
+    /// Encodes a large piece of a stream on a worker thread.
+    ///
+    /// # Errors
+    /// When the server is stopping.
+    pub async fn encode<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.streams.run(|_| work()).await
     }
 
     /// The cursor of a position; `None` stands for the beginning.

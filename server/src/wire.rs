@@ -10,7 +10,9 @@ pub use incoming::{
     BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, parse_batch, parse_event, working_bytes,
 };
 pub(crate) use outgoing::write_payload;
-pub use outgoing::{write_commit, write_event, write_event_line, write_source_line, write_text};
+pub use outgoing::{
+    event_bytes_max, write_commit, write_event, write_event_line, write_source_line, write_text,
+};
 pub use page::{PageCursor, question};
 pub use reply::{
     Imported, LineageSpan, RefusedLine, SealedReply, StartRow, StartsReply, StatsReply, to_json,

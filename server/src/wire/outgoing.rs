@@ -9,6 +9,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::incoming::CLOCK;
 
+/// The most bytes of an event's JSON besides its names, tags, payload and metadata.
+const MEMBERS_BYTES: usize = 512;
+
 /// Appends `text` as a JSON string.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
     #[expect(clippy::expect_used, reason = "text always has a JSON form, and a vector takes every write")]
@@ -18,6 +21,17 @@ pub fn write_text(out: &mut Vec<u8>, text: &str) {
 fn write_fragment(out: &mut Vec<u8>, fragment: std::fmt::Arguments<'_>) {
     #[expect(clippy::expect_used, reason = "a vector takes every write")]
     out.write_fmt(fragment).expect("a vector takes every write");
+}
+
+/// The most bytes that an event takes as a JSON object. Names and tags hold no control characters, so escaping at most
+/// doubles them.
+pub fn event_bytes_max(event: &EventRef) -> usize {
+    let (payload, written) = match event.payload() {
+        Payload::Json(text) => (text.len(), text.len()),
+        Payload::Bytes(bytes) => (bytes.len(), bytes.len().div_ceil(3) * 4),
+    };
+    let others = event.record_bytes().saturating_sub(payload);
+    written + 2 * others + MEMBERS_BYTES
 }
 
 /// Appends an event as a JSON object, with payload and metadata byte for byte as they were accepted.

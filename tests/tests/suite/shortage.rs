@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use allsource_engine::platform::raise_descriptor_limit;
+use futures_util::StreamExt as _;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server");
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,6 +30,8 @@ impl Running {
         command.arg("-c").arg(format!("{limits} exec \"$0\" \"$@\"")).arg(Path::new(SERVER));
         command.args(["serve", "--listen", &address, "--data"]);
         command.arg(folder.path().join("store")).args(arguments);
+        // Large pieces of memory go back to the system once they are freed, so that a test sees what is held.
+        command.env("MALLOC_MMAP_THRESHOLD_", "65536");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
         let running = Self { child, address, _folder: folder };
         let deadline = Instant::now() + PATIENCE;
@@ -217,5 +220,35 @@ fn a_crowd_of_idle_connections_does_not_keep_others_out() {
             text.push_str(&String::from_utf8_lossy(&piece[..count]));
         }
     }
+    running.stop();
+}
+
+/// The frame codec keeps a buffer of the size of the largest frame that it has sent.
+#[test]
+fn idle_websockets_keep_no_memory_for_the_largest_event_that_they_sent() {
+    const MIB: usize = 1 << 20;
+    const CLIENTS: usize = 24;
+    let running = Running::start("", &[], Stdio::null());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let url = format!("ws://{}/api/v1/events/stream?from=beginning", running.address);
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| runtime.block_on(tokio_tungstenite::connect_async(&url)).expect("a stream").0)
+        .collect();
+    let before = running.anonymous_bytes();
+    assert_eq!(running.post(&agent(), &"x".repeat(6 * MIB)), 200);
+    for client in &mut clients {
+        let mut received = 0;
+        while received < 6 * MIB {
+            let message = runtime.block_on(async { tokio::time::timeout(PATIENCE, client.next()).await });
+            received = message.expect("in time").expect("a message").expect("a message").len();
+        }
+    }
+    let allowed = before + 64 * MIB;
+    let deadline = Instant::now() + PATIENCE;
+    while running.anonymous_bytes() > allowed {
+        assert!(Instant::now() < deadline, "it still takes {} MiB", running.anonymous_bytes() / MIB);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(clients);
     running.stop();
 }

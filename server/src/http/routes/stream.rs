@@ -8,9 +8,7 @@ mod websocket;
 use std::sync::Arc;
 
 use allsource_engine::Message;
-use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 
@@ -20,10 +18,13 @@ use crate::http::reply;
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::store::Error;
+use crate::wire::event_bytes_max;
 use parameters::StreamRequest;
 
 /// Most bytes of a message besides its event.
 const FRAME_BYTES: usize = 512;
+/// A piece that may take this many bytes is encoded away from the threads that answer.
+const LARGE_BYTES: usize = 64 << 10;
 
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
@@ -36,13 +37,13 @@ async fn stream(
     caller: Caller,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
     let asked = match StreamRequest::of(&caller, &uri, &headers, app.store()).await {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
-    match upgrade {
+    match websocket::Upgrade::of(&mut request) {
         Ok(upgrade) => websocket::serve(upgrade, app, asked).into_response(),
         Err(_) if reply::accepts(&headers, "text/event-stream") => sse::serve(app, asked).into_response(),
         Err(rejection) => {
@@ -56,10 +57,10 @@ async fn stream(
     }
 }
 
-/// An upper estimate of a message's bytes on the wire.
+/// The most bytes that a message takes: its event, and its text.
 fn bytes_of(message: &Result<Message, Error>) -> usize {
     match message {
-        Ok(Message::Event(event)) => 2 * event.record_bytes() + FRAME_BYTES,
+        Ok(Message::Event(event)) => event.record_bytes() + event_bytes_max(event) + FRAME_BYTES,
         _ => FRAME_BYTES,
     }
 }

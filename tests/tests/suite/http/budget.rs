@@ -5,7 +5,11 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use allsource_tests::server::Server;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::append;
 
@@ -14,6 +18,11 @@ const MIB: usize = 1 << 20;
 
 /// A request of which the last of 16 MiB never comes.
 fn unfinished(server: &Server) -> TcpStream {
+    partial(server, 15 * MIB)
+}
+
+/// A request of which only this much of 16 MiB comes.
+fn partial(server: &Server, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let head = format!(
@@ -21,10 +30,19 @@ fn unfinished(server: &Server) -> TcpStream {
         16 * MIB
     );
     stream.write_all(head.as_bytes()).expect("the head");
-    for _ in 0..15 {
-        stream.write_all(&vec![b'x'; MIB]).expect("a part of the body");
-    }
+    stream.write_all(&vec![b'x'; bytes]).expect("a part of the body");
     stream
+}
+
+/// Requests that leave no room for another large one.
+fn filling(server: &Server) -> Vec<TcpStream> {
+    let large = json!({"entity_id": "e", "event_type": "t", "payload": "x".repeat(70 << 10)}).to_string();
+    let mut crowd: Vec<TcpStream> = (0..225).map(|_| partial(server, MIB)).collect();
+    while server.post("/api/v1/events", &large).status != 503 {
+        assert!(crowd.len() < 1000, "the budget is never full");
+        crowd.push(partial(server, 70 << 10));
+    }
+    crowd
 }
 
 /// The head of an answer.
@@ -101,4 +119,33 @@ fn what_has_begun_waits_for_room_and_misses_nothing() {
     assert_eq!(seen, [Some(1), Some(2), Some(3)]);
     let answer = server.send("GET", "/api/v1/events/query", &[("accept", "application/x-ndjson")], "");
     assert_eq!(answer.text.lines().count(), 3);
+}
+
+#[test]
+fn a_websocket_without_room_answers_pings_and_goes_on_once_there_is_room() {
+    let server = Server::start();
+    for n in 0..3 {
+        append(&server, "large", &json!(format!("{n}{}", "x".repeat(7 * MIB))));
+    }
+    let crowd = filling(&server);
+    let url = format!("ws://{}/api/v1/events/stream?from=beginning", server.address);
+    let seen = server.runtime.block_on(async {
+        let mut socket = connect_async(url).await.expect("a stream").0;
+        socket.send(Message::Ping(b"there?".as_slice().into())).await.expect("a ping");
+        let answer = timeout(PATIENCE, socket.next()).await.expect("in time").expect("a message");
+        assert!(answer.expect("a message").is_pong(), "no event fits");
+        drop(crowd);
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            let message = timeout(PATIENCE, socket.next()).await.expect("in time").expect("a message");
+            let Message::Text(text) = message.expect("a message") else { continue };
+            let message: Value = serde_json::from_str(&text).expect("JSON");
+            if message["event"]["entity_id"] == "large" {
+                assert_eq!(message["event"]["payload"].as_str().map(str::len), Some(7 * MIB + 1));
+                seen.push(message["position"].as_u64());
+            }
+        }
+        seen
+    });
+    assert_eq!(seen, [Some(1), Some(2), Some(3)]);
 }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::timeout;
 
-use super::bytes_of;
 use super::parameters::StreamRequest;
+use super::{FRAME_BYTES, LARGE_BYTES, bytes_of};
 use crate::app::App;
 use crate::background::Member;
 use crate::budget::Charge;
@@ -22,7 +22,7 @@ use crate::http::reply::of_type;
 use crate::metrics::InFlight;
 use crate::problem::Problem;
 use crate::store::{Error, Following};
-use crate::wire::write_event_line;
+use crate::wire::{event_bytes_max, write_event_line};
 
 /// The interval of heartbeats: proxies close connections that are silent for longer.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -75,7 +75,7 @@ impl Follower {
             let bytes = bytes_of(&message);
             // After waiting, the charge is as large as it can get, so the message is sent in any case.
             if charge.grow_to(bytes).is_ok() || charge.bytes() > 0 {
-                return Some(self.piece_of(message, charge));
+                return self.piece_of(message, charge).await;
             }
             if let Ok(message) = message {
                 self.following.put_back(message);
@@ -88,46 +88,67 @@ impl Follower {
     }
 
     /// A piece of this message and of as many further ones as are ready and have room.
-    fn piece_of(&mut self, first: Result<Message, Error>, mut charge: Charge) -> Bytes {
-        let mut piece = Vec::with_capacity(1024);
-        self.write(&mut piece, first);
-        while (piece.len() < PIECE_BYTES || self.following.prefetched_bytes() > 0) && !self.is_over {
+    async fn piece_of(&mut self, first: Result<Message, Error>, mut charge: Charge) -> Option<Bytes> {
+        let mut total = bytes_of(&first);
+        let mut messages = vec![first];
+        self.is_over = messages.iter().any(Result::is_err);
+        while (total < PIECE_BYTES || self.following.prefetched_bytes() > 0) && !self.is_over {
             let Some(message) = self.following.try_next() else { break };
+            let bytes = bytes_of(&message);
             match message {
-                Ok(message) if charge.grow_to(piece.len() + bytes_of(&Ok(message.clone()))).is_err() => {
+                Ok(message) if charge.grow_to(total + bytes).is_err() => {
                     self.following.put_back(message);
                     break;
                 }
-                message => self.write(&mut piece, message),
+                message => {
+                    self.is_over = message.is_err();
+                    total += bytes;
+                    messages.push(message);
+                }
             }
         }
         self.following.release();
-        charge.shrink_to(piece.len());
-        kept(piece, charge)
+        let app = Arc::clone(&self.app);
+        let write = move || {
+            let piece = encoded(&app, messages);
+            charge.shrink_to(piece.capacity());
+            kept(piece, charge)
+        };
+        // At shutdown the rest of the stream is left to the client's next connection.
+        if total < LARGE_BYTES { Some(write()) } else { self.app.store().encode(write).await.ok() }
     }
+}
 
-    fn write(&mut self, out: &mut Vec<u8>, message: Result<Message, Error>) {
-        match message {
-            Ok(Message::Event(event)) => {
-                let cursor = self.app.store().cursor(Some(event.position()));
-                out.extend_from_slice(format!("id: {cursor}\ndata: ").as_bytes());
-                write_event_line(out, &event, self.app.store().partitions());
-                self.app.metrics().streamed(1);
-            }
-            Ok(Message::CaughtUp(position)) => {
-                write_mark(out, "caught_up", self.app.store().cursor(position));
-            }
-            Ok(Message::Progress(position)) => {
-                write_mark(out, "progress", self.app.store().cursor(Some(position)));
-            }
-            Err(error) => {
-                let problem = Problem::from(error).to_value();
-                out.extend_from_slice(format!("event: error\ndata: {problem}").as_bytes());
-                self.is_over = true;
-            }
-        }
-        out.extend_from_slice(b"\n\n");
+/// The text of the messages. Takes them, so that their memory is free once they are written.
+fn encoded(app: &App, messages: Vec<Result<Message, Error>>) -> Vec<u8> {
+    let text_bytes = |message: &Result<Message, Error>| match message {
+        Ok(Message::Event(event)) => event_bytes_max(event) + FRAME_BYTES,
+        _ => FRAME_BYTES,
+    };
+    let mut out = Vec::with_capacity(messages.iter().map(text_bytes).sum());
+    for message in messages {
+        write(&mut out, app, message);
     }
+    out
+}
+
+fn write(out: &mut Vec<u8>, app: &App, message: Result<Message, Error>) {
+    let store = app.store();
+    match message {
+        Ok(Message::Event(event)) => {
+            let cursor = store.cursor(Some(event.position()));
+            out.extend_from_slice(format!("id: {cursor}\ndata: ").as_bytes());
+            write_event_line(out, &event, store.partitions());
+            app.metrics().streamed(1);
+        }
+        Ok(Message::CaughtUp(position)) => write_mark(out, "caught_up", store.cursor(position)),
+        Ok(Message::Progress(position)) => write_mark(out, "progress", store.cursor(Some(position))),
+        Err(error) => {
+            let problem = Problem::from(error).to_value();
+            out.extend_from_slice(format!("event: error\ndata: {problem}").as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\n\n");
 }
 
 fn write_mark(out: &mut Vec<u8>, kind: &str, cursor: Cursor) {

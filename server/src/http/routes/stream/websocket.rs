@@ -1,47 +1,55 @@
-//! WebSocket: one text frame per message. A client that gives no parameters gets bare events, as v0.6 servers sent
-//! them. A client can set a filter with a text frame.
+//! WebSocket: one text message for each message of the stream. A client that gives no parameters gets bare events, as
+//! v0.6 servers sent them. A client can set a filter with a text message.
 
+mod upgrade;
 mod closing;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allsource_engine::event::Filter;
+use allsource_engine::event::{EventRef, Filter};
 use allsource_engine::{Message, Position, Start};
-use axum::extract::ws::{Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use bytes::Bytes;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::bytes_of;
 use super::parameters::StreamRequest;
+use super::{FRAME_BYTES, LARGE_BYTES, bytes_of};
 use crate::app::App;
 use crate::background::Member;
 use crate::budget::Charge;
 use crate::http::filter::{self, Conditions};
+use crate::http::metered::kept;
 use crate::problem::{Kind, Problem};
-use crate::store::{Error, Following};
-use crate::wire::{parse_object, write_event};
+use crate::store::{Error, Following, Store};
+use crate::wire::{event_bytes_max, parse_object, write_event};
 use closing::End;
+use upgrade::Socket;
+
+pub(super) use upgrade::Upgrade;
 
 /// The interval of pings to a silent client.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// A client that reads nothing for this long is gone.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest frame of a client: clients send only filters.
-const FRAME_BYTES_MAX: usize = 16 << 10;
 
-pub(super) fn serve(
-    upgrade: WebSocketUpgrade,
-    app: Arc<App>,
-    asked: StreamRequest,
-) -> Result<Response, Problem> {
+pub(super) fn serve(upgrade: Upgrade, app: Arc<App>, asked: StreamRequest) -> Result<Response, Problem> {
     let following = app.store().subscribe(asked.start, asked.filter.clone())?;
-    let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
-    let charge = app.budget().charge_of_stream();
-    let member = app.requests().join();
-    Ok(upgrade.on_upgrade(|socket| {
-        Connection { app, member, asked, following, socket, charge, waited_for: 0, is_answering: true }.run()
-    }))
+    let (response, socket) = upgrade.into_parts();
+    let requests = app.requests().clone();
+    requests.spawn("websocket", |member| async move {
+        match socket.await {
+            Ok(socket) => {
+                let room = Room::None;
+                let connection =
+                    Connection { app, member, asked, following, socket, room, is_answering: true };
+                connection.run().await;
+            }
+            Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),
+        }
+    });
+    Ok(response)
 }
 
 struct Connection {
@@ -49,13 +57,30 @@ struct Connection {
     member: Member,
     asked: StreamRequest,
     following: Following,
-    socket: WebSocket,
-    /// The charge of the frame being sent and of the prefetched events.
-    charge: Charge,
-    /// The number of bytes that the connection waited for.
-    waited_for: usize,
+    socket: Socket,
+    room: Room,
     /// Whether the client sent anything since the last ping.
     is_answering: bool,
+}
+
+/// Room in the budget for the next message.
+enum Room {
+    /// None was needed so far.
+    None,
+    /// The connection waits for this many bytes. It holds no charge meanwhile.
+    Wanted(usize, Pin<Box<dyn Future<Output = Charge> + Send>>),
+    /// The connection waited for this many bytes. The charge is as large as it can get.
+    Granted(usize, Charge),
+}
+
+impl Room {
+    /// Waits for the room that is wanted; for ever if none is.
+    async fn granted(&mut self) -> (usize, Charge) {
+        match self {
+            Self::Wanted(bytes, charge) => (*bytes, charge.await),
+            Self::None | Self::Granted(..) => std::future::pending().await,
+        }
+    }
 }
 
 impl Connection {
@@ -72,18 +97,23 @@ impl Connection {
         // A send may take longer than an interval; the client then gets a whole interval to answer.
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let is_waiting = matches!(self.room, Room::Wanted(..));
             let outcome = tokio::select! {
                 () = self.member.stopping() => {
-                    return End::Close(close_code::AWAY, "the server is stopping".to_owned());
+                    return End::Close(CloseCode::Away, "the server is stopping".to_owned());
                 }
-                frame = self.socket.recv() => match frame {
+                frame = self.socket.receive() => match frame {
                     Some(Ok(frame)) => self.receive(frame).await,
-                    Some(Err(error)) => return End::of(error),
+                    Some(Err(error)) => return End::of(&error),
                     None => return End::Gone,
                 },
-                message = self.following.next() => match message {
+                (bytes, charge) = self.room.granted() => {
+                    self.room = Room::Granted(bytes, charge);
+                    Ok(())
+                }
+                message = self.following.next(), if !is_waiting => match message {
                     Some(message) => self.send_in_budget(message).await,
-                    None => return End::Close(close_code::AWAY, "the store is closed".to_owned()),
+                    None => return End::Close(CloseCode::Away, "the store is closed".to_owned()),
                 },
                 _ = heartbeat.tick() => self.ping().await,
             };
@@ -97,65 +127,60 @@ impl Connection {
         if !std::mem::take(&mut self.is_answering) {
             return Err(End::Gone);
         }
-        self.send(Frame::Ping(Default::default())).await
+        Ok(self.socket.send(Frame::Ping(Bytes::new())).await?)
     }
 
-    /// Sends a message once there is room for it. A message that waits for room is fetched again.
+    /// Sends a message if there is room for it. A message that has to wait for room is fetched again.
     async fn send_in_budget(&mut self, message: Result<Message, Error>) -> Result<(), End> {
         let bytes = bytes_of(&message);
-        if self.charge.grow_to(bytes + self.following.prefetched_bytes()).is_err() {
+        let (waited_for, mut charge) = match std::mem::replace(&mut self.room, Room::None) {
+            Room::Granted(bytes, charge) => (bytes, charge),
+            Room::None | Room::Wanted(..) => (0, self.app.budget().charge_of_stream()),
+        };
+        let is_room = charge.grow_to(bytes + self.following.prefetched_bytes()).is_ok();
+        if !is_room {
             self.following.release();
         }
-        // After waiting, the charge is as large as it can get, so the message is sent in any case.
-        let is_room = self.charge.grow_to(bytes).is_ok() || self.waited_for >= bytes;
         match message {
-            Ok(message) if !is_room => {
+            Ok(message) if !is_room && charge.grow_to(bytes).is_err() && bytes > waited_for => {
                 self.following.put_back(message);
-                self.charge.shrink_to(0);
+                drop(charge);
                 let budget = self.app.budget().clone();
-                self.charge = tokio::select! {
-                    () = self.member.stopping() => return Ok(()),
-                    charge = budget.take(bytes) => charge,
-                };
-                self.waited_for = bytes;
+                self.room = Room::Wanted(bytes, Box::pin(async move { budget.take(bytes).await }));
                 Ok(())
             }
-            message => {
-                let outcome = self.send_message(message).await;
-                self.waited_for = 0;
-                self.charge.shrink_to(self.following.prefetched_bytes());
-                outcome
-            }
+            message => self.send_message(message, charge).await,
         }
     }
 
-    async fn send_message(&mut self, message: Result<Message, Error>) -> Result<(), End> {
-        match message {
+    async fn send_message(&mut self, message: Result<Message, Error>, mut charge: Charge) -> Result<(), End> {
+        let text = match message {
             Ok(Message::Event(event)) => {
-                let mut out = Vec::with_capacity(512);
-                if !self.asked.is_bare {
-                    let position = event.position();
-                    let cursor = self.app.store().cursor(Some(position));
-                    let head = format!(
-                        "{{\"type\":\"event\",\"position\":{position},\"cursor\":\"{cursor}\",\"event\":"
-                    );
-                    out.extend_from_slice(head.as_bytes());
-                }
-                write_event(&mut out, &event, self.app.store().partitions());
-                if !self.asked.is_bare {
-                    out.push(b'}');
-                }
+                let (store, is_bare) = (self.app.store().clone(), self.asked.is_bare);
+                let most = event_bytes_max(&event);
+                let write = move || {
+                    let out = write_message(&store, &event, is_bare);
+                    drop(event);
+                    charge.shrink_to(out.capacity());
+                    kept(out, charge)
+                };
                 self.app.metrics().streamed(1);
-                self.send_text(out).await
+                if most < LARGE_BYTES { write() } else { self.encode(write).await? }
             }
-            Ok(_) if self.asked.is_bare => Ok(()),
-            Ok(Message::CaughtUp(position)) => self.mark("caught_up", position).await,
-            Ok(Message::Progress(position)) => self.mark("progress", Some(position)).await,
+            Ok(_) if self.asked.is_bare => return Ok(()),
+            Ok(Message::CaughtUp(position)) => self.mark("caught_up", position),
+            Ok(Message::Progress(position)) => self.mark("progress", Some(position)),
             Err(error) => {
                 self.complain(error.into()).await?;
-                Err(End::Close(close_code::ERROR, "stored data is damaged".to_owned()))
+                return Err(End::Close(CloseCode::Error, "stored data is damaged".to_owned()));
             }
-        }
+        };
+        Ok(self.socket.send_text(text).await?)
+    }
+
+    async fn encode(&mut self, write: impl FnOnce() -> Bytes + Send + 'static) -> Result<Bytes, End> {
+        let encoded = self.app.store().encode(write).await;
+        encoded.map_err(|error| End::Close(CloseCode::Away, error.to_string()))
     }
 
     async fn receive(&mut self, frame: Frame) -> Result<(), End> {
@@ -165,7 +190,10 @@ impl Connection {
                 Ok(filter) => {
                     let seen = Start::Cursor(self.app.store().cursor(self.following.position()));
                     match self.app.store().subscribe(seen, filter) {
-                        Ok(following) => self.following = following,
+                        Ok(following) => {
+                            self.following = following;
+                            self.room = Room::None;
+                        }
                         Err(error) => return self.complain(error.into()).await,
                     }
                     Ok(())
@@ -177,7 +205,7 @@ impl Connection {
                 self.complain(Problem::new(Kind::INVALID_BODY, detail)).await
             }
             Frame::Close(_) => Err(End::Closed),
-            Frame::Ping(_) | Frame::Pong(_) => Ok(()),
+            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => Ok(()),
         }
     }
 
@@ -186,29 +214,30 @@ impl Connection {
         conditions.filter(self.asked.tenant.clone())
     }
 
-    async fn mark(&mut self, kind: &str, position: Option<Position>) -> Result<(), End> {
+    fn mark(&self, kind: &str, position: Option<Position>) -> Bytes {
         let cursor = self.app.store().cursor(position);
         let (kind, position) = (format!("\"type\":\"{kind}\""), cursor.position);
-        self.send_text(format!("{{{kind},\"position\":{position},\"cursor\":\"{cursor}\"}}").into_bytes())
-            .await
+        format!("{{{kind},\"position\":{position},\"cursor\":\"{cursor}\"}}").into()
     }
 
     async fn complain(&mut self, problem: Problem) -> Result<(), End> {
         let position = self.following.position().map_or(0, |position| position.value());
         let frame = serde_json::json!({"type": "error", "position": position, "problem": problem.to_value()});
-        self.send_text(frame.to_string().into_bytes()).await
+        Ok(self.socket.send_text(frame.to_string().into()).await?)
     }
+}
 
-    async fn send_text(&mut self, text: Vec<u8>) -> Result<(), End> {
-        let text = Utf8Bytes::try_from(text)
-            .map_err(|_| End::Close(close_code::ERROR, "an event is not text".to_owned()))?;
-        self.send(Frame::Text(text)).await
+fn write_message(store: &Store, event: &EventRef, is_bare: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(event_bytes_max(event) + FRAME_BYTES);
+    if !is_bare {
+        let position = event.position();
+        let cursor = store.cursor(Some(position));
+        let head = format!("{{\"type\":\"event\",\"position\":{position},\"cursor\":\"{cursor}\",\"event\":");
+        out.extend_from_slice(head.as_bytes());
     }
-
-    async fn send(&mut self, frame: Frame) -> Result<(), End> {
-        match timeout(SEND_TIMEOUT, self.socket.send(frame)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
-        }
+    write_event(&mut out, event, store.partitions());
+    if !is_bare {
+        out.push(b'}');
     }
+    out
 }

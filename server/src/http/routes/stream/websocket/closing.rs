@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket, close_code};
 use tokio::time::timeout;
-use tungstenite::Error;
-use tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::upgrade::{Gone, Socket, shortened};
 
 /// How long to wait for the close frames.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Room for the reason in a close frame, in bytes.
+const REASON_BYTES_MAX: usize = 120;
 
 /// Why a connection ends.
 pub(super) enum End {
@@ -17,36 +22,38 @@ pub(super) enum End {
     /// The client sent a close frame.
     Closed,
     /// The server closes, with this code and reason.
-    Close(u16, String),
+    Close(CloseCode, String),
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
 }
 
 impl End {
     /// The end that a read error causes.
-    pub(super) fn of(error: axum::Error) -> Self {
-        let Ok(error) = error.into_inner().downcast::<Error>() else { return Self::Gone };
-        let code = match &*error {
-            Error::Protocol(_) | Error::AttackAttempt => close_code::PROTOCOL,
-            Error::Utf8(_) => close_code::INVALID,
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => close_code::SIZE,
+    pub(super) fn of(error: &Error) -> Self {
+        let code = match error {
+            Error::Protocol(_) | Error::AttackAttempt => CloseCode::Protocol,
+            Error::Utf8(_) => CloseCode::Invalid,
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
             _ => return Self::Gone,
         };
-        let mut reason = error.to_string();
-        // A close frame has room for 123 bytes.
-        reason.truncate(reason.floor_char_boundary(120));
-        Self::Close(code, reason)
+        Self::Close(code, error.to_string())
     }
 
     /// Ends the connection.
-    pub(super) async fn say(self, mut socket: WebSocket) {
+    pub(super) async fn say(self, mut socket: Socket) {
         let farewell = async {
             if let Self::Close(code, reason) = self {
-                let frame = CloseFrame { code, reason: reason.into() };
-                if socket.send(Frame::Close(Some(frame))).await.is_err() {
+                let frame = CloseFrame { code, reason: shortened(reason, REASON_BYTES_MAX) };
+                if socket.send(Message::Close(Some(frame))).await.is_err() {
                     return;
                 }
             }
             // Reading sends the reply to the client's close frame, and waits for the reply to ours.
-            while let Some(Ok(_)) = socket.recv().await {}
+            while let Some(Ok(_)) = socket.receive().await {}
         };
         // A client that does not answer in time is cut off.
         let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
