@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use crate::batch::Commit;
 use crate::error::AppendError;
 
-pub(crate) use prepared::{PreparedEvent, PreparedPart, Request, encoded_of, record_of};
+pub(crate) use prepared::{Accepts, PreparedEvent, PreparedPart, Request, encoded_of, record_of};
 pub(crate) use queue::Queue;
 pub use steps::{LookUp, Prepared, Ready};
 

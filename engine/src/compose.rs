@@ -1,9 +1,9 @@
 //! Assembles an open store from its parts.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use allsource_format::StoreId;
 use parking_lot::Mutex;
 
 use crate::append::Queue;
@@ -14,9 +14,9 @@ use crate::generation::{Access, Damages, Generation};
 use crate::journal::{Current, Spare};
 use crate::lineage::Lineage;
 use crate::manifest::Catalog;
-use crate::open::{Opened, open};
+use crate::open::{Machine, Opened, open};
 use crate::options::Options;
-use crate::platform::{Clock, Disk, Entropy, Whereabouts};
+use crate::platform::Whereabouts;
 use crate::sealed::OpenFiles;
 use crate::sequencer::{Checkpoint, Sequencer};
 use crate::signal::Signal;
@@ -32,23 +32,17 @@ pub(crate) struct Composed {
     pub(crate) by_hand: ByHand,
 }
 
-/// Opens the store on a disk, creating it if there is none.
-pub(crate) fn compose(
-    disk: Arc<dyn Disk>,
-    path: &Path,
-    clock: Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
-    options: Options,
-) -> Result<Composed, OpenError> {
-    let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file } =
-        open(&*disk, path, &*clock, &**entropy, &options)?;
-    let (partitions, journal_file_bytes) = (manifest.partitions, manifest.journal_file_bytes);
+/// Opens the store on a machine, creating it if there is none.
+pub(crate) fn compose(machine: &Machine, options: Options) -> Result<Composed, OpenError> {
+    let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file } = open(machine, &options)?;
+    let (partitions, journal_file_bytes, store_id) =
+        (manifest.partitions, manifest.journal_file_bytes, manifest.store);
     let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::after(last_recorded_at)));
     let spare = Arc::new(Spare::default());
     let last = cursor.next_position - 1;
     watermark.publish(last);
     progress.synced_through.store(cursor.log_offset, Ordering::Release);
-    let access = access(&disk, &clock, &options, partitions);
+    let access = access(machine, &options, partitions);
     let generations = manifest.generations.iter();
     let generations =
         generations.map(|entry| Arc::new(Generation::new(entry.clone(), access.clone()))).collect();
@@ -60,8 +54,8 @@ pub(crate) fn compose(
     let tallies = Arc::new(Tallies::default());
     let current = Arc::new(Current::new(cursor.header.number, Arc::clone(&file)));
     let committer = Committer {
-        disk: Arc::clone(&disk),
-        clock: Arc::clone(&clock),
+        disk: Arc::clone(&machine.disk),
+        clock: Arc::clone(&machine.clock),
         current: Arc::clone(&current),
         file,
         spare: Arc::clone(&spare),
@@ -79,12 +73,14 @@ pub(crate) fn compose(
         unrecorded: None,
         unsynced: None,
     };
-    let upkeep = upkeep(&committer, access, epoch, entropy, &options, &lineage);
+    let of_store = OfStore { store: store_id, epoch, lineage: Arc::clone(&lineage) };
+    let snapshots = Snapshots::open(context(machine, &access, of_store, options.snapshot_events));
+    let upkeep = upkeep(&committer, access, snapshots, &options);
     let sequencer = SequencerStep::new(Sequencer::new(cursor, last_recorded_at, sequences));
     let (queue, handoff) = (Queue::bounded(options.queue_bytes), Handoff::default());
     let shared = Shared {
-        disk,
-        clock,
+        disk: Arc::clone(&machine.disk),
+        clock: Arc::clone(&machine.clock),
         options,
         lineage,
         partitions,
@@ -108,10 +104,10 @@ pub(crate) fn compose(
 }
 
 /// How the sealed files of a store are read.
-fn access(disk: &Arc<dyn Disk>, clock: &Arc<dyn Clock>, options: &Options, partitions: u32) -> Access {
+fn access(machine: &Machine, options: &Options, partitions: u32) -> Access {
     Access {
-        disk: Arc::clone(disk),
-        clock: Arc::clone(clock),
+        disk: Arc::clone(&machine.disk),
+        clock: Arc::clone(&machine.clock),
         mode: options.read_mode,
         partitions,
         damages: Arc::new(Damages::default()),
@@ -120,32 +116,36 @@ fn access(disk: &Arc<dyn Disk>, clock: &Arc<dyn Clock>, options: &Options, parti
     }
 }
 
-/// The upkeep of the store that a committer writes to.
-fn upkeep(
-    committer: &Committer,
-    access: Access,
+/// What new snapshots say of the store that they are taken from.
+struct OfStore {
+    store: StoreId,
     epoch: u64,
-    entropy: &Arc<dyn Entropy>,
-    options: &Options,
-    lineage: &Arc<Lineage>,
-) -> Upkeep {
-    let store_id = committer.catalog.manifest().store;
-    let context = Context {
-        disk: Arc::clone(&access.disk),
-        mode: options.read_mode,
-        store: store_id,
+    lineage: Arc<Lineage>,
+}
+
+/// Where the snapshots of a store are, and how they are read.
+fn context(machine: &Machine, access: &Access, of: OfStore, due_events: u64) -> Context {
+    let OfStore { store, epoch, lineage } = of;
+    Context {
+        disk: Arc::clone(&machine.disk),
+        mode: access.mode,
+        store,
         epoch,
-        lineage: Arc::clone(lineage),
+        lineage,
         open_files: Arc::clone(&access.open_files),
-        clock: Arc::clone(&access.clock),
-        entropy: Arc::clone(entropy),
-        due_events: options.snapshot_events,
-    };
+        clock: Arc::clone(&machine.clock),
+        entropy: Arc::clone(&machine.entropy),
+        due_events,
+    }
+}
+
+/// The upkeep of the store that a committer writes to.
+fn upkeep(committer: &Committer, access: Access, snapshots: Snapshots, options: &Options) -> Upkeep {
     Upkeep {
-        snapshots: Arc::new(Snapshots::open(context)),
+        snapshots: Arc::new(snapshots),
         access,
-        store_id,
-        epoch,
+        store_id: committer.catalog.manifest().store,
+        epoch: committer.committed.cursor.header.epoch,
         catalog: Arc::clone(&committer.catalog),
         followed: AtomicU64::new(committer.store.layers().sealed_position()),
         store: Arc::clone(&committer.store),

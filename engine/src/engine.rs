@@ -2,7 +2,7 @@
 
 mod appending;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use crate::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use crate::fold::{AsOf, Visit, state_of};
 use crate::journal::body_bytes_max;
 use crate::lineage::{Cursor, CursorError, Incarnation};
+use crate::open::Machine;
 use crate::options::Options;
 use crate::platform::{Clock, Disk, Entropy, LocalDisk, SystemClock, SystemEntropy};
 use crate::position::{Position, Version};
@@ -54,9 +55,8 @@ impl Engine {
     /// As [`Engine::open`], and when an option is out of range.
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let disk = Arc::new(LocalDisk::new(&path));
-        let clock = Arc::new(SystemClock::default());
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        Self::start(compose(disk, path.as_ref(), clock, &entropy, options)?, entropy)
+        let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(SystemEntropy));
+        Self::start(Machine { disk, path: path.as_ref().to_owned(), clock, entropy }, options)
     }
 
     /// Opens a store on any disk.
@@ -69,11 +69,11 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        Self::start(compose(disk, Path::new("store"), clock, &entropy, options)?, entropy)
+        Self::start(Machine { disk, path: PathBuf::from("store"), clock, entropy }, options)
     }
 
-    fn start(composed: Composed, entropy: Arc<dyn Entropy>) -> Result<Self, OpenError> {
-        let (mut engine, by_hand) = Self::of(composed, entropy);
+    fn start(machine: Machine, options: Options) -> Result<Self, OpenError> {
+        let (mut engine, by_hand) = Self::over(machine, options)?;
         engine.threads = Mutex::new(drive::start(&engine.shared, by_hand.sequencer, by_hand.committer)?);
         Ok(engine)
     }
@@ -88,22 +88,22 @@ impl Engine {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let composed = compose(disk, Path::new("store"), clock, &entropy, options)?;
-        let (mut engine, by_hand) = Self::of(composed, entropy);
+        let machine = Machine { disk, path: PathBuf::from("store"), clock, entropy };
+        let (mut engine, by_hand) = Self::over(machine, options)?;
         engine.by_hand = Some(Mutex::new(by_hand));
         Ok(engine)
     }
 
-    fn of(composed: Composed, entropy: Arc<dyn Entropy>) -> (Self, ByHand) {
-        let Composed { shared, by_hand } = composed;
+    fn over(machine: Machine, options: Options) -> Result<(Self, ByHand), OpenError> {
+        let Composed { shared, by_hand } = compose(&machine, options)?;
         let engine = Self {
             body_bytes_max: body_bytes_max(shared.journal_file_bytes),
             shared: Arc::new(shared),
-            entropy,
+            entropy: machine.entropy,
             threads: Mutex::default(),
             by_hand: None,
         };
-        (engine, by_hand)
+        Ok((engine, by_hand))
     }
 
     fn view(&self) -> View {

@@ -9,6 +9,8 @@ mod examine;
 mod audit;
 mod fragments;
 mod recover;
+#[cfg(test)]
+mod example;
 
 pub(crate) use audit::audit;
 pub(crate) use current::Current;

@@ -1,7 +1,8 @@
 //! Opens a store: locks it, reads its manifest, recovers its journal. Nothing is served before all of that succeeds.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use allsource_format::manifest::{Incarnation, Lineage, Manifest};
 
@@ -15,7 +16,6 @@ use crate::planted::{self, Bug};
 use crate::platform::{Clock, Disk, DiskFile, DiskLock, Entropy};
 use crate::snapshot;
 use crate::tail::Tail;
-use std::sync::Arc;
 
 /// The file that keeps a second opener out.
 const LOCK: &str = "LOCK";
@@ -56,15 +56,19 @@ pub(crate) struct Opened {
     pub(crate) file: Arc<dyn DiskFile>,
 }
 
-/// Opens the store on a disk, creating it if there is none.
-pub(crate) fn open(
-    disk: &dyn Disk,
-    path: &Path,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-    options: &Options,
-) -> Result<Opened, OpenError> {
+/// What a store runs on.
+pub(crate) struct Machine {
+    pub(crate) disk: Arc<dyn Disk>,
+    /// The name of the store's folder in messages.
+    pub(crate) path: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// Opens the store on a machine, creating it if there is none.
+pub(crate) fn open(machine: &Machine, options: &Options) -> Result<Opened, OpenError> {
     options.check()?;
+    let (disk, path) = (&*machine.disk, &*machine.path);
     disk.create_dir("").map_err(|error| OpenError::io(format!("create {}", path.display()), error))?;
     let lock = lock(disk, path)?;
     if !planted::is(Bug::SkipParentSync) {
@@ -73,7 +77,7 @@ pub(crate) fn open(
     }
     let mut manifest = match manifest::read(disk)? {
         Some(manifest) => manifest,
-        None => create(disk, path, clock, entropy, options)?,
+        None => create(machine, options)?,
     };
     make_folders(disk)?;
     manifest::remove_old(disk, manifest.number);
@@ -97,7 +101,8 @@ pub(crate) fn open(
         journals.push((cursor.header.number, cursor.header.first_position));
     }
     assert_eq!(tail.last_position() + 1, cursor.next_position, "the tail ends where the journal does");
-    let incarnation = Incarnation { id: entropy.uuid().into_bytes(), first_position: cursor.next_position };
+    let incarnation =
+        Incarnation { id: machine.entropy.uuid().into_bytes(), first_position: cursor.next_position };
     if !planted::is(Bug::ForgetIncarnation) || manifest.lineage.incarnations().is_empty() {
         manifest.lineage.push(incarnation);
     }
@@ -158,19 +163,14 @@ pub(crate) fn lock_shared(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn
     })
 }
 
-fn create(
-    disk: &dyn Disk,
-    path: &Path,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-    options: &Options,
-) -> Result<Manifest, OpenError> {
-    check_vacant(disk, path)?;
+fn create(machine: &Machine, options: &Options) -> Result<Manifest, OpenError> {
+    let disk = &*machine.disk;
+    check_vacant(disk, &machine.path)?;
     make_folders(disk)?;
     let manifest = Manifest {
-        store: entropy.uuid().into_bytes(),
+        store: machine.entropy.uuid().into_bytes(),
         number: 1,
-        created_at: clock.now_micros(),
+        created_at: machine.clock.now_micros(),
         first_journal: 1,
         last_journal: 0,
         journal_file_bytes: options.journal_file_bytes,

@@ -48,6 +48,20 @@ pub struct Header {
 }
 
 impl Header {
+    /// Header of the first file of a store, of this length in bytes: nothing comes before it.
+    pub fn first(store: StoreId, file_bytes: u64) -> Self {
+        Self {
+            store,
+            number: 1,
+            epoch: 1,
+            log_offset: 0,
+            synced_through: 0,
+            first_position: 1,
+            previous_crc: 0,
+            file_bytes,
+        }
+    }
+
     /// The header's bytes.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut out = [0; HEADER_BYTES];

@@ -9,7 +9,7 @@ mod draft;
 mod read;
 
 pub use archive::{ARCHIVE_ROOT_BYTES, flags};
-pub use draft::{Draft, DraftError, complete, encode};
+pub use draft::{Draft, DraftError, Stamp, complete, encode};
 pub use read::{Record, Tags};
 
 /// Bytes before the archive: its length and its checksum.

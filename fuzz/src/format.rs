@@ -5,7 +5,7 @@ use std::path::Path;
 use allsource_format::frame::Frame;
 use allsource_format::journal::{HEADER_BYTES, Header};
 use allsource_format::manifest::Manifest;
-use allsource_format::record::{Draft, Record, complete, encode};
+use allsource_format::record::{Draft, Record, Stamp, complete, encode};
 use allsource_format::sealed::{self, Kind};
 use allsource_format::segment;
 use allsource_format::snapshot::{self, DIRECTORY, PLACE_BYTES, Place, STATES, Snapshot};
@@ -95,7 +95,13 @@ pub fn record(data: &[u8]) {
     };
     let mut again = AlignedVec::new();
     let crc = encode(&draft, &mut again).expect("a checked record is within the limits");
-    complete(&mut again, crc, record.position(), record.version(), record.recorded_at(), record.timestamp());
+    let stamp = Stamp {
+        position: record.position(),
+        version: record.version(),
+        recorded_at: record.recorded_at(),
+        clock: record.timestamp(),
+    };
+    complete(&mut again, crc, &stamp);
     let again = Record::check(&again).expect("a record just written is valid");
     assert!(again.same_content(&record, Some(record.timestamp())));
     assert_eq!((again.position(), again.version()), (record.position(), record.version()));

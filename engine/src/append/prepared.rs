@@ -82,18 +82,24 @@ pub(crate) struct Request {
     pub(crate) sealed_through: u64,
 }
 
+/// What a batch is prepared for.
+#[derive(Clone, Copy)]
+pub(crate) struct Accepts<'a> {
+    /// The store's partitions.
+    pub(crate) partitions: u32,
+    /// The most bytes of records in one append.
+    pub(crate) bytes_max: usize,
+    /// Where ids come from that the client does not give.
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
 impl Request {
     /// Archives a batch.
     ///
     /// # Errors
     /// When it is empty, larger than the store takes in one piece, or holds an event that cannot be stored.
-    pub(crate) fn prepare(
-        batch: Batch,
-        partitions: u32,
-        bytes_max: usize,
-        entropy: &dyn Entropy,
-        reply: Reply,
-    ) -> Result<Self, AppendError> {
+    pub(crate) fn prepare(batch: Batch, store: Accepts<'_>, reply: Reply) -> Result<Self, AppendError> {
+        let Accepts { partitions, bytes_max, entropy } = store;
         let count = batch.len();
         if count == 0 {
             return Err(AppendError::Empty);

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Engine;
-use crate::append::{Append, LookUp, Prepared, Ready, Request};
+use crate::append::{Accepts, Append, LookUp, Prepared, Ready, Request};
 use crate::batch::Batch;
 use crate::error::AppendError;
 
@@ -28,7 +28,8 @@ impl Engine {
         }
         let (reply, receiver) = oneshot::channel();
         let (partitions, bytes_max) = (self.shared.partitions, self.body_bytes_max);
-        let request = Request::prepare(batch, partitions, bytes_max, &*self.entropy, reply)?;
+        let store = Accepts { partitions, bytes_max, entropy: &*self.entropy };
+        let request = Request::prepare(batch, store, reply)?;
         Ok(Prepared::new(request, receiver))
     }
 

@@ -44,16 +44,8 @@ pub(crate) fn recover(
 }
 
 fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
-    let header = Header {
-        store: manifest.store,
-        number: manifest.first_journal,
-        epoch: 1,
-        log_offset: 0,
-        synced_through: 0,
-        first_position: 1,
-        previous_crc: 0,
-        file_bytes: manifest.journal_file_bytes,
-    };
+    let header = Header::first(manifest.store, manifest.journal_file_bytes);
+    let header = Header { number: manifest.first_journal, ..header };
     let file = create_unnamed(disk, manifest.journal_file_bytes)?;
     adopt(disk, &*file, &header).map_err(io::Error::from)?;
     Ok((Cursor::at_start_of(header, manifest.journal_file_bytes), file))

@@ -2,7 +2,7 @@
 
 use allsource_format::frame::{self, Header, Kind};
 use allsource_format::journal::BLOCK_BYTES;
-use allsource_format::record;
+use allsource_format::record::{self, Stamp};
 use rkyv::util::AlignedVec;
 
 use super::cursor::{Cursor, round_bytes};
@@ -53,19 +53,12 @@ impl RoundBuilder {
         offset_in_block(self.bytes.len())
     }
 
-    /// Copies an encoded record into the open frame and completes it; returns its offset in the round. `clock` is its
-    /// timestamp unless it has one.
-    pub(crate) fn push(
-        &mut self,
-        encoded: &[u8],
-        crc_so_far: u32,
-        version: u64,
-        recorded_at: i64,
-        clock: i64,
-    ) -> u32 {
-        let (start, position) = (self.bytes.len(), self.next_position());
+    /// Copies an encoded record into the open frame and completes it; returns its offset in the round.
+    pub(crate) fn push(&mut self, encoded: &[u8], crc_so_far: u32, stamp: &Stamp) -> u32 {
+        assert_eq!(stamp.position, self.next_position(), "positions follow each other");
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(encoded);
-        record::complete(self.bytes.split_at_mut(start).1, crc_so_far, position, version, recorded_at, clock);
+        record::complete(self.bytes.split_at_mut(start).1, crc_so_far, stamp);
         self.frame_events += 1;
         offset_in_block(start)
     }

@@ -127,7 +127,7 @@ fn count_found(
             let mut sum = 0;
             for list in lists {
                 let list = Ordinals::Sealed(Arc::clone(generation), list);
-                let indexes = list.indexes(ordinals.start, ordinals.end)?;
+                let indexes = list.indexes(ordinals.clone())?;
                 sum += match times {
                     None => indexes.end - indexes.start,
                     Some(times) => count_in(&list, indexes, |some| {
@@ -159,7 +159,7 @@ fn in_tail(tail: &Arc<Tail>, plan: &Plan, bounds: &Bounds) -> Result<Option<u64>
     let (mut sum, within) = (0, ordinals.len() as u64);
     for list in lists {
         let list = Ordinals::Tail(list);
-        let indexes = list.indexes(ordinals.start, ordinals.end)?;
+        let indexes = list.indexes(ordinals.clone())?;
         sum += match bounds.times {
             None => indexes.end - indexes.start,
             Some(_) => count_in(&list, indexes, |some| {

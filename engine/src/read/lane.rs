@@ -19,10 +19,10 @@ pub(super) enum Ordinals {
 }
 
 impl Ordinals {
-    /// The indexes of the ordinals in `first..end`.
-    pub(super) fn indexes(&self, first: u32, end: u32) -> Result<Range<u64>, ReadError> {
-        assert!(first <= end, "a range of ordinals ends at or after its start");
-        let indexes = self.count_below(first)?..self.count_below(end)?;
+    /// The indexes of the ordinals within a range.
+    pub(super) fn indexes(&self, range: Range<u32>) -> Result<Range<u64>, ReadError> {
+        assert!(range.start <= range.end, "a range of ordinals ends at or after its start");
+        let indexes = self.count_below(range.start)?..self.count_below(range.end)?;
         match self {
             Self::Sealed(generation, _) if indexes.start > indexes.end => {
                 let index = &*generation.entry().index.name;
@@ -62,9 +62,9 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// The ordinals of a list in `first..end`.
-    pub(super) fn of(ordinals: Ordinals, first: u32, end: u32) -> Result<Self, ReadError> {
-        let left = ordinals.indexes(first, end)?;
+    /// The ordinals of a list within a range.
+    pub(super) fn of(ordinals: Ordinals, range: Range<u32>) -> Result<Self, ReadError> {
+        let left = ordinals.indexes(range)?;
         Ok(Self { ordinals, left, ready: Vec::new() })
     }
 

@@ -116,10 +116,10 @@ impl Walk {
     }
 
     fn lanes_in_tail(&mut self, source: InTail, tail: &Arc<Tail>, query: &Query) -> Result<Lanes, ReadError> {
-        let (first, end) = self.ordinals(tail.base());
-        let lane = |list: Arc<Postings>| Lane::of(Ordinals::Tail(list), first, end);
+        let ordinals = self.ordinals(tail.base());
+        let lane = |list: Arc<Postings>| Lane::of(Ordinals::Tail(list), ordinals.clone());
         match source {
-            InTail::Everything => Ok(Lanes::Every(first..end)),
+            InTail::Everything => Ok(Lanes::Every(ordinals)),
             InTail::One(event) => Ok(self.one(event)),
             InTail::Lists(lists) => {
                 let narrowed = |list| by_version(lane(list)?, tail, query);
@@ -133,24 +133,24 @@ impl Walk {
         source: Sealed,
         generation: &Arc<Generation>,
     ) -> Result<Lanes, ReadError> {
-        let (first, end) = self.ordinals(generation.base());
+        let ordinals = self.ordinals(generation.base());
         match source {
-            Sealed::Everything => Ok(Lanes::Every(first..end)),
+            Sealed::Everything => Ok(Lanes::Every(ordinals)),
             Sealed::One(event) => Ok(self.one(event)),
             Sealed::Stretches(stretches) => Ok(Lanes::Stretches(stretches)),
             Sealed::Lists(lists) => {
                 let lanes = lists.into_iter();
-                let lane = |list| Lane::of(Ordinals::Sealed(Arc::clone(generation), list), first, end);
+                let lane = |list| Lane::of(Ordinals::Sealed(Arc::clone(generation), list), ordinals.clone());
                 self.merged(lanes.map(lane).collect::<Result<_, _>>()?)
             }
         }
     }
 
     /// The ordinals after a base that lie within the positions.
-    fn ordinals(&self, base: u64) -> (u32, u32) {
+    fn ordinals(&self, base: u64) -> Range<u32> {
         #[expect(clippy::expect_used, reason = "a layer has fewer than 2^32 events")]
         let ordinal = |position: u64| u32::try_from(position - base).expect("ordinals are 32 bits");
-        (ordinal(self.positions.start() - 1), ordinal(*self.positions.end()))
+        ordinal(self.positions.start() - 1)..ordinal(*self.positions.end())
     }
 
     fn one(&mut self, event: Option<EventRef>) -> Lanes {

@@ -1,7 +1,7 @@
 //! Decides one append at a time: all of it enters the round, or none of it leaves a trace.
 
 use allsource_format::frame::Kind;
-use allsource_format::record::BYTES_MIN;
+use allsource_format::record::{BYTES_MIN, Stamp};
 
 use super::flight::{Flight, IdKey, Notes, version_at};
 use super::known::{Known, counted};
@@ -254,7 +254,8 @@ impl Decider<'_> {
         let position = self.round.next_position();
         let encoded = encoded_of(&request.bytes, event);
         let timestamp = event.timestamp.unwrap_or(Timestamp::from_micros(clock));
-        let offset = self.round.push(encoded, event.crc_so_far, version, recorded_at, timestamp.micros());
+        let stamp = Stamp { position, version, recorded_at, clock: timestamp.micros() };
+        let offset = self.round.push(encoded, event.crc_so_far, &stamp);
         assert!(self.records.last().is_none_or(|last| *last < offset), "records follow each other");
         self.records.push(offset);
         let count = self.count_in(part.partition);

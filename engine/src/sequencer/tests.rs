@@ -5,6 +5,7 @@ use std::sync::Arc;
 use allsource_format::journal::Header;
 
 use super::*;
+use crate::append::Accepts;
 use crate::batch::{Batch, Committed, ExpectedVersion};
 use crate::error::AppendError;
 use crate::event::{Entity, NewEvent};
@@ -20,17 +21,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let header = Header {
-            store: [1; 16],
-            number: 1,
-            epoch: 1,
-            log_offset: 0,
-            synced_through: 0,
-            first_position: 1,
-            previous_crc: 0,
-            file_bytes: 64 << 10,
-        };
-        let cursor = Cursor::at_start_of(header, 1 << 20);
+        let header = Header::first([1; 16], 1 << 20);
+        let cursor = Cursor::at_start_of(header, header.file_bytes);
         let tail = Arc::new(Tail::after(0, vec![0; 4]));
         Self {
             sequencer: Sequencer::new(cursor, 0, vec![0; 4]),
@@ -43,7 +35,8 @@ impl Desk {
         let entropy = SimEntropy::seeded(7);
         let request = |batch| {
             let (reply, _) = oneshot::channel();
-            Request::prepare(batch, 4, 1 << 20, &entropy, reply).unwrap()
+            let store = Accepts { partitions: 4, bytes_max: 1 << 20, entropy: &entropy };
+            Request::prepare(batch, store, reply).unwrap()
         };
         let requests: Vec<Request> = batches.into_iter().map(request).collect();
         let bytes = requests.iter().map(|request| allsource_format::frame::length(request.bytes.len())).sum();

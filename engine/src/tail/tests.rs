@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::Entity;
 
-use allsource_format::record::{self, Draft};
+use allsource_format::record::{self, Draft, Stamp};
 use rkyv::util::AlignedVec;
 
 /// An event of the tenant `default`, to be put into a tail by [`add`].
@@ -34,7 +34,7 @@ pub(crate) fn add(tail: &Tail, event: Example<'_>) {
     let mut bytes = AlignedVec::new();
     let crc = record::encode(&draft, &mut bytes).unwrap();
     let time = i64::try_from(position).unwrap();
-    record::complete(&mut bytes, crc, position, version, time, time);
+    record::complete(&mut bytes, crc, &Stamp { position, version, recorded_at: time, clock: time });
     tail.insert(&Arc::new(Block::new(bytes)), &[0]);
 }
 

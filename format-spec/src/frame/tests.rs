@@ -25,7 +25,12 @@ fn append_frame(count: u32) -> AlignedVec {
         };
         let start = frame.len();
         let crc = record::encode(&draft, &mut frame).unwrap();
-        record::complete(&mut frame[start..], crc, u64::from(5 + n), u64::from(1 + n), 1, 1);
+        let (position, version) = (u64::from(5 + n), u64::from(1 + n));
+        record::complete(
+            &mut frame[start..],
+            crc,
+            &record::Stamp { position, version, recorded_at: 1, clock: 1 },
+        );
     }
     frame.resize(frame.len().next_multiple_of(HEADER_BYTES), 0);
     let header = Header {

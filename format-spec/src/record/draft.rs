@@ -102,28 +102,33 @@ pub fn encode(draft: &Draft<'_>, out: &mut AlignedVec) -> Result<u32, DraftError
     Ok(crc.finalize())
 }
 
+/// What the sequencer assigns to a record.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    /// Place in the log, from 1.
+    pub position: u64,
+    /// Place in the history of the entity, from 1.
+    pub version: u64,
+    /// Commit time, microseconds since 1970-01-01T00:00:00Z. It rises even when the clock falls back.
+    pub recorded_at: i64,
+    /// What the clock says, in the same unit: the timestamp, unless the client gave one.
+    pub clock: i64,
+}
+
 /// Completes a record that [`encode`] wrote: fills in what the sequencer assigns and finishes the checksum from
-/// `crc_so_far`. The timestamp becomes `clock` unless the client gave one: `recorded_at` rises even when the clock
-/// falls back, but `clock` says when the event happened.
+/// `crc_so_far`.
 ///
 /// # Panics
 /// If `record` is shorter than any record.
-pub fn complete(
-    record: &mut [u8],
-    crc_so_far: u32,
-    position: u64,
-    version: u64,
-    recorded_at: i64,
-    clock: i64,
-) {
+pub fn complete(record: &mut [u8], crc_so_far: u32, stamp: &Stamp) {
     assert!(record.len() >= BYTES_MIN, "a record holds at least its header and its root");
     let root = record.len() - ARCHIVE_ROOT_BYTES;
-    put(record, root + archive::POSITION, &position.to_le_bytes());
-    put(record, root + archive::VERSION, &version.to_le_bytes());
-    put(record, root + archive::RECORDED_AT, &recorded_at.to_le_bytes());
+    put(record, root + archive::POSITION, &stamp.position.to_le_bytes());
+    put(record, root + archive::VERSION, &stamp.version.to_le_bytes());
+    put(record, root + archive::RECORDED_AT, &stamp.recorded_at.to_le_bytes());
     let flags = u32::from_le_bytes(field(record, root + archive::FLAGS));
     if flags & archive::flags::TIMESTAMP_GIVEN == 0 {
-        put(record, root + archive::TIMESTAMP, &clock.to_le_bytes());
+        put(record, root + archive::TIMESTAMP, &stamp.clock.to_le_bytes());
     }
     let mut crc = crc32fast::Hasher::new_with_initial(crc_so_far);
     crc.update(rest(record, root));

@@ -22,7 +22,7 @@ fn draft() -> Draft<'static> {
 fn completed(draft: &Draft<'_>) -> AlignedVec {
     let mut out = AlignedVec::new();
     let crc = encode(draft, &mut out).unwrap();
-    complete(&mut out, crc, 11, 3, 1_000_000, 1_000_000);
+    complete(&mut out, crc, &Stamp { position: 11, version: 3, recorded_at: 1_000_000, clock: 1_000_000 });
     out
 }
 
@@ -98,7 +98,7 @@ fn a_malformed_archive_with_a_correct_checksum_is_refused() {
 fn content_is_compared_regardless_of_the_place_in_the_log() {
     let (one, mut other) = (completed(&draft()), AlignedVec::new());
     let crc = encode(&draft(), &mut other).unwrap();
-    complete(&mut other, crc, 12, 4, 2_000_000, 2_000_000);
+    complete(&mut other, crc, &Stamp { position: 12, version: 4, recorded_at: 2_000_000, clock: 2_000_000 });
     let record = Record::check(&one).unwrap();
     assert!(record.same_content(&Record::check(&other).unwrap(), None));
     for different in [

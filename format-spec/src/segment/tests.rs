@@ -38,7 +38,8 @@ pub(crate) fn record(event: &Event) -> AlignedVec {
     let mut out = AlignedVec::new();
     let crc = record::encode(&draft, &mut out).unwrap();
     let recorded_at = 1_000 + event.position.cast_signed();
-    record::complete(&mut out, crc, event.position, event.version, recorded_at, recorded_at);
+    let (position, version) = (event.position, event.version);
+    record::complete(&mut out, crc, &record::Stamp { position, version, recorded_at, clock: recorded_at });
     out
 }
 

@@ -3,6 +3,7 @@
 use allsource_format::frame;
 
 use super::*;
+use crate::append::Accepts;
 use crate::batch::Batch;
 use crate::event::{Entity, NewEvent};
 use crate::platform::sim::SimEntropy;
@@ -12,7 +13,8 @@ fn request(payload_bytes: usize) -> Request {
     let event = NewEvent::json("t", payload).unwrap();
     let batch = Batch::to(&Entity::new("a").unwrap()).event(event);
     let (reply, _) = oneshot::channel();
-    Request::prepare(batch, 1, 16 << 20, &SimEntropy::seeded(1), reply).unwrap()
+    let entropy = SimEntropy::seeded(1);
+    Request::prepare(batch, Accepts { partitions: 1, bytes_max: 16 << 20, entropy: &entropy }, reply).unwrap()
 }
 
 /// Whether a round is due without waiting for one.

@@ -1,64 +1,44 @@
 //! What an opening does about the end of a journal.
 
 use allsource_format::frame::{self, Frame};
-use allsource_format::manifest::Lineage;
-use allsource_format::record::{self, Draft};
 use rkyv::util::AlignedVec;
 
 use super::super::examine::examine;
+use super::super::example;
 use super::*;
 use crate::platform::sim::SimDisk;
 
-const FILE_BYTES: u64 = 64 << 10;
-
 fn manifest() -> Manifest {
-    Manifest {
-        store: [3; 16],
-        number: 1,
-        created_at: 0,
-        first_journal: 1,
-        last_journal: 0,
-        journal_file_bytes: FILE_BYTES,
-        partitions: 1,
-        lineage: Lineage::default(),
-        generations: Vec::new(),
-        sequences: vec![0],
-    }
+    example::manifest(64 << 10)
 }
 
-/// A round with one event of this version, or a mark without a version.
-fn round(cursor: &Cursor, version: Option<u64>) -> (AlignedVec, Cursor) {
+/// What a round consists of.
+#[derive(Clone, Copy)]
+enum Of {
+    Append,
+    Mark,
+}
+
+fn round(cursor: &Cursor, of: Of) -> (AlignedVec, Cursor) {
     let mut round = RoundBuilder::at(cursor, cursor.log_offset, 1024);
-    round.open_frame();
-    if let Some(version) = version {
-        let draft = Draft {
-            id: [9; 16],
-            timestamp: Some(1),
-            is_json: true,
-            tenant: "default",
-            entity_id: "a",
-            event_type: "t",
-            payload: b"{}",
-            metadata: "",
-            tags: &[],
-        };
-        let mut bytes = AlignedVec::new();
-        let crc = record::encode(&draft, &mut bytes).unwrap();
-        let time = i64::try_from(version).unwrap();
-        round.push(&bytes, crc, version, time, time);
+    match of {
+        Of::Append => example::append(&mut round),
+        Of::Mark => {
+            round.open_frame();
+            round.close_frame(frame::Kind::Mark);
+        }
     }
-    round.close_frame(if version.is_some() { frame::Kind::Append } else { frame::Kind::Mark });
     let (bytes, _, cursor) = round.finish();
     (bytes, cursor)
 }
 
 /// A journal that holds these rounds, of which the last is cut short by some bytes.
-fn journal(rounds: &[Option<u64>], cut: usize) -> SimDisk {
+fn journal(rounds: &[Of], cut: usize) -> SimDisk {
     let disk = SimDisk::new(1);
     let examined = examine(&disk, &manifest(), &mut |_, _| Ok(())).unwrap();
     let (mut cursor, file) = recover(&disk, &manifest(), examined).unwrap();
-    for (number, version) in (1..).zip(rounds) {
-        let (bytes, after) = round(&cursor, *version);
+    for (number, of) in (1..).zip(rounds) {
+        let (bytes, after) = round(&cursor, *of);
         let kept = if number == rounds.len() { bytes.len() - cut } else { bytes.len() };
         file.write_at(&bytes[..kept], cursor.file_offset()).unwrap();
         cursor = after;
@@ -80,13 +60,13 @@ fn reopen(disk: &SimDisk) -> (u64, Cursor) {
 
 #[test]
 fn a_journal_that_was_left_with_a_mark_goes_on_in_its_file() {
-    let (events, cursor) = reopen(&journal(&[Some(1), Some(2), None], 0));
+    let (events, cursor) = reopen(&journal(&[Of::Append, Of::Append, Of::Mark], 0));
     assert_eq!((events, cursor.header.number, cursor.header.epoch, cursor.next_position), (2, 1, 1, 3));
 }
 
 #[test]
 fn one_without_a_mark_goes_on_in_a_new_file_that_begins_with_what_is_not_proven() {
-    let disk = journal(&[Some(1), Some(2)], 0);
+    let disk = journal(&[Of::Append, Of::Append], 0);
     let (events, cursor) = reopen(&disk);
     assert_eq!((events, cursor.header.number, cursor.header.epoch, cursor.next_position), (2, 2, 2, 3));
     assert_eq!(cursor.header.synced_through, cursor.log_offset, "what was written again is synced");
@@ -95,7 +75,7 @@ fn one_without_a_mark_goes_on_in_a_new_file_that_begins_with_what_is_not_proven(
 
 #[test]
 fn a_torn_end_is_cut_off_and_kept_aside() {
-    let disk = journal(&[Some(1), Some(2)], 4096 - 100);
+    let disk = journal(&[Of::Append, Of::Append], 4096 - 100);
     let (events, cursor) = reopen(&disk);
     assert_eq!((events, cursor.next_position), (1, 2));
     assert!(disk.paths().iter().any(|path| path.starts_with(QUARANTINE)), "{:?}", disk.paths());

@@ -1,6 +1,6 @@
 //! The events in the vectors, and their records.
 
-use allsource_format::record::{Draft, complete, encode};
+use allsource_format::record::{Draft, Stamp, complete, encode};
 use rkyv::util::AlignedVec;
 use serde_json::{Value, json};
 
@@ -81,7 +81,8 @@ pub(crate) fn write(event: &Event, position: u64, body: &mut AlignedVec<16>) -> 
     let recorded_at = RECORDED_AT + position.cast_signed();
     let start = body.len();
     let crc = encode(&draft, body).expect("vectors are within the limits");
-    complete(&mut body[start..], crc, position, event.version, recorded_at, recorded_at);
+    let stamp = Stamp { position, version: event.version, recorded_at, clock: recorded_at };
+    complete(&mut body[start..], crc, &stamp);
     json!({
         "id": hex(&id), "position": position, "version": event.version, "recorded_at": recorded_at,
         "timestamp": given.unwrap_or(recorded_at), "is_json": is_json, "timestamp_given": given.is_some(),

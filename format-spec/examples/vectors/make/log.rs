@@ -21,16 +21,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn first_file() -> Self {
-        Self::of(Header {
-            store: STORE,
-            number: 1,
-            epoch: 1,
-            log_offset: 0,
-            synced_through: 0,
-            first_position: 1,
-            previous_crc: 0,
-            file_bytes: 64 << 10,
-        })
+        Self::of(Header::first(STORE, 64 << 10))
     }
 
     /// Starts the file after `last`.
