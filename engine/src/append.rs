@@ -1,4 +1,4 @@
-//! An append on its way: prepared by the caller, answered once it is durable.
+//! Appends in progress: prepared by the caller, answered once they are durable.
 
 mod sameness;
 mod prepared;
@@ -15,12 +15,12 @@ pub(crate) use prepared::{Accepts, PreparedEvent, PreparedPart, Request, encoded
 pub(crate) use queue::Queue;
 pub use steps::{LookUp, Prepared, Ready};
 
-/// The answer to one append.
+/// The outcome of an append.
 pub(crate) type Answer = Result<Commit, AppendError>;
-/// Where the answer to one append goes.
+/// The channel for the outcome of an append.
 pub(crate) type Reply = oneshot::Sender<Answer>;
 
-/// An append whose outcome is not known yet: wait for it, or await it.
+/// An append whose outcome is not known yet. Block on it with [`Append::wait`], or await it.
 ///
 /// Dropping it does not cancel the append.
 #[must_use = "an append is only known to have succeeded once its handle says so"]
@@ -72,7 +72,7 @@ impl IntoFuture for Append {
     }
 }
 
-/// What awaiting an [`Append`] polls.
+/// The future of an [`Append`].
 #[derive(Debug)]
 pub struct AppendFuture {
     state: Result<oneshot::AsyncReceiver<Answer>, Option<AppendError>>,
@@ -83,7 +83,11 @@ impl Future for AppendFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         match &mut self.state {
-            Err(error) => Poll::Ready(Err(error.take().unwrap_or_else(never_answered))),
+            Err(error) =>
+            {
+                #[expect(clippy::expect_used, reason = "polling a completed future is a bug of the caller")]
+                Poll::Ready(Err(error.take().expect("a future is not polled after it completed")))
+            }
             Ok(receiver) => Pin::new(receiver)
                 .poll(context)
                 .map(|answer| answer.unwrap_or_else(|_| Err(never_answered()))),

@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller can do about it.
+//! Errors, grouped by what the caller can do about them.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use crate::batch::ExpectedVersion;
 use crate::event::{Entity, InvalidEvent};
 use crate::position::{Position, Version};
 
-/// Why an append was not accepted, or what is not known about it.
+/// Why an append was refused, or why its outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// The entity is not at the expected version. Nothing was written: read it again, decide again.
+    /// The entity is not at the expected version. Nothing was written: read it and decide again.
     #[error(
-        "version conflict on {entity}: expected {expected}, it is at {}{}",
+        "version conflict on {entity}: expected {expected}, but it is at {}{}",
         actual.map_or(0, Version::value),
-        in_batch.map_or_else(String::new, |v| format!(", and would be at {v} after the events before it in the batch"))
+        in_batch.map_or_else(String::new, |v| format!(" and would be at {v} after the earlier events of the batch"))
     )]
     Conflict {
         /// The entity.
@@ -27,59 +27,58 @@ pub enum AppendError {
         expected: ExpectedVersion,
         /// Its durable version; `None`: it has no events.
         actual: Option<Version>,
-        /// The version that earlier events of the same batch lead to, if there are any: it is the one that was compared.
+        /// The version after the earlier events of the same batch, if there are any; the expectation was compared with it.
         in_batch: Option<Version>,
     },
-    /// An event of the batch breaks a rule for new events, and is not there already. Nothing was written.
+    /// An event of the batch breaks a rule for new events and is not stored already. Nothing was written.
     #[error("{problem}")]
     Invalid {
-        /// The place of the event in the batch, from 0.
+        /// The index of the event in the batch, from 0.
         index: usize,
-        /// Which rule.
+        /// The rule.
         problem: InvalidEvent,
     },
-    /// An event of this id exists with other content. Nothing was written: the id is taken.
+    /// Another event has this id. Nothing was written.
     #[error("event {id} exists already with other content, at position {position}")]
     Duplicate {
         /// The id.
         id: Uuid,
-        /// Where the existing event is.
+        /// The position of the existing event.
         position: Position,
-        /// The entity it is about.
+        /// Its entity.
         entity: Entity,
         /// Its version.
         version: Version,
     },
-    /// The ids of a batch belong to an earlier one with another number of events: [`crate::Batch::alone`]. Nothing was
-    /// written.
+    /// The ids belong to an earlier batch with another number of events, see [`crate::Batch::alone`]. Nothing was written.
     #[error(
-        "event {id} of an earlier batch with another number of events exists already, at position {position}"
+        "event {id} exists already, at position {position}, in an earlier batch with another number of events"
     )]
     OtherBatch {
         /// The id of an event of the earlier batch.
         id: Uuid,
-        /// Where that event is.
+        /// Its position.
         position: Position,
-        /// The entity it is about.
+        /// Its entity.
         entity: Entity,
         /// Its version.
         version: Version,
     },
-    /// An event of the same id was stored while the append waited, and has to be compared. Nothing was written: append
-    /// again.
-    #[error("an event of the id {id} was stored while the append waited; append again")]
+    /// An event with the same id was stored while the append waited, and has yet to be compared with it. Nothing was
+    /// written: append again.
+    #[error("an event with the id {id} was stored while the append waited; append again")]
     Overtaken {
         /// The id.
         id: Uuid,
     },
-    /// The batch gives one id to two different events. Nothing was written: each needs its own.
-    #[error("the batch gives the id {id} to two different events")]
+    /// Two different events of the batch have the same id. Nothing was written.
+    #[error("two different events of the batch have the id {id}")]
     RepeatedId {
         /// The id.
         id: Uuid,
     },
-    /// More than the store takes in one piece. Nothing was written: send less.
-    #[error("{what} is {actual}, the limit is {limit}")]
+    /// The batch is larger than the store accepts. Nothing was written: send less.
+    #[error("the {what} is {actual}; the limit is {limit}")]
     TooLarge {
         /// What is too large.
         what: &'static str,
@@ -88,33 +87,33 @@ pub enum AppendError {
         /// The limit.
         limit: usize,
     },
-    /// No events were given.
+    /// The batch holds no events.
     #[error("a batch must hold at least one event")]
     Empty,
-    /// Too much is waiting to be written. Nothing was written: try again later.
+    /// Too many bytes wait to be written. Nothing was written: try again later.
     #[error("too many appends are waiting; try again")]
     Overloaded,
-    /// The disk has no room for it. Nothing was written; it works again once there is room.
+    /// The disk has no room for the append. Nothing was written; appends work again once there is room.
     #[error("the disk is full; appends are refused until there is room")]
     StorageFull,
-    /// Something else that passes keeps it from being written, for this reason. Nothing was written; the store tries
-    /// again by itself: so may the caller.
+    /// The store cannot write for now, for this reason. Nothing was written; the store keeps trying by itself, and the
+    /// caller may try again later.
     #[error("appends are refused for now: {0}")]
     Refusing(String),
-    /// A write or sync failed before: this store takes no more events until it is opened again.
+    /// An earlier write or sync failed: the store takes no more events until it is opened again.
     #[error("the store no longer accepts appends: {0}")]
     Fenced(String),
-    /// The outcome is unknown: it may have been written. Append with the same event ids to find out.
-    #[error("the outcome is unknown, the append may have been written: {0}")]
+    /// The outcome is unknown: the append may have been written. Append again with the same event ids to find out.
+    #[error("the outcome is unknown; the append may have been written: {0}")]
     Unknown(String),
-    /// Whether the append may be accepted cannot be told, because that lies in damaged data. Nothing was written.
+    /// The store cannot decide the append, because the data that it needs is damaged. Nothing was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
-    /// Whether the append may be accepted cannot be told, because that could not be read just now. Nothing was
-    /// written: try again later.
+    /// The store cannot decide the append, because the data that it needs cannot be read now. Nothing was written: try
+    /// again later.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// Another node owns the entity's partition. A store on a single node never says so.
+    /// Another node owns the entity's partition. A store on a single node never returns this.
     #[error("another node owns partition {partition}")]
     NotOwner {
         /// The partition.
@@ -122,7 +121,7 @@ pub enum AppendError {
     },
 }
 
-/// Damage found in stored data: never served, never skipped.
+/// Damage in stored data. Damaged data is never served and never skipped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} is damaged at offset {offset}: {problem}")]
 pub struct Damage {
@@ -130,7 +129,7 @@ pub struct Damage {
     pub file: String,
     /// Offset of the damage in bytes.
     pub offset: u64,
-    /// What is wrong, and what is lost by it as far as that is known.
+    /// What is wrong, and what is lost if that is known.
     pub problem: String,
 }
 
@@ -140,8 +139,8 @@ impl Damage {
     }
 }
 
-/// Stored data that the system could not read just now: it ran out of descriptors, mappings or memory, or the device
-/// failed. Nothing says that the data is damaged; the next request tries again.
+/// Stored data that could not be read now: the system ran out of descriptors, mappings or memory, or the device failed.
+/// The data need not be damaged; the next request tries again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} cannot be read now: {operation}: {error}")]
 pub struct Unavailable {
@@ -149,11 +148,11 @@ pub struct Unavailable {
     pub operation: &'static str,
     /// The file, relative to the store's folder.
     pub file: String,
-    /// The system's own words.
+    /// The system's message.
     pub error: String,
 }
 
-/// Why a read could not be answered.
+/// Why a read failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -170,17 +169,16 @@ impl ReadError {
         Self::Damaged(Damage::new(file, offset, problem))
     }
 
-    /// What an error of the system says about a file that the manifest names: only an absent file, and one that ends
-    /// too early, are damaged.
+    /// A system error on a file that the manifest names. Only a missing file, and one that ends too early, is damaged.
     pub(crate) fn of_system(operation: &'static str, file: &str, offset: u64, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::damaged(file, offset, "the file is missing"),
-            io::ErrorKind::UnexpectedEof => Self::damaged(file, offset, "the file ends before"),
+            io::ErrorKind::UnexpectedEof => Self::damaged(file, offset, "the file ends too early"),
             _ => Unavailable { operation, file: file.to_owned(), error: error.to_string() }.into(),
         }
     }
 
-    /// The damage, if that is what it is.
+    /// The damage, if it is damage.
     pub(crate) fn damage(&self) -> Option<&Damage> {
         match self {
             Self::Damaged(damage) => Some(damage),
@@ -198,19 +196,19 @@ impl From<ReadError> for AppendError {
     }
 }
 
-/// Why the state of an entity could not be folded.
+/// Why a fold failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FoldError {
-    /// Its events could not be read.
+    /// The events of the entity could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A fold did not meet every event of the entity: the store is wrong about what it holds. Run `verify`.
-    #[error("the events found of {entity} do not fit its version: version {version} is missing")]
+    /// The read left out an event of the entity: the store contradicts itself. Run `verify`.
+    #[error("the events of {entity} are incomplete: version {version} is missing")]
     MissingEvent {
         /// The entity.
         entity: Entity,
-        /// Version of the first event that was not found.
+        /// Version of the first missing event.
         version: u64,
     },
     /// An event cannot be merged into the state of its entity.
@@ -223,7 +221,7 @@ pub enum FoldError {
     },
 }
 
-/// Why what is in memory was not sealed. Nothing is lost, and the store goes on trying.
+/// Why the tails were not sealed. Nothing is lost, and the store keeps trying.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
@@ -245,7 +243,7 @@ pub enum OpenError {
     /// Another process, or another engine in this one, has the store open.
     #[error("{} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// Acknowledged data is damaged. Nothing was changed; restore a backup or look with `verify`.
+    /// Acknowledged data is damaged. Nothing was changed: restore a backup, or run `verify`.
     #[error(transparent)]
     Damaged(#[from] Damage),
     /// Stored data cannot be read now; try again later.
@@ -256,10 +254,10 @@ pub enum OpenError {
     Newer {
         /// The file, relative to the store's folder.
         file: String,
-        /// Which version is needed.
+        /// The version needed.
         problem: FormatError,
     },
-    /// Written by a build that this release no longer reads, or with a part that this build cannot read.
+    /// Written by a build that this release no longer reads, or with a part that this release does not know.
     #[error("{file}: {problem}")]
     Unsupported {
         /// The file, relative to the store's folder.
@@ -286,9 +284,9 @@ pub enum OpenError {
     /// The operating system refused.
     #[error("{operation}: {error}")]
     Io {
-        /// What was being done to which file.
+        /// The operation and the file.
         operation: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }

@@ -134,7 +134,7 @@ fn query_after(base: Option<&State>, entity: &Entity, as_of: AsOf) -> Query {
 struct Fold<'b> {
     base: Option<&'b State>,
     members: Members<'b>,
-    /// How many events were added to the base.
+    /// How many events were folded onto the base.
     events: u64,
     /// Version, position and timestamp of the last of them.
     last: Option<(Version, Position, Timestamp)>,

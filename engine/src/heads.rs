@@ -7,7 +7,7 @@ use quick_cache::{OptionsBuilder, UnitWeighter};
 /// The number of entities kept, at about 100 bytes each.
 const CAPACITY: usize = 1 << 18;
 
-/// What is known of an entity.
+/// The version of an entity, as far as it is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     /// The version of its last sealed event; `None`: it has none.
@@ -18,7 +18,7 @@ pub(crate) struct Head {
 
 type Entries = Cache<Box<[u8]>, Head, UnitWeighter, RandomState>;
 
-/// What is known of entities, by key.
+/// The known versions of entities, by key.
 pub(crate) struct Heads {
     entries: Entries,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Heads {
 impl Default for Heads {
     fn default() -> Self {
         let mut options = OptionsBuilder::new();
-        // Allocates little at first: a small store must not pay for the capacity of a large one.
+        // A small store must not pay for the capacity of a large one, so little is allocated at first.
         options.weight_capacity(CAPACITY as u64).estimated_items_capacity(CAPACITY / 64);
         #[expect(clippy::expect_used, reason = "both capacities are given")]
         let options = options.build().expect("the options are complete");
@@ -36,12 +36,12 @@ impl Default for Heads {
 }
 
 impl Heads {
-    /// What is known of the entity of a key.
+    /// The known version of the entity with this key.
     pub(crate) fn find(&self, key: &[u8]) -> Option<Head> {
         self.entries.get(key)
     }
 
-    /// Remembers what was found.
+    /// Keeps the version of an entity.
     pub(crate) fn note(&self, key: &[u8], known: Head) {
         self.entries.insert(key.into(), known);
     }

@@ -1,5 +1,5 @@
-//! An embeddable event store: one durable log, entity state as of any moment, and subscriptions that never
-//! lose an event.
+//! An embeddable event store: one durable log, the state of entities as of any moment, and subscriptions that never lose
+//! an event.
 //!
 //! ```
 //! use allsource_engine::event::{Entity, NewEvent};
@@ -81,7 +81,7 @@ pub use upkeep::TaskReport;
 pub use view::Resident;
 pub use vitals::{Counters, Health, Stats};
 
-/// Holds the Rust of the guide to the engine: it compiles.
+/// Compiles the Rust examples of the guide.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide.md")]
 pub struct Guide;

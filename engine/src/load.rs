@@ -1,4 +1,4 @@
-//! Fills a tail from the journal at open.
+//! Fills a tail from the journal when a store is opened.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    /// A loader for an empty tail, after an event that was committed at `last_recorded_at`.
+    /// A loader for an empty tail; the event before it was committed at `last_recorded_at`.
     pub(crate) fn into_tail(tail: Tail, last_recorded_at: i64) -> Self {
         let (block, offsets) = (AlignedVec::new(), Vec::new());
         Self { tail, block, offsets, heads: HashMap::new(), last_recorded_at }
@@ -51,7 +51,7 @@ impl Loader {
             let (offset, record) = item.map_err(|problem| damage(problem.to_string()))?;
             let key = key_of(record.tenant_bytes(), record.entity_bytes());
             let head = self.heads.get(&key).copied().or_else(|| self.tail.head(&key));
-            // Versions before the first one in the tail are sealed, if any events are.
+            // If events are sealed, earlier versions of the entity may be among them.
             let is_next = match head {
                 Some(head) => record.version() == head + 1,
                 None => record.version() == 1 || sealed > 0,
@@ -86,7 +86,7 @@ impl Loader {
         self.heads.clear();
     }
 
-    /// The tail, and the time of its last event.
+    /// The tail, and the commit time of its last event.
     pub(crate) fn finish(mut self) -> (Tail, i64) {
         self.flush();
         (self.tail, self.last_recorded_at)

@@ -1,4 +1,4 @@
-//! Conversions between numbers that cannot fail on the machines this builds for.
+//! Conversions of numbers that cannot fail on 64-bit machines.
 
 use std::time::Duration;
 

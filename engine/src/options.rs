@@ -13,10 +13,10 @@ use crate::holder::Holders;
 pub enum Durability {
     /// An acknowledged append is on the disk. The default.
     Sync,
-    /// An acknowledged append is written, and a sync follows within this time. A crash of the system may lose what was
+    /// An acknowledged append is written, and synced within this time. A crash of the system may lose what was
     /// acknowledged since the last sync; a crash of the process loses nothing. Every acknowledgement says so.
     Interval(Duration),
-    /// Appends are synced only when a journal file is full, and at close: for tests and throw-away data.
+    /// Appends are synced only when a journal file is full, and at close. For tests and data that may be lost.
     None,
 }
 
@@ -26,7 +26,7 @@ pub enum ReadMode {
     /// Mapped into memory. The default.
     #[default]
     Map,
-    /// With a system call for each read: slower, for file systems that do not map well.
+    /// With a system call for each read: slower, but works on file systems that do not map files well.
     Read,
 }
 
@@ -38,11 +38,11 @@ pub struct Options {
     /// Partitions of a new store: a power of two in 1..=1024, fixed when the store is created.
     pub partitions: u32,
     /// Length of a new store's journal files, in bytes: a multiple of 4096 from 64 KiB to 1 GiB, fixed when the
-    /// store is created. It bounds the largest append.
+    /// store is created. It limits the size of an append.
     pub journal_file_bytes: u64,
-    /// Maximum bytes of appends that wait to be written; beyond it they are refused as overloaded.
+    /// Maximum bytes of appends that wait to be written. Beyond it, appends are refused as overloaded.
     pub queue_bytes: usize,
-    /// How long after the last commit a mark is written, which proves that commit durable to a later recovery.
+    /// Write a mark this long after the last commit. It proves to a later recovery that the commit was durable.
     pub mark_after: Duration,
     /// Seal the tail once it holds about this many bytes.
     pub seal_bytes: u64,
@@ -53,7 +53,7 @@ pub struct Options {
     pub open_files: usize,
     /// Take a snapshot of an entity after this many events; 0: only on request.
     pub snapshot_events: u64,
-    /// Check sealed files again at this many bytes a second, each at most once an hour; 0: never.
+    /// Scrub sealed files at this many bytes a second, each file at most once an hour; 0: never.
     pub scrub_bytes_per_second: u64,
     /// What holds the records of sealed events: by default the segments files of the store.
     pub holders: Holders,

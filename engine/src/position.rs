@@ -42,7 +42,7 @@ macro_rules! numbering {
 }
 
 numbering! {
-    /// Place of an event in the whole store: the order in which events became true.
+    /// Place of an event in the log of the whole store.
     Position
 }
 numbering! {

@@ -1,4 +1,4 @@
-//! What to read, in which order, and how much of it.
+//! Queries: which events to read, in which order, and how many.
 
 use crate::event::{Entity, Filter};
 use crate::position::Position;
@@ -13,7 +13,7 @@ pub enum Order {
     Descending,
 }
 
-/// Which events to read. Both bounds are inclusive; what is not given does not restrict.
+/// Which events to read. Bounds are inclusive, and a field that is not set does not restrict the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
     /// Conditions on the events themselves.
@@ -24,7 +24,7 @@ pub struct Query {
     pub to: Option<Position>,
     /// Oldest or newest first.
     pub order: Order,
-    /// Most events to return. It bounds the work, not only the answer.
+    /// The most events to return. The search ends once it has found them.
     pub limit: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 //! The sequencer decides, one append at a time, which events enter the log and at which positions.
 //!
-//! It reads durable events through the [`Layers`] and events in flight through its own notes, and takes the time as
-//! an argument. It writes nothing; only a look-up of events sealed since the caller's own may read a file.
+//! It reads durable events through the [`Layers`] and events in flight through its own notes, and takes the time as an
+//! argument. It writes nothing, and reads no file but a generation that was sealed after the caller's look-up.
 
 mod flight;
 mod known;
@@ -21,17 +21,17 @@ use crate::view::Layers;
 use decide::Decider;
 use flight::{Flight, Notes};
 
-/// Whether a round starts the next journal file.
+/// Whether a round begins the next journal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rotate {
-    /// It does, and the file has this length.
+    /// It begins a file of this length.
     To {
         file_bytes: u64,
     },
     No,
 }
 
-/// Where the log ends, as far as the next round depends on it.
+/// The end of the log, as the next round needs to know it.
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     pub(crate) cursor: Cursor,
@@ -41,7 +41,7 @@ pub(crate) struct Checkpoint {
 
 /// One group commit: the bytes to write, and the answers to send once they are durable.
 pub(crate) struct Round {
-    /// The spare file is to become this journal file first.
+    /// First make the spare file the journal file with this header.
     pub(crate) rotate_to: Option<Header>,
     /// Where in the journal file the bytes go.
     pub(crate) file_offset: u64,
@@ -55,11 +55,11 @@ pub(crate) struct Round {
     pub(crate) log_end: u64,
     /// Position of the last event in the log after the round; 0: none.
     pub(crate) last_position: u64,
-    /// The round is a mark: all before it must be synced before it is written.
+    /// The round is a mark: it is written only after everything before it is synced.
     pub(crate) is_mark: bool,
-    /// The tail is frozen after the round, so that it can be sealed.
+    /// Freeze the tail after the round, so that it can be sealed.
     pub(crate) is_freeze: bool,
-    /// How many rounds had been refused when it was built.
+    /// The number of refusals when the round was built.
     pub(crate) attempt: u64,
     /// Where the log ends after the round.
     pub(crate) after: Checkpoint,
@@ -68,7 +68,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// The bytes that readers share: without the padding if that is at least half of them.
+    /// The bytes that readers share. If at least half of the round is padding, a copy without it.
     pub(crate) fn block_for_readers(&self) -> Arc<Block> {
         let bytes = self.bytes.bytes();
         if self.used > bytes.len() / 2 {
@@ -84,7 +84,8 @@ impl Round {
 pub(crate) struct Moment<'a> {
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub(crate) now: i64,
-    /// What is known durable when the round is written; `None`: everything before it will be.
+    /// The log offset below which everything is known to be durable when the round is written; `None`: everything before
+    /// the round is.
     pub(crate) synced_through: Option<u64>,
     /// Every visible event, and possibly later ones.
     pub(crate) layers: &'a Layers,
@@ -100,7 +101,7 @@ pub(crate) struct Sequencer {
     sequences: Vec<u64>,
     /// Rounds that are not visible yet.
     flight: Flight,
-    /// How many rounds were refused after they had been built.
+    /// The number of rounds that the disk refused.
     attempt: u64,
 }
 
@@ -112,11 +113,11 @@ impl Sequencer {
         Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt: 0 }
     }
 
-    /// Discards the rounds that are not visible: one was refused, and the others were built on it. `attempt`: how many
-    /// rounds have been refused so far; `sequences`: the events in each partition that are visible.
+    /// Discards the rounds that are not visible: the disk refused one, and the others were built on it. `attempt` is the
+    /// number of refusals so far, `sequences` the number of visible events in each partition.
     pub(crate) fn rewind(&mut self, attempt: u64, checkpoint: Checkpoint, sequences: Vec<u64>) {
         assert!(attempt > self.attempt, "each refusal is handled once");
-        assert!(checkpoint.cursor.next_position <= self.cursor.next_position, "a refusal goes back");
+        assert!(checkpoint.cursor.next_position <= self.cursor.next_position, "a refusal rewinds the log");
         assert_eq!(sequences.len(), self.sequences.len(), "the number of partitions is fixed");
         let before = checkpoint.cursor.next_position - 1;
         assert_eq!(sequences.iter().sum::<u64>(), before, "each event has a sequence in one partition");
@@ -124,7 +125,7 @@ impl Sequencer {
         *self = Self { cursor, last_recorded_at, sequences, flight: Flight::default(), attempt };
     }
 
-    /// How many refusals it knows of.
+    /// The number of refusals that it has handled.
     pub(crate) fn attempt(&self) -> u64 {
         self.attempt
     }
@@ -172,8 +173,8 @@ impl Sequencer {
         Round { records, answers, ..round }
     }
 
-    /// A round without events that proves all before it durable; `None`: the file has no room for it, and the
-    /// header of the next one will prove the same.
+    /// A round without events that proves everything before it durable. `None`: the file has no room for it; the header of
+    /// the next file will prove the same.
     pub(crate) fn mark(&mut self) -> Option<Round> {
         if self.cursor.room() == 0 {
             return None;
@@ -184,7 +185,7 @@ impl Sequencer {
         Some(Round { is_mark: true, ..self.complete(round, None, Notes::default()) })
     }
 
-    /// A round without anything to write, after which the tail is frozen.
+    /// A round that writes nothing, after which the tail is frozen.
     pub(crate) fn freeze(&mut self) -> Round {
         let round = self.builder(None, 0);
         assert_eq!(round.bytes().len(), 0, "a freeze writes nothing");

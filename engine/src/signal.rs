@@ -1,4 +1,4 @@
-//! A signal that something has happened, for threads that wait for it.
+//! Signals between threads.
 
 use std::sync::Arc;
 use std::task::Wake;
@@ -51,7 +51,7 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Waits at most `timeout` until it is rung. True: it was rung since the last wait.
+    /// Waits at most `timeout` for it to ring. True: it rang since the last wait.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
         let mut is_rung = self.is_rung.lock();
         if !*is_rung {

@@ -1,4 +1,4 @@
-//! The state of an entity: top-level members of JSON object payloads, later ones replacing earlier ones.
+//! The state of an entity.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,12 +7,12 @@ use crate::event::Timestamp;
 use crate::json::decoded_name;
 use crate::position::{Position, Version};
 
-/// What an entity is, from its events: top-level members of JSON object payloads, later ones replacing earlier
-/// ones, in the order of versions. Payloads that are no object change nothing.
+/// The state of an entity: the top-level members of its JSON object payloads, merged in the order of versions. A later
+/// member replaces an earlier one of the same name. Other payloads change nothing.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Names and values, one after the other. A name is spelled as between the quotes of JSON text, with as few escapes
-    /// as there can be, so that one with half a surrogate pair has a spelling, too.
+    /// Names and values, one after the other. Names are in canonical spelling, since one with half a surrogate pair is no
+    /// text.
     pub(crate) text: Box<str>,
     pub(crate) members: Box<[Member]>,
     pub(crate) version: Version,
@@ -58,36 +58,36 @@ impl State {
         self.event_count
     }
 
-    /// Timestamp of the event of that version.
+    /// Timestamp of that event.
     pub fn last_updated(&self) -> Timestamp {
         self.last_updated
     }
 
-    /// Every member in the order in which they first appeared: its name, and the JSON text of its value as its event
-    /// had it. A name with half a surrogate pair, which is no text, comes with that half escaped.
+    /// The members in the order of their first appearance, each with its name and the JSON text of its value, byte for
+    /// byte as its event had it. Half a surrogate pair in a name stays escaped, since it is no text.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
         self.spelled_members().map(|(name, value)| (decoded_name(name), value))
     }
 
-    /// Every member with its name as it is spelled in JSON text.
+    /// The members with their names in canonical spelling.
     pub(crate) fn spelled_members(&self) -> impl Iterator<Item = (&str, &str)> {
         let part = |range: Range<usize>| {
             #[expect(
                 clippy::expect_used,
-                reason = "a state is made with its lengths, or checked when it is read"
+                reason = "lengths are computed from the text, or checked when a snapshot is read"
             )]
             self.text.get(range).expect("a member lies within the text of its state")
         };
         self.members.iter().map(move |member| (part(member.name()), part(member.value())))
     }
 
-    /// The JSON text of a top-level member, as its event had it.
+    /// The JSON text of a top-level member, byte for byte as its event had it.
     pub fn member(&self, name: &str) -> Option<&str> {
         self.members().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The state as the text of one JSON object; members are byte for byte as their events had them, in the
-    /// order in which they first appeared.
+    /// The state as the text of one JSON object. Values are byte for byte as their events had them, in the order of their
+    /// first appearance.
     pub fn to_json(&self) -> String {
         let mut text = String::with_capacity(self.text.len() + 4 * self.members.len() + 2);
         text.push('{');

@@ -26,7 +26,7 @@ pub(crate) use postings::Postings;
 /// Approximate memory of an event besides its record, in bytes; measured with 300-byte events of 10,000 entities.
 const EVENT_WEIGHT: u64 = 120;
 
-/// Where an event's record is.
+/// Where an event's record lies.
 #[derive(Debug, Clone, Copy)]
 struct Location {
     block: u32,
@@ -61,15 +61,15 @@ pub(crate) struct Tail {
     locations: boxcar::Vec<Location>,
     entities: Keys,
     tags: Keys,
-    /// By tenant and type, ordered, so that a prefix is a range.
+    /// Ordered by tenant and type, so that a prefix is a range.
     types: RwLock<BTreeMap<KeyBuffer, Arc<Postings>>>,
-    /// From the hash of a tenant and an id to candidate ordinals; the records decide.
+    /// Ordinals by the hash of tenant and id. Hashes may collide, so the records decide.
     ids: DashMap<u64, SmallVec<[u32; 2]>, RandomState>,
     partitions: Vec<Postings>,
     tallies: RwLock<BTreeMap<Box<[u8]>, Tally>>,
 }
 
-/// The hash by which an event id is found.
+/// The hash under which the id of an event is found.
 pub(crate) fn id_hash(tenant: impl AsRef<[u8]>, id: &[u8; 16]) -> u64 {
     partition::key_hash(&key_of(tenant, id))
 }

@@ -1,4 +1,4 @@
-//! What a reader holds: a consistent view up to one position, unaffected by later appends, seals and merges.
+//! Views: the store up to one position, as a reader sees it. Later appends, seals and merges do not change a view.
 //!
 //! The events of a store lie in layers, oldest first: sealed generations, then tails, of which only the last still
 //! grows. Layers are replaced as a whole; a reader keeps the ones it started with.
@@ -19,7 +19,7 @@ use crate::tail::{Tail, Tally};
 /// How many frozen tails may wait to be sealed.
 const FROZEN_MAX: usize = 2;
 
-/// An answer that needs no file, if memory holds it.
+/// The result of a look-up in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resident<T> {
     /// Memory holds the answer.
@@ -173,7 +173,7 @@ impl Layers {
         Ok(sum)
     }
 
-    /// The number of a tenant's types; `None`: of all tenants, counting a name that two tenants use once.
+    /// The number of a tenant's types; `None`: of all tenants, where a name that several tenants use counts once.
     pub(crate) fn type_count(&self, tenant: Option<&TenantId>) -> Result<u64, ReadError> {
         let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
         for generation in &self.generations {
@@ -210,7 +210,7 @@ impl Store {
         Self { layers: RwLock::new(Arc::new(layers)) }
     }
 
-    /// The current layers. Read the watermark first: then the layers hold every event up to it.
+    /// The current layers. A caller that needs a watermark reads it first: the layers then hold every event up to it.
     pub(crate) fn layers(&self) -> Arc<Layers> {
         Arc::clone(&self.layers.read())
     }
@@ -247,8 +247,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// A view of layers that were read after the watermark. Events sealed in between are visible too, so the head of a
-    /// sealed entity never lies above the watermark.
+    /// A view of layers that were read after the watermark. Events that were sealed in between are visible too: the index
+    /// of a generation cannot tell the version of an entity at a lower watermark.
     pub(crate) fn new(watermark: u64, layers: Arc<Layers>) -> Self {
         let watermark = watermark.max(layers.sealed_position());
         assert!(watermark <= layers.growing().last_position(), "everything visible lies in the layers");

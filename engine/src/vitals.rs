@@ -18,26 +18,26 @@ pub struct Stats {
     pub event_types: u64,
 }
 
-/// Whether a store works, and what is wrong if it does not.
+/// Whether a store works, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// It serves reads and appends.
     Serving,
-    /// These files are damaged. It answers requests that do not need them, and takes appends.
+    /// These files are damaged. It accepts appends and answers reads that do not need them.
     Damaged(Vec<Damage>),
-    /// It answers reads and takes appends, but nothing is sealed: memory fills up, then appends are refused.
+    /// It serves reads and appends, but cannot seal: once memory is full, it refuses appends.
     NotSealing(String),
-    /// It answers reads; appends are refused until the disk has room.
+    /// It serves reads and refuses appends until the disk has room.
     StorageFull {
-        /// The free space, in bytes, that is enough to continue: the length of a journal file.
+        /// The free space that is enough to continue, in bytes: the length of a journal file.
         needed_bytes: u64,
     },
-    /// It answers reads; appends are refused for this reason until it passes.
+    /// It serves reads and refuses appends until this condition passes.
     Refusing(String),
-    /// It answers reads; a failed write or sync ended appends until it is opened again.
+    /// It serves reads. A failed write or sync ended appends until it is opened again.
     Fenced(String),
-    /// It serves reads and appends, but its folder was moved while it was open: the path it was opened under leads
-    /// elsewhere or nowhere.
+    /// It serves reads and appends, but its folder was moved while it was open: the path under which it was opened no
+    /// longer leads to it.
     Moved,
 }
 
@@ -82,8 +82,8 @@ pub struct Counters {
     pub stalled_micros: u64,
     /// Files in which damage was found, right now.
     pub damaged_files: u64,
-    /// Microseconds by which the clock is behind the commit time of the last event, right now; 0: it is not. Commit times
-    /// rise by a microsecond an event until the clock has caught up.
+    /// Microseconds by which the clock is behind the commit time of the last event, right now; 0: it is not behind.
+    /// Until the clock catches up, commit times rise by one microsecond an event.
     pub clock_behind_micros: u64,
 }
 

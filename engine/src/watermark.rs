@@ -6,8 +6,8 @@ use crate::platform::sync::{AtomicU64, Condvar, Mutex, Ordering};
 
 /// The highest visible position, and a place to wait for it to rise.
 ///
-/// The committer publishes and pays for one wake at most: subscribers do not wait here but with
-/// [`Subscribers`](crate::subscribers::Subscribers), whose notifier is the one that sleeps.
+/// Only the notifier sleeps here, so the committer wakes at most one thread: subscribers wait in
+/// [`Subscribers`](crate::subscribers::Subscribers).
 #[derive(Debug, Default)]
 pub(crate) struct Watermark {
     position: AtomicU64,
@@ -27,11 +27,11 @@ impl Watermark {
         self.position.load(Ordering::Acquire)
     }
 
-    /// Makes everything up to `position` visible and wakes a thread that sleeps in [`Self::wait_above`].
+    /// Makes everything up to `position` visible and wakes the threads that sleep in [`Self::wait_above`].
     pub(crate) fn publish(&self, position: u64) {
         let before = self.position.swap(position, Ordering::AcqRel);
         assert!(before <= position, "the watermark never falls");
-        // Taking the lock orders this with a waiter that has looked and is about to sleep.
+        // A waiter that has read the old position holds the lock until it sleeps, so this wakes it.
         let sleepers = self.waiting.lock().sleepers;
         if sleepers > 0 {
             self.risen.notify_all();

@@ -1,4 +1,4 @@
-//! The part of an append that runs on the caller's thread, to keep it off the sequencer.
+//! The work of an append that is done on the caller's thread, so that the sequencer need not do it.
 
 use std::ops::Range;
 
@@ -18,23 +18,23 @@ use crate::platform::Entropy;
 use crate::tail::id_hash;
 use crate::view::{Layers, Resident};
 
-/// One event, archived.
+/// An encoded event.
 pub(crate) struct PreparedEvent {
-    /// Where its record lies in the request's bytes.
+    /// The range of its record in the request's bytes.
     pub(crate) record: Range<usize>,
-    /// Checksum of what the sequencer does not change.
+    /// Checksum of the part of the record that the sequencer does not change.
     pub(crate) crc_so_far: u32,
     pub(crate) id: Uuid,
     pub(crate) id_hash: u64,
-    /// A random id needs no look-up.
+    /// Whether the caller gave the id. A random id needs no look-up.
     pub(crate) is_id_given: bool,
     /// The time that it names, if any: its author's, or that of the clock that dated the event it copies.
     pub(crate) timestamp: Option<Timestamp>,
     /// Digest of the canonical payload and metadata; 0 if no id was given.
     pub(crate) digest: u128,
-    /// Whether the stored event with this id has equal values, if comparing bytes did not decide it.
+    /// Whether the stored event with this id has the same values, if comparing bytes did not decide that.
     pub(crate) verdict: Option<Verdict>,
-    /// Why a new event is refused; an event that is stored already is still acknowledged.
+    /// Why the event is refused if it is new. If it is stored already, it is still acknowledged.
     pub(crate) refusal: Option<Box<InvalidEvent>>,
     /// The sealed event of this id, with its sequence, as of [`Request::sealed_through`].
     pub(crate) sealed: Option<(EventRef, u64)>,
@@ -68,17 +68,17 @@ pub(crate) struct PreparedPart {
     pub(crate) sealed_head: Option<u64>,
 }
 
-/// An append as it waits for the sequencer.
+/// An append that waits for the sequencer.
 pub(crate) struct Request {
     pub(crate) parts: SmallVec<[PreparedPart; 1]>,
     /// Ids that no event may have.
     pub(crate) absent: Vec<Absent>,
-    /// Either all events are there already, or none.
+    /// Refuse the append if only some of its events are stored already.
     pub(crate) is_alone: bool,
     /// All records, one after the other.
     pub(crate) bytes: AlignedVec,
     pub(crate) reply: Reply,
-    /// Look-ups for this request covered sealed events up to this position.
+    /// The look-ups of this request covered the sealed events up to this position.
     pub(crate) sealed_through: u64,
 }
 
@@ -94,10 +94,10 @@ pub(crate) struct Accepts<'a> {
 }
 
 impl Request {
-    /// Archives a batch.
+    /// Encodes a batch.
     ///
     /// # Errors
-    /// When it is empty, larger than the store takes in one piece, or holds an event that cannot be stored.
+    /// When it is empty, larger than the store accepts, or holds an event that cannot be stored.
     pub(crate) fn prepare(batch: Batch, store: Accepts<'_>, reply: Reply) -> Result<Self, AppendError> {
         let Accepts { partitions, bytes_max, entropy } = store;
         let count = batch.len();
@@ -111,7 +111,7 @@ impl Request {
                 limit: FRAME_EVENTS_MAX,
             });
         }
-        // An event without an id cannot be a repetition of a stored one.
+        // An event without an id cannot repeat a stored one.
         let mut events = batch.parts.iter().flat_map(|part| &part.events).enumerate();
         let refused =
             events.find_map(|(index, event)| Some((index, event.refusal().filter(|_| event.id.is_none())?)));
@@ -140,7 +140,7 @@ impl Request {
         Ok(Self { parts, absent, is_alone, bytes, reply, sealed_through: 0 })
     }
 
-    /// Compares events that have an id with those in the tails. Reads no file.
+    /// Compares the events whose id was given with those in the tails. Reads no file.
     fn compare_with_tails(&mut self, layers: &Layers) {
         for part in &mut self.parts {
             let tenant = part.entity.tenant().as_str();
@@ -165,7 +165,7 @@ impl Request {
             return false;
         }
         for part in &mut self.parts {
-            // What a tail knows is newer.
+            // If a tail has events of the entity, they are newer.
             if layers.head_in_tails(&part.key).is_none() {
                 let Resident::Known(head) = layers.cached_head(&part.key) else { return false };
                 part.sealed_head = head;
@@ -180,7 +180,7 @@ impl Request {
         true
     }
 
-    /// Looks up what the sequencer must know of sealed events, so that it need not wait for the disk.
+    /// Looks up what the sequencer needs to know of sealed events, so that it need not wait for the disk.
     ///
     /// # Errors
     /// When the data needed is damaged or cannot be read now.
@@ -195,7 +195,7 @@ impl Request {
             absent.sealed = layers.sealed_id(absent.id_hash, tenant, absent.id.as_bytes(), 0)?;
         }
         for part in &mut self.parts {
-            // What a tail knows is newer.
+            // If a tail has events of the entity, they are newer.
             if layers.head_in_tails(&part.key).is_none() {
                 part.sealed_head = layers.known_head(part.key_hash, &part.key)?;
             }

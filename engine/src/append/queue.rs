@@ -13,15 +13,15 @@ use crate::error::AppendError;
 const ROUND_BYTES_MAX: usize = 4 << 20;
 const ROUND_APPENDS_MAX: usize = 8192;
 
-/// A round of at least this many bytes is built while the previous one is still being synced. A smaller one waits:
-/// until the disk is idle, later arrivals can share its sync.
+/// A round of at least this many bytes is built while the previous one is still being synced. A smaller one waits until
+/// the disk is idle, so that later appends share its sync.
 const EARLY_ROUND_BYTES: usize = 128 << 10;
 
 #[derive(Default)]
 struct Waiting {
     requests: VecDeque<Request>,
     bytes: usize,
-    /// The disk has nothing to do.
+    /// No round is on its way to the disk.
     is_disk_idle: bool,
     /// The tail must be frozen after the next round.
     is_freeze_asked: bool,
@@ -35,7 +35,7 @@ impl Waiting {
     }
 }
 
-/// The one place where appends wait.
+/// The only place where appends wait.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     due: Condvar,
@@ -80,14 +80,14 @@ impl Queue {
                 break;
             }
             frames += length;
-            assert!(waiting.bytes >= next.bytes.len(), "the bytes of what waits are counted");
+            assert!(waiting.bytes >= next.bytes.len(), "the bytes of every waiting request are counted");
             waiting.bytes -= next.bytes.len();
             requests.extend(waiting.requests.pop_front());
         }
         assert_eq!(
             waiting.requests.is_empty(),
             waiting.bytes == 0,
-            "what waits has bytes, and nothing else has"
+            "bytes are counted if and only if requests wait"
         );
         assert!(frames <= bytes_max || requests.len() == 1, "only a single request may exceed the room");
         frames

@@ -1,4 +1,5 @@
-//! Compares an event with the stored one of the same id, on the caller's thread, when their bytes differ.
+//! Compares the values of an event with those of the stored event with the same id, if their bytes differ. This runs on
+//! the caller's thread, so that the sequencer parses no payload.
 
 use allsource_format::record::Record;
 use xxhash_rust::xxh3::Xxh3Default;

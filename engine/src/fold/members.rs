@@ -1,4 +1,4 @@
-//! The members of a state while it grows.
+//! The members of a state under construction.
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
@@ -77,7 +77,7 @@ impl<'b> Members<'b> {
         }
     }
 
-    /// Adds a member whose name is not there.
+    /// Adds a member whose name is new.
     fn add(&mut self, name: Cow<'b, str>, value: Cow<'b, str>) {
         let (hash, index) = (self.hasher.hash_one(&*name), self.list.len());
         self.list.push((name, value));
@@ -91,7 +91,7 @@ impl<'b> Members<'b> {
         assert_eq!(self.indexes.len(), self.list.len(), "each member is found by its name");
     }
 
-    /// Names and values in one text, and where each lies.
+    /// Names and values as one text, and where in it each lies.
     pub(super) fn finish(self) -> (Box<str>, Box<[Member]>) {
         #[expect(clippy::expect_used, reason = "merging fails before the text is longer")]
         let length = |text: &str| u32::try_from(text.len()).expect("the text of a state is below 4 GiB");
@@ -103,7 +103,7 @@ impl<'b> Members<'b> {
             text.push_str(name);
             text.push_str(value);
         }
-        assert_eq!(text.len(), self.bytes, "the length of the members was kept");
+        assert_eq!(text.len(), self.bytes, "the length of the members counts each of them");
         (text.into_boxed_str(), members.into_boxed_slice())
     }
 }

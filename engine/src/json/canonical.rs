@@ -6,9 +6,9 @@ use super::flaws::Flaws;
 use super::names::canonical_name;
 use super::tokens::{Shape, Token, Tokens};
 
-/// Text nested deeper than this is compared as it stands: canonical text is written by recursion.
+/// Text nested deeper than this is compared byte for byte, because writing canonical text recurses.
 const DEPTH_MAX: usize = 128;
-/// An exponent of more digits than this is compared as it stands.
+/// A number whose exponent has more digits than this is compared byte for byte.
 const EXPONENT_DIGITS_MAX: usize = 30;
 
 /// Whether two texts have the same JSON value. Members may come in any order, but an object that names a member twice
@@ -24,8 +24,8 @@ pub fn is_same_value(one: &str, other: &str) -> bool {
     one == other || canonical(one) == canonical(other)
 }
 
-/// The canonical spelling of JSON text whose syntax was checked before: two texts of the same value have the same, see
-/// [`is_same_value`].
+/// The canonical spelling of JSON text whose syntax was checked before. Texts of the same value have the same spelling,
+/// see [`is_same_value`].
 pub fn canonical(text: &str) -> Vec<u8> {
     let text = text.trim_ascii();
     if Flaws::of(text).depth > DEPTH_MAX {
@@ -134,7 +134,7 @@ fn written(out: &[u8], range: Range<usize>) -> &[u8] {
     out.get(range).expect("a member lies within the output")
 }
 
-/// Writes a number as its digits without zeros at either end, and an exponent: never expanded.
+/// Writes a number as its digits, without zeros at either end, and an exponent. The exponent is never expanded.
 fn write_number(number: &str, out: &mut Vec<u8>) {
     let (sign, rest) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));

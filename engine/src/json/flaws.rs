@@ -5,13 +5,13 @@ use smallvec::SmallVec;
 use super::names::{canonical_name, decoded_name, has_half_pair};
 use super::tokens::{Shape, Token, Tokens};
 
-/// A number of fewer digits and without an exponent is no larger than a double can hold.
+/// A double holds every number with fewer characters than this and without an exponent.
 const DIGITS_OF_A_DOUBLE: usize = 300;
 
 /// Something in JSON text that many programs cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// Where it is, a JSON pointer (RFC 6901) from the whole text.
+    /// Where it is: a JSON pointer (RFC 6901) into the text.
     pub pointer: String,
     /// What is wrong, as the end of a sentence.
     pub problem: &'static str,

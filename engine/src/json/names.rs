@@ -1,10 +1,10 @@
-//! Strings and names: their one canonical spelling, which also spells half a surrogate pair.
+//! The canonical spelling of strings and names. It also spells half a surrogate pair, which is no text.
 
 use std::borrow::Cow;
 
 use super::tokens::{Shape, Token, Tokens};
 
-/// A piece of a string as it stands between its quotes.
+/// A piece of a string, without its quotes.
 enum Piece<'a> {
     /// Characters without an escape.
     Plain(&'a str),
@@ -84,8 +84,8 @@ pub(super) fn has_half_pair(raw: &str) -> bool {
     raw.contains("\\u") && Pieces(raw).any(|piece| matches!(piece, Piece::Half(_)))
 }
 
-/// The canonical spelling of a string, without quotes: as few escapes as there can be. Half a surrogate pair keeps
-/// its escape, in lower case.
+/// The canonical spelling of a string, without quotes: it escapes only what it must. Half a surrogate pair keeps its
+/// escape, in lower case.
 pub(crate) fn canonical_name(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);

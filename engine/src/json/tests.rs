@@ -7,7 +7,7 @@ fn flaw(text: &str) -> Option<(String, &'static str)> {
 }
 
 #[test]
-fn half_pairs_are_found_in_names_and_values_with_their_place() {
+fn half_pairs_in_names_and_values_are_found_with_their_pointer() {
     let half = "has text with half of a surrogate pair";
     let check = |text: &str, pointer: &str, problem: &str| {
         let found = flaw(text).unwrap();
@@ -25,7 +25,7 @@ fn half_pairs_are_found_in_names_and_values_with_their_place() {
 }
 
 #[test]
-fn numbers_that_no_double_holds_are_found_and_small_ones_pass() {
+fn numbers_too_large_for_a_double_are_found_and_tiny_ones_pass() {
     let problem = "has a number too large for a double";
     for number in ["1e400", "-1E309", "1.8e308", &"9".repeat(400), "1e99999999999999999999"] {
         assert_eq!(flaw(&format!("{{\"a\":[0,{number}]}}")), Some(("/a/1".to_owned(), problem)), "{number}");
@@ -36,7 +36,7 @@ fn numbers_that_no_double_holds_are_found_and_small_ones_pass() {
 }
 
 #[test]
-fn depth_is_of_values_and_not_of_brackets_in_strings() {
+fn depth_counts_values_and_not_brackets_in_strings() {
     assert_eq!(Flaws::of(r#"{"a":["[[[","\"["]}"#).depth, 2);
     assert_eq!(Flaws::of("1").depth, 0);
 }
@@ -110,9 +110,9 @@ fn two_names_never_share_a_canonical_spelling() {
     }
 }
 
-/// A record that was damaged may hold any text: what is found in it means nothing, but nothing panics.
+/// A damaged record may hold any text. The result means nothing, but there is one.
 #[test]
-fn text_that_is_no_json_does_not_break_anything() {
+fn text_that_is_not_json_never_panics() {
     let ends_early =
         ["", "{", "[[", "\"", "\"\\", "{\"a", "{\"a\":", "\\u", "\"\\u12", "é\"ab", "{\"a\":\"é\\é"];
     let is_odd = [

@@ -1,13 +1,13 @@
 //! The tokens of JSON text whose syntax was checked before. Other text gives meaningless tokens, but never a panic.
 
-/// What holds other values.
+/// The two kinds of values that hold others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Object,
     Array,
 }
 
-/// A token; names and strings come without their quotes, and with their escapes.
+/// A token. Names and strings come without their quotes; their escapes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     Open(Shape),
@@ -67,7 +67,7 @@ impl<'a> Tokens<'a> {
         self.text.get(start..end).expect("a token begins and ends between characters")
     }
 
-    /// What follows the opening quote, up to the closing one, which is passed.
+    /// The string after an opening quote, read past the closing one.
     fn string(&mut self) -> &'a str {
         let start = self.at;
         let bytes = self.text.as_bytes();
@@ -84,7 +84,7 @@ impl<'a> Tokens<'a> {
         self.piece(start, end)
     }
 
-    /// The rest of a number or word that begins one byte before.
+    /// A number or a word, of which the first byte was read.
     fn bare(&mut self) -> &'a str {
         let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         let (_, rest) = self.text.as_bytes().split_at(self.at);

@@ -14,10 +14,10 @@ use crate::planted::{self, Bug};
 use crate::position::{Position, Sequence, Version};
 use crate::view::Layers;
 
-/// The latest clock reading that is accepted: it leaves a year in which commit times can rise.
+/// The latest accepted reading of the clock. It leaves room for a year of commit times.
 const CLOCK_MAX: i64 = Timestamp::MAX.micros() - 31_536_000_000_000;
 
-/// The round being filled and everything a decision depends on.
+/// The round under construction, and everything on which a decision depends.
 pub(super) struct Decider<'a> {
     pub(super) round: &'a mut RoundBuilder,
     pub(super) notes: Notes,
@@ -32,7 +32,7 @@ pub(super) struct Decider<'a> {
 /// How to undo what a refused append has done so far.
 #[derive(Default)]
 struct Undo {
-    /// Parts by number, with where the last event of their entity lay in the round.
+    /// The number of each part that was placed, and the offset of its entity's last event in the round before.
     heads: Vec<(usize, Option<u32>)>,
     /// Hashes and offsets of events whose id was given.
     ids: Vec<(u64, u32)>,
@@ -100,13 +100,12 @@ impl Decider<'_> {
             if let Some(problem) = &event.refusal {
                 return Err(AppendError::Invalid { index: events.len(), problem: (**problem).clone() });
             }
-            // The expectation applies to the first event: if that is stored already, it was checked when it was.
+            // The expectation is for the first event. If that is stored already, it was checked then.
             if place == 0 {
                 self.check_version(request, part, before, undo)?;
             }
             if *self.last_recorded_at >= Timestamp::MAX.micros() {
-                let reason =
-                    "the last event has the latest commit time that can be written, so none can follow";
+                let reason = "the last event has the latest possible commit time, so none can follow it";
                 return Err(AppendError::Fenced(reason.to_owned()));
             }
             head += 1;
@@ -120,13 +119,13 @@ impl Decider<'_> {
         Ok(())
     }
 
-    /// The version of a part's entity, appends in flight included, this round not.
+    /// The version of a part's entity before this round, including appends in flight.
     fn head_before_round(&self, part: &PreparedPart, sealed_through: u64) -> Result<Option<u64>, ReadError> {
         let in_flight = if planted::is(Bug::ForgetFlight) { None } else { self.flight.head(part) };
         if let Some(version) = in_flight.or_else(|| self.layers.head_in_tails(&part.key)) {
             return Ok(Some(version));
         }
-        // What was sealed since the caller looked is looked at now; it has just been written.
+        // Look up what was sealed since the caller's look-up. It was written just now, so it is likely still cached.
         let since = match planted::is(Bug::ForgetSealedSince) {
             true => None,
             false => self.layers.sealed_head(part.key_hash, &part.key, sealed_through)?,
@@ -151,7 +150,7 @@ impl Decider<'_> {
         };
         let new = record_of(&request.bytes, event);
         let compared = known.compare(&new, event);
-        // The refusal removes what this append placed, so the position of its own event would name nothing.
+        // The refusal also removes the append's own events, so it must not name the position of one.
         let is_own = known.is_in_round() && undo.ids.iter().any(|(hash, _)| *hash == event.id_hash);
         match compared {
             Err(AppendError::Duplicate { id, .. }) if is_own => Err(AppendError::RepeatedId { id }),
@@ -213,8 +212,8 @@ impl Decider<'_> {
         }
     }
 
-    /// Checks the expected version against the one that the batch's own earlier parts lead to. A refusal also names the
-    /// version without them, because they are refused too.
+    /// Checks the expected version against the version after the earlier parts of the batch. A refusal also names the
+    /// version without them, because they are refused as well.
     fn check_version(
         &self,
         request: &Request,
@@ -245,7 +244,7 @@ impl Decider<'_> {
         version: u64,
         undo: &mut Undo,
     ) -> Committed {
-        // Commit times rise even when the clock fell back; an event happened when the clock says so.
+        // Commit times rise even if the clock falls back; the timestamp is what the clock shows.
         let clock = self.now.clamp(Timestamp::MIN.micros(), CLOCK_MAX);
         let recorded_at = clock.max(*self.last_recorded_at + 1);
         assert!(recorded_at > *self.last_recorded_at, "commit times rise");
@@ -277,7 +276,7 @@ impl Decider<'_> {
         }
     }
 
-    /// Called while the bytes of the refused append are still in the round.
+    /// Undoes a refused append. Its bytes must still be in the round.
     fn take_back(&mut self, request: &Request, undo: Undo) {
         assert!(undo.records <= self.records.len(), "a refused append only added records");
         assert!(undo.last_recorded_at <= *self.last_recorded_at, "commit times rose, if they changed");

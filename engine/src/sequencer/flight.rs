@@ -1,4 +1,4 @@
-//! Versions and ids of events in flight: decided, and not yet visible in the tail.
+//! Versions and ids of events in flight: decided, but not yet visible in the tail.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Flight {
     pub(super) fn add(&mut self, last_position: u64, notes: Notes, block: Arc<Block>) {
         if !notes.heads.is_empty() {
             let is_next = self.rounds.back().is_none_or(|(last, ..)| *last < last_position);
-            assert!(is_next, "rounds fly in the order of the log");
+            assert!(is_next, "rounds are added in the order of the log");
             self.rounds.push_back((last_position, notes, block));
         } else {
             assert!(
@@ -132,7 +132,7 @@ impl Flight {
         }
     }
 
-    /// Forgets rounds that are visible: look-ups find them in the tail now.
+    /// Forgets the rounds that are visible, which look-ups now find in the tail.
     pub(super) fn forget_through(&mut self, watermark: u64) {
         while self.rounds.front().is_some_and(|(last, ..)| *last <= watermark) {
             self.rounds.pop_front();

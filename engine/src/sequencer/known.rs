@@ -1,4 +1,4 @@
-//! An event whose id is taken already, and whether a new event repeats it.
+//! An event that is known by its id, and whether a new event repeats it.
 
 use allsource_format::record::Record;
 use uuid::Uuid;
@@ -32,8 +32,8 @@ impl Known<'_> {
         matches!(self, Self::InRound(_))
     }
 
-    /// The earlier result, if a new event with the same id repeats this one. Only bytes are compared here; whether values
-    /// are equal was determined on the caller's thread.
+    /// The earlier result, if a new event with the same id repeats this one. Only bytes are compared here; the caller's
+    /// thread compared the values.
     pub(super) fn compare(&self, new: &Record<'_>, event: &PreparedEvent) -> Result<Committed, AppendError> {
         let existing = self.record();
         let named = event.named_time();
@@ -82,7 +82,7 @@ impl Known<'_> {
     }
 }
 
-/// A number of an event that has its position.
+/// A position, version or sequence, which are never 0.
 pub(super) fn counted<T>(number: Option<T>) -> T {
     #[expect(clippy::expect_used, reason = "positions, versions and sequences start at 1")]
     number.expect("numbers of events start at 1")

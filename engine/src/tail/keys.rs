@@ -1,4 +1,4 @@
-//! Keys, such as an entity or a tag, and the postings of their events.
+//! Posting lists by key, such as that of an entity or a tag.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An ascending list of ordinals that grows at its end while others read it.
+//! Posting lists: ascending ordinals. They grow at the end while others read them.
 
 use parking_lot::RwLock;
 
@@ -41,7 +41,7 @@ impl Postings {
         *self.ordinals.read().get(index).expect("the list holds this index")
     }
 
-    /// Copies the ordinals at these indexes, which lie within the list: it never shrinks.
+    /// Copies the ordinals at these indexes of the list.
     pub(crate) fn copy(&self, indexes: std::ops::Range<usize>, into: &mut Vec<u32>) {
         let ordinals = self.ordinals.read();
         #[expect(clippy::expect_used, reason = "callers take indexes from this list, which only grows")]

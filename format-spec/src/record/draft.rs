@@ -33,7 +33,7 @@ pub struct Draft<'a> {
 
 /// A field of a draft exceeds a limit of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{field} is {actual} {unit}, the limit is {limit}")]
+#[error("{field} has {actual} {unit}; the limit is {limit}")]
 pub struct DraftError {
     /// The field's name in the specification.
     pub field: &'static str,

@@ -140,6 +140,6 @@ fn a_field_over_its_limit_is_named() {
     let mut out = AlignedVec::new();
     let long = "x".repeat(513);
     let error = encode(&Draft { entity_id: &long, ..draft() }, &mut out).unwrap_err();
-    assert_eq!(error.to_string(), "entity_id is 513 bytes, the limit is 512");
+    assert_eq!(error.to_string(), "entity_id has 513 bytes; the limit is 512");
     assert!(out.is_empty());
 }

@@ -66,7 +66,7 @@ fn expected_versions_are_checked_and_a_refused_batch_leaves_no_trace() {
     let first = Batch::to(&a).expect(ExpectedVersion::Empty).event(event("t", "1"));
     engine.append(first.clone()).wait().unwrap();
     let error = engine.append(first).wait().unwrap_err();
-    assert_eq!(error.to_string(), "version conflict on default/a: expected 0, it is at 1");
+    assert_eq!(error.to_string(), "version conflict on default/a: expected 0, but it is at 1");
     let half = Batch::to(&b)
         .event(event("t", "1"))
         .and_to(&a)
@@ -97,7 +97,7 @@ pub(crate) fn an_expectation_is_of_one_event_and_not_of_those_behind_it() {
     );
     let own = Batch::to(&a).event(first()).expect(ExpectedVersion::number(1)).event(event("t", "3"));
     let error = engine.append(own).wait().unwrap_err();
-    assert_eq!(error.to_string(), "version conflict on default/a: expected 1, it is at 2");
+    assert_eq!(error.to_string(), "version conflict on default/a: expected 1, but it is at 2");
 }
 
 #[test]

@@ -64,8 +64,8 @@ fn a_conflict_that_the_batch_itself_causes_says_so() {
     let problem = server.post(BATCH, &batch.to_string()).problem(409, "version-conflict");
     let versions = (&problem["current_version"], &problem["version_in_batch"], &problem["expected_version"]);
     assert_eq!(versions, (&json!(0), &json!(1), &json!(0)));
-    let detail = "version conflict on default/a: expected 0, it is at 0, and would be at 1 after the events before it \
-                  in the batch";
+    let detail = "version conflict on default/a: expected 0, but it is at 0 and would be at 1 after the earlier events \
+                  of the batch";
     assert_eq!(problem["detail"], detail);
     let alone = server.post(EVENTS, &event(json!(7)).to_string()).problem(409, "version-conflict");
     assert_eq!(alone.get("version_in_batch"), None);
