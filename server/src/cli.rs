@@ -5,6 +5,7 @@ mod terminal;
 mod failure;
 mod machine;
 mod times;
+mod identifiers;
 mod client;
 mod filter;
 mod show;

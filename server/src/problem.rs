@@ -2,12 +2,14 @@
 
 mod kinds;
 mod nearest;
+mod parser;
 mod from;
 
 use serde_json::{Map, Value};
 
 pub use kinds::Kind;
 pub use nearest::nearest;
+pub use parser::plain;
 
 /// A request that was refused or failed: the kind of problem, a description, and data for programs.
 #[derive(Debug, Clone, PartialEq)]

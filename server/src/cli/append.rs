@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::admission::{KEY_RULE, Key};
+use crate::problem::plain;
 
 use super::client::understood;
 use super::failure::{Exit, Failure, Outcome};
 use super::terminal::{self, Format, Output};
-use super::{Server, times};
+use super::{Server, identifiers, times};
 
 /// Append one event
 #[derive(Debug, Args)]
@@ -35,10 +35,10 @@ pub(super) struct Append {
     #[arg(long, value_name = "N")]
     expected_version: Option<u64>,
     /// Id of the event: appending the same event with the same id again changes nothing
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = identifiers::event_id)]
     id: Option<uuid::Uuid>,
     /// Key in place of an id: the event is appended once, however often the command runs
-    #[arg(long, value_name = "KEY", conflicts_with = "id", value_parser = key)]
+    #[arg(long, value_name = "KEY", conflicts_with = "id", value_parser = identifiers::key)]
     idempotency_key: Option<String>,
     /// Tag to find the event by; repeatable
     #[arg(long, value_name = "TAG")]
@@ -114,15 +114,10 @@ impl Appended {
     }
 }
 
-/// Checks a key before anything is sent.
-fn key(text: &str) -> Result<String, String> {
-    if Key::new(text).is_some() { Ok(text.to_owned()) } else { Err(format!("a key is {KEY_RULE}")) }
-}
-
 fn json_text(what: &str, text: &str) -> Result<Box<RawValue>, Failure> {
     serde_json::from_str(text.trim()).map_err(|error| {
         let advice = "write JSON text in double quotes, inside the shell's quotes: '\"like this\"'";
-        let problem = format!("the {what} is not valid JSON: {error}");
+        let problem = format!("the {what} is not valid JSON: {}", plain(&error.to_string()));
         Failure::new(problem).exit(Exit::Refused).advise(advice)
     })
 }

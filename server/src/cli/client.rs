@@ -230,8 +230,13 @@ impl Client {
             500..=599 => (Exit::Failed, "the server failed: "),
             _ => (Exit::Refused, "the server refused: "),
         };
+        let is_unknown = is(problem.as_ref(), "outcome-unknown");
+        // A store that takes nothing until it is opened again is not waited for.
+        let is_fenced = is(problem.as_ref(), "fenced");
         let failure = Failure::new(format!("{prefix}{said}")).exit(exit).problem(problem);
+        let failure = failure.outcome_unknown(is_unknown);
         Err(match status.as_u16() {
+            _ if is_fenced => NoAnswer::Refused(failure),
             408 | 429 | 502..=504 => NoAnswer::Later(failure),
             _ => NoAnswer::Refused(failure),
         })
@@ -248,19 +253,31 @@ impl Client {
                 return NoAnswer::Refused(failure("the address is not valid").advise(LIKE_THIS));
             }
             ureq::Error::Protocol(_) => {
-                return NoAnswer::Refused(failure("the answer is not HTTP").advise(LIKE_THIS));
+                return NoAnswer::Refused(failure("another program answers there").advise(LIKE_THIS));
             }
             ureq::Error::Io(error) => failure::reason(error),
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
             ureq::Error::HostNotFound => "no such host".to_owned(),
             ureq::Error::ConnectProxyFailed(said) => format!("the proxy refused: {said}"),
-            other => other.to_string(),
+            _ => "the connection failed".to_owned(),
         };
         let advice = match &self.proxy {
             Some(_) => "to bypass the proxy, set NO_PROXY to the name of the server",
             None => "is a server running? start one with: allsource serve",
         };
-        NoAnswer::Later(failure(&why).advise(advice))
+        NoAnswer::Later(failure(&why).advise(advice).outcome_unknown(may_have_arrived(error)))
+    }
+}
+
+/// Whether a request may have reached the server, although there was no answer.
+fn may_have_arrived(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::ConnectionRefused,
+        ureq::Error::Timeout(timeout) => *timeout != ureq::Timeout::Connect,
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => {
+            false
+        }
+        _ => true,
     }
 }
 

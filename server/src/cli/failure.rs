@@ -41,7 +41,8 @@ Exit codes:
     4  not found: no such event, entity or snapshot
     5  conflict: the entity is at another version, or the id or key belongs to another event
     6  unreachable: no server answers at the address
-    7  unavailable: the server is overloaded, stopping or out of disk space; nothing is wrong with the request
+    7  unavailable: the server is overloaded, stopping, out of disk space or has had a write fail; nothing is wrong with
+       the request
     8  damaged: stored data is damaged
   130  interrupted";
 
@@ -87,11 +88,19 @@ pub(super) struct Failure {
     advice: Option<String>,
     /// The problem document of the server.
     problem: Option<Value>,
+    /// Whether the server may have done what it was asked all the same.
+    is_outcome_unknown: bool,
 }
 
 impl Failure {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into(), advice: None, problem: None }
+        Self {
+            exit: Exit::Failed,
+            message: message.into(),
+            advice: None,
+            problem: None,
+            is_outcome_unknown: false,
+        }
     }
 
     /// Adds what to do next.
@@ -111,6 +120,19 @@ impl Failure {
     /// Keeps the server's problem document, for `--output json`.
     pub(super) fn problem(self, problem: Option<Value>) -> Self {
         Self { problem, ..self }
+    }
+
+    /// Says whether the server may have done what it was asked all the same.
+    pub(super) fn outcome_unknown(self, is_outcome_unknown: bool) -> Self {
+        Self { is_outcome_unknown, ..self }
+    }
+
+    pub(super) fn is_outcome_unknown(&self) -> bool {
+        self.is_outcome_unknown
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        self.exit == Exit::NotFound
     }
 
     pub(super) fn message(&self) -> &str {
@@ -153,13 +175,11 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The system's error message without its error number.
+/// The system's error message without its error number, and without what the program was doing.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((said, _)) => said.to_owned(),
-        None => text,
-    }
+    let said = text.split(" (os error ").next().unwrap_or(&text);
+    said.strip_prefix("failed to lookup address information: ").unwrap_or(said).to_owned()
 }
 
 #[cfg(test)]
@@ -180,5 +200,7 @@ mod tests {
     fn a_message_of_the_system_has_no_number() {
         assert_eq!(reason(&io::Error::from_raw_os_error(2)), "No such file or directory");
         assert_eq!(reason(&io::Error::other("plain")), "plain");
+        let unknown = "failed to lookup address information: Name or service not known";
+        assert_eq!(reason(&io::Error::other(unknown)), "Name or service not known");
     }
 }

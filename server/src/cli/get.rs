@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::client::path;
 use super::failure::Outcome;
 use super::terminal::{self, Format, Output};
-use super::{Server, show};
+use super::{Server, identifiers, show};
 
 /// Print one event by its id
 #[derive(Debug, Args)]
@@ -18,7 +18,8 @@ Examples:
   allsource get 9b2f8c1e-6a53-4f6e-9f2b-1d1f5a0c7e11
   allsource get 9b2f8c1e-6a53-4f6e-9f2b-1d1f5a0c7e11 --output json --tenant acme")]
 pub(super) struct Get {
-    /// The id of the event
+    /// The id of the event, a UUID
+    #[arg(value_parser = identifiers::event_id)]
     id: uuid::Uuid,
     #[command(flatten)]
     pub(super) format: Format,

@@ -106,10 +106,17 @@ impl Import {
 
 /// Reports how far an import got, and how to import the rest.
 fn explain(path: &Path, name: Option<&str>, stopped: Stopped) -> Failure {
-    let Stopped { reached, because } = stopped;
+    let Stopped { reached, uncertain, because } = stopped;
     let name = name.map(|name| format!(" --name {name}")).unwrap_or_default();
     let go_on = format!("allsource import {} --from-line {}{name}", path.display(), reached + 1);
-    let so_far = format!("{}: every line up to {reached} was processed", label(path));
+    let mut so_far = format!("{}: every line up to {reached} was processed", label(path));
+    if let Some(last) = uncertain {
+        let (first, again) = (reached + 1, "importing again appends nothing twice");
+        so_far.push_str(&match first == last {
+            true => format!("; whether line {last} was appended is unknown, and {again}"),
+            false => format!("; whether lines {first} to {last} were appended is unknown, and {again}"),
+        });
+    }
     match because {
         Because::Interrupted => Failure::new(format!("interrupted; {so_far}"))
             .exit(Exit::Interrupted)

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::client::{Parameter, path, understood};
 use super::failure::{Failure, Outcome};
-use super::terminal::{self, Format, Output, grouped};
+use super::terminal::{self, Format, Output, counted, grouped};
 use super::{Server, show};
 
 const PATH: &str = "/api/v1/snapshots";
@@ -113,8 +113,8 @@ fn create(entity: &str, terms: &Terms) -> Result<(), Failure> {
         return Ok(());
     }
     let row: Row = understood(reply.get())?;
-    let (events, bytes) = (grouped(row.event_count), grouped(row.size_bytes));
-    let what = format!("{} at version {}: {events} events, {bytes} bytes", row.entity_id, row.version);
+    let (events, bytes) = (counted(row.event_count, "event"), counted(row.size_bytes, "byte"));
+    let what = format!("{} at version {}: {events}, {bytes}", row.entity_id, row.version);
     terminal::say(&format!("took snapshot {} of {what}", row.id))?;
     Ok(())
 }
@@ -129,8 +129,8 @@ fn list(entity: Option<String>, limit: u64, terms: &Terms) -> Result<(), Failure
         Output::Table => print(&listed.snapshots)?,
     }
     if listed.total > listed.snapshots.len() as u64 {
-        let total = grouped(listed.total);
-        terminal::complain(&format!("there are {total} snapshots; raise --limit above {limit} to list more"));
+        let total = counted(listed.total, "snapshot");
+        terminal::complain(&format!("{total} in all; raise --limit above {limit} to list more"));
     }
     Ok(())
 }
@@ -157,14 +157,19 @@ fn print(snapshots: &[Box<RawValue>]) -> Result<(), Failure> {
 
 fn latest(entity: &str, terms: &Terms) -> Result<(), Failure> {
     let path = path(&["api", "v1", "snapshots", entity, "latest"]);
-    let answer: Box<RawValue> = terms.server.connect()?.ask(&path, &[])?;
+    let answer: Box<RawValue> = terms.server.connect()?.ask(&path, &[]).map_err(|reason| {
+        let failure = Failure::from(reason);
+        let advice = format!("take one with: allsource snapshot create {entity}");
+        if failure.is_not_found() { failure.advise(advice) } else { failure }
+    })?;
     if terms.format.output != Output::Table {
         terminal::say(answer.get())?;
         return Ok(());
     }
     let row: Row = understood(answer.get())?;
     let kept: Kept = understood(answer.get())?;
-    let what = format!("{} at version {}: {} events", row.entity_id, row.version, grouped(row.event_count));
+    let events = counted(row.event_count, "event");
+    let what = format!("{} at version {}: {events}", row.entity_id, row.version);
     let (last, taken, kind) = (row.as_of, row.created_at, row.snapshot_type);
     terminal::say(&format!("{what}, the last of {last}; taken {taken} ({kind})"))?;
     show::members(&kept.state)?;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::client::{Parameter, path, understood};
 use super::failure::Outcome;
-use super::terminal::{self, Format, Output};
+use super::terminal::{self, Format, Output, counted};
 use super::{Server, show, times};
 
 /// Print the state of an entity: its merged payloads, now or at any point in time
@@ -61,7 +61,7 @@ impl State {
         }
         let answer: Answer = understood(answer.get())?;
         let Answer { version, event_count, .. } = answer;
-        let mut line = format!("{} at version {version}: {event_count} events", self.entity);
+        let mut line = format!("{} at version {version}: {}", self.entity, counted(event_count, "event"));
         line.extend(answer.last_updated.map(|last| format!(", the last of {last}")));
         terminal::say(&line)?;
         show::members(&answer.current_state)?;

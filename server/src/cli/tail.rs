@@ -27,11 +27,15 @@ const ATTEMPTS: u32 = 60;
 Examples:
   allsource tail
   allsource tail --from beginning --prefix order.
+  allsource tail --cursor 11-0b5cf0e2d2c84c03a3f7d1b8e1b0c9aa
   allsource tail --from-time 2h --output ndjson > events.ndjson")]
 pub(super) struct Tail {
     /// Where to begin: now, beginning, or the first position to print
     #[arg(long, value_name = "WHERE", default_value = "now", conflicts_with = "from_time")]
     from: String,
+    /// Continue after this cursor, which a stream gave with its last event
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["from", "from_time"])]
+    cursor: Option<String>,
     /// Only events of this entity
     #[arg(long, value_name = "ENTITY")]
     entity: Option<String>,
@@ -61,7 +65,7 @@ impl Tail {
             match self.follow(&client, &mut progress) {
                 Ok(()) => {}
                 Err(NoAnswer::Later(_)) if progress.may_retry() => progress.failures += 1,
-                Err(reason) => return Err(reason.into()),
+                Err(reason) => return Err(progress.advise(reason.into())),
             }
             if progress.failures <= 1 && !progress.is_break_reported {
                 terminal::complain("the stream broke off; reconnecting");
@@ -74,8 +78,12 @@ impl Tail {
     /// Prints until the stream ends.
     fn follow(&self, client: &Client, progress: &mut Progress) -> Result<(), NoAnswer> {
         let mut query = self.filter.parameters();
-        let from = (!query.iter().any(Parameter::is_from_time)).then(|| self.from.clone());
-        query.extend([Parameter("from", from), Parameter("entity_id", self.entity.clone())]);
+        let begins_elsewhere = self.cursor.is_some() || query.iter().any(Parameter::is_from_time);
+        query.extend([
+            Parameter("from", (!begins_elsewhere).then(|| self.from.clone())),
+            Parameter("cursor", self.cursor.clone()),
+            Parameter("entity_id", self.entity.clone()),
+        ]);
         let mut stream = client.follow("/api/v1/events/stream", &query, progress.last_id.as_deref())?;
         if progress.is_break_reported {
             terminal::complain("the stream continues");
@@ -129,6 +137,14 @@ struct Progress {
 }
 
 impl Progress {
+    /// Says how to continue, if anything was printed.
+    fn advise(&self, failure: Failure) -> Failure {
+        match &self.last_id {
+            Some(cursor) => failure.advise(format!("continue with: allsource tail --cursor {cursor}")),
+            None => failure,
+        }
+    }
+
     fn may_retry(&self) -> bool {
         self.has_answered && self.failures < ATTEMPTS
     }

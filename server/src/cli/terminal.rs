@@ -112,6 +112,12 @@ pub(super) fn shorten(text: &str, width: usize) -> String {
     console::truncate_str(text, width, "…").into_owned()
 }
 
+/// How many of something: 1 event, 2,000 events.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", grouped(number))
+}
+
 /// A number with thousands separators: 262,200.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -133,6 +139,12 @@ mod tests {
     fn numbers_keep_their_thousands_apart() {
         let texts: Vec<_> = [0, 999, 1_000, 262_200, 1_234_567].into_iter().map(grouped).collect();
         assert_eq!(texts, ["0", "999", "1,000", "262,200", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_is_singular_and_all_other_numbers_are_plural() {
+        let texts = [0, 1, 2, 1_000].map(|number| counted(number, "event"));
+        assert_eq!(texts, ["0 events", "1 event", "2 events", "1,000 events"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure, Outcome};
-use super::terminal::{self, Format, Output, grouped};
+use super::terminal::{self, Format, Output, counted};
 
 /// Check every byte of a store that no server has open, without changing anything
 ///
@@ -78,15 +78,15 @@ fn json(report: &Report, system: Option<&Report>) -> Value {
 
 fn text(report: &Report) -> String {
     let mut text = format!(
-        "{} files, {} bytes, {} events",
-        grouped(report.files),
-        grouped(report.bytes),
-        grouped(report.events)
+        "{}, {}, {}",
+        counted(report.files, "file"),
+        counted(report.bytes, "byte"),
+        counted(report.events, "event")
     );
     if report.torn_bytes > 0 {
-        let torn = grouped(report.torn_bytes);
+        let torn = counted(report.torn_bytes, "byte");
         text.push_str(&format!(
-            "\n{torn} bytes of an append that a crash cut short: it was never acknowledged, and this is not damage"
+            "\n{torn} of an append that a crash cut short: it was never acknowledged, and this is not damage"
         ));
     }
     for damage in &report.damage {

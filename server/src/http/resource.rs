@@ -72,8 +72,19 @@ impl Routes {
     }
 }
 
+/// The paths to begin with, and what they do.
+const MAIN: [(&str, &str); 4] = [
+    ("POST /api/v1/events", "appends an event"),
+    ("GET /api/v1/events/query", "finds events"),
+    ("GET /api/v1/entities/{id}/state", "gives the state of an entity"),
+    ("GET /api/v1/events/stream", "follows the log"),
+];
+
 fn no_route(entries: &[Entry], uri: &Uri) -> Problem {
     let asked = uri.path();
+    if matches!(asked.trim_end_matches('/'), "" | "/api" | "/api/v1") {
+        return pointer(asked);
+    }
     let candidates: Vec<(String, &Entry)> =
         entries.iter().map(|entry| (filled(entry.path, asked), entry)).collect();
     let texts: Vec<&str> = candidates.iter().map(|(text, _)| text.as_str()).collect();
@@ -92,6 +103,13 @@ fn no_route(entries: &[Entry], uri: &Uri) -> Problem {
     };
     let problem = Problem::new(Kind::NO_ROUTE, detail);
     problem.with("nearest", found.map_or(Value::Null, |entry| entry.path.into()))
+}
+
+/// Answers whoever looks for the beginning of the API.
+fn pointer(asked: &str) -> Problem {
+    let main = MAIN.map(|(route, what)| format!("{route} {what}")).join(", ");
+    let detail = format!("there is nothing at {asked}; {main}");
+    Problem::new(Kind::NO_ROUTE, detail).with("nearest", "/api/v1/events")
 }
 
 /// A path with its placeholders filled from the requested path, so that names do not affect the similarity.
@@ -136,5 +154,10 @@ mod tests {
         );
         assert_eq!(nearest("/heath").as_deref(), Some("/health"));
         assert_eq!(nearest("/x"), None);
+        for asked in ["/", "/api", "/api/v1", "/api/v1/"] {
+            let problem = no_route(&entries, &asked.parse().unwrap());
+            assert_eq!(problem.member("nearest").and_then(Value::as_str), Some("/api/v1/events"), "{asked}");
+            assert!(MAIN.iter().all(|(route, _)| problem.detail().contains(route)), "{}", problem.detail());
+        }
     }
 }

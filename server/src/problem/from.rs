@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use uuid::Uuid;
 
-use super::{Kind, Problem, nearest};
+use super::{Kind, Problem, nearest, plain};
 
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
@@ -177,7 +177,7 @@ impl Problem {
     pub fn of_json(error: &serde_json::Error, known: &[&str], place: Option<&str>) -> Self {
         let text = error.to_string();
         let problem = if error.classify() != Category::Data {
-            Self::new(Kind::INVALID_JSON, format!("the body is not valid JSON: {text}"))
+            Self::new(Kind::INVALID_JSON, format!("the body is not valid JSON: {}", plain(&text)))
         } else if let Some(field) = between_ticks(&text, "unknown field `") {
             let suggestion = nearest(field, known);
             let detail = match suggestion {
@@ -197,12 +197,9 @@ impl Problem {
     }
 }
 
-/// The parser's message, in terms of JSON rather than of Rust.
+/// The parser's message without its line and column, which the problem has as members.
 fn in_plain_words(text: &str, place: Option<&str>) -> String {
-    let text = text.split(" at line ").next().unwrap_or(text);
-    let text =
-        text.replace("expected u64", "expected a whole number from 0").replace("integer `", "number `");
-    let text = text.replace("invalid value: ", "").replace("invalid type: ", "");
+    let text = plain(text.split(" at line ").next().unwrap_or(text));
     match place {
         Some(field) => format!("`{field}` is not as it should be: {text}"),
         None => text,

@@ -4,6 +4,7 @@ mod ways_out;
 mod first_contact;
 mod options;
 mod retries;
+mod texts;
 
 use std::path::{Path, PathBuf};
 

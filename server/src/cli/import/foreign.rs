@@ -26,6 +26,8 @@ const DECOMPRESS: [(&[u8], &str, &str); 4] = [
 
 const RECODE: &str = "recode it first: iconv -f UTF-16 -t UTF-8 FILE | allsource import";
 
+const RETURNS: &str = r"convert the ends of the lines first: tr '\r' '\n' < FILE | allsource import";
+
 const CONVERT_ROWS: &str = r#"convert each row to one JSON object first, for example:
   python3 -c 'import csv, json, sys
 for row in csv.DictReader(sys.stdin):
@@ -63,6 +65,9 @@ pub(super) fn recognise(head: &[u8]) -> Verdict {
         return foreign("binary data", CONVERT_ANYTHING);
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    if ends_lines_with_returns(text) {
+        return foreign("text whose lines end in a carriage return alone", RETURNS);
+    }
     if let Some(rest) = text.strip_prefix(b"[")
         && matches!(rest.trim_ascii_start().first(), Some(b'{' | b'[' | b']'))
     {
@@ -105,6 +110,17 @@ fn complete_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn zeros(head: &[u8]) -> (usize, usize) {
     let zero = |start| head.iter().skip(start).step_by(2).filter(|byte| **byte == 0).count();
     (zero(0), zero(1))
+}
+
+/// Whether carriage returns alone part the lines. Between the tokens of one JSON text they are white space.
+fn ends_lines_with_returns(text: &[u8]) -> bool {
+    if text.contains(&b'\n') {
+        return false;
+    }
+    let mut lines = text.split(|byte| *byte == b'\r').filter(|line| !line.trim_ascii().is_empty());
+    let (first, has_more) = (lines.next().unwrap_or_default(), lines.next().is_some());
+    let is_one_json_text = is_object(text) || (is_cut_short(text) && is_cut_short(first));
+    has_more && !is_one_json_text
 }
 
 fn is_object(line: &[u8]) -> bool {
@@ -170,11 +186,14 @@ mod tests {
         check(b"10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n", "web server");
         check(b"<?xml version=\"1.0\"?>\n", "XML");
         check(b"hello\nworld\n", "something else");
+        check(b"{\"a\":1}\r{\"a\":2}\r", "carriage return");
+        check(b"{\"a\":1}\r\r{\"a\":", "carriage return");
+        check(b"id,type\r1,placed\r", "carriage return");
     }
 
     #[test]
     fn lines_with_some_that_are_no_events_are_still_lines() {
-        let texts: [&[u8]; 7] = [
+        let texts: [&[u8]; 11] = [
             b"",
             b"\n\n",
             b"\xef\xbb\xbf{\"a\":1}\n",
@@ -182,6 +201,10 @@ mod tests {
             b"{\"a\":\n{\"a\":1}\n",
             b"{\"entity_id\":\"a line without end",
             b"{\"a\":1,}\n{\"a\":2,}\n",
+            b"{\"a\":1}\r\n{\"a\":2}\r\n",
+            b"{\"a\":1}\r",
+            b"{\r\"a\":1\r}",
+            b"{\r\"entity_id\":\"a line without end",
         ];
         for text in texts {
             assert_eq!(recognise(text), Verdict::Lines, "{}", String::from_utf8_lossy(text));

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use crate::problem::plain;
+
 /// The UUID namespace of imported events. It is fixed: with another one, importing a file again would duplicate it.
 const NAME_SPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_33c7_4e0b_9d1e_a4b8_02f7_51c3);
 
@@ -76,7 +78,6 @@ pub(super) fn pass_over(identity: &mut Identity, line: &[u8]) {
 /// The parser's message without its line number: to the parser, every line is the first.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let said = text.split(" at line ").next().unwrap_or(&text);
-    let said = if error.is_eof() { "it ends too early" } else { said };
+    let said = plain(text.split(" at line ").next().unwrap_or(&text));
     format!("is not valid JSON: {said} at column {}", error.column())
 }

@@ -44,7 +44,11 @@ impl Progress {
     pub(super) fn advance(&self, done: u64, events: u64) {
         self.bar.set_position(done);
         let rate = per_second(events, self.started.elapsed());
-        self.bar.set_message(format!("{} events  {}/s", terminal::grouped(events), terminal::grouped(rate)));
+        self.bar.set_message(format!(
+            "{}  {}/s",
+            terminal::counted(events, "event"),
+            terminal::grouped(rate)
+        ));
     }
 
     /// Prints a line above the bar.

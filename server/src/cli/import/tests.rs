@@ -55,7 +55,7 @@ fn lines_that_are_no_events_are_refused_with_number_and_reason_and_the_others_se
     let refused: Vec<_> =
         chunk.refused.iter().map(|refusal| (refusal.line, refusal.reason.as_str())).collect();
     assert_eq!(refused[0], (3, "is not a JSON object"));
-    assert_eq!(refused[1], (4, "is not valid JSON: it ends too early at column 5"));
+    assert_eq!(refused[1], (4, "is not valid JSON: the text ends where a value is expected at column 5"));
     assert_eq!(refused[2].0, 7);
     assert_eq!((chunk.numbers.as_slice(), chunk.last_line), ([1, 5, 6].as_slice(), 7));
     let sent = sent(chunk);
@@ -220,8 +220,29 @@ fn a_refusal_of_the_whole_says_how_far_it_got() {
         }
         reply(r#"{"total":3,"ingested":3}"#)
     });
-    let End::Stopped(Stopped { reached, because: Because::Server(failure) }) = end else { panic!("{end:?}") };
+    let End::Stopped(Stopped { reached, uncertain, because: Because::Server(failure) }) = end else {
+        panic!("{end:?}")
+    };
     assert_eq!((reached, failure.message(), tally.appended), (6, "the disk is full", 6));
+    assert_eq!(uncertain, None);
+}
+
+/// The store takes nothing after a failed sync, so the attempt after the one that may have been stored is refused.
+#[test]
+fn an_outcome_that_is_unknown_stays_so_when_the_next_attempt_is_refused() {
+    let attempts = RefCell::new(0);
+    let (end, tally) = upload(&lines(6), 2, &mut |_| {
+        *attempts.borrow_mut() += 1;
+        match *attempts.borrow() {
+            1 => reply(r#"{"total":2,"ingested":2}"#),
+            2 => Err(NoAnswer::Later(Failure::new("unknown").outcome_unknown(true))),
+            _ => Err(NoAnswer::Refused(Failure::new("fenced"))),
+        }
+    });
+    let End::Stopped(Stopped { reached, uncertain, because: Because::Server(failure) }) = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!((reached, uncertain, failure.message(), tally.appended), (2, Some(4), "fenced", 2));
 }
 
 #[test]

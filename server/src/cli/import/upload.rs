@@ -14,7 +14,7 @@ use super::progress::{Progress, per_second};
 use crate::cli::client::{Client, NoAnswer};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::terminal::{self, Output, grouped};
+use crate::cli::terminal::{self, Output, counted, grouped};
 
 /// Chunks prepared while one is being sent.
 const CHUNKS_AHEAD: usize = 2;
@@ -72,6 +72,8 @@ pub(in crate::cli) enum End {
 pub(in crate::cli) struct Stopped {
     /// Every line up to this one was handled.
     pub(in crate::cli) reached: u64,
+    /// The last of the lines after that of which nobody knows whether they were appended, if there are any.
+    pub(in crate::cli) uncertain: Option<u64>,
     /// What stopped it.
     pub(in crate::cli) because: Because,
 }
@@ -85,6 +87,12 @@ pub(in crate::cli) enum Because {
     Server(Failure),
     /// The source.
     Source(Broken),
+}
+
+/// A chunk that could not be appended.
+struct Unsettled {
+    because: Because,
+    is_outcome_unknown: bool,
 }
 
 /// Appends one chunk.
@@ -115,6 +123,7 @@ impl Upload<'_> {
         thread::spawn(move || chunks.map(|chunk| ready.send(chunk)).all(|sent| sent.is_ok()));
         let mut reached = 0;
         loop {
+            let mut uncertain = None;
             let because = match next.recv_timeout(GLANCE) {
                 _ if self.interrupt.is_requested() => Because::Interrupted,
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -125,10 +134,13 @@ impl Upload<'_> {
                         reached = chunk.last_line;
                         continue;
                     }
-                    Err(because) => because,
+                    Err(failed) => {
+                        uncertain = failed.is_outcome_unknown.then_some(chunk.last_line);
+                        failed.because
+                    }
                 },
             };
-            return End::Stopped(Stopped { reached, because });
+            return End::Stopped(Stopped { reached, uncertain, because });
         }
     }
 
@@ -136,7 +148,7 @@ impl Upload<'_> {
         &mut self,
         chunk: &Chunk,
         send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
-    ) -> Result<(), Because> {
+    ) -> Result<(), Unsettled> {
         let mut refused: Vec<(u64, &str)> =
             chunk.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect();
         let reply = match chunk.numbers.is_empty() {
@@ -172,19 +184,22 @@ impl Upload<'_> {
         &self,
         body: &[u8],
         send: &mut dyn FnMut(&[u8]) -> Result<Reply, NoAnswer>,
-    ) -> Result<Reply, Because> {
+    ) -> Result<Reply, Unsettled> {
         let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
+        let mut is_outcome_unknown = false;
         loop {
-            let failure = match send(body) {
+            let (failure, may_retry) = match send(body) {
                 Ok(reply) => return Ok(reply),
-                Err(NoAnswer::Refused(failure)) => return Err(Because::Server(failure)),
-                Err(NoAnswer::Later(failure)) => failure,
+                Err(NoAnswer::Refused(failure)) => (failure, false),
+                Err(NoAnswer::Later(failure)) => (failure, true),
             };
+            // A later attempt that was refused says nothing about an earlier one.
+            is_outcome_unknown |= failure.is_outcome_unknown();
             if self.interrupt.is_requested() {
-                return Err(Because::Interrupted);
+                return Err(Unsettled { because: Because::Interrupted, is_outcome_unknown });
             }
-            if waited >= PATIENCE {
-                return Err(Because::Server(failure));
+            if !may_retry || waited >= PATIENCE {
+                return Err(Unsettled { because: Because::Server(failure), is_outcome_unknown });
             }
             if waited.is_zero() {
                 let seconds = PATIENCE.as_secs();
@@ -215,13 +230,13 @@ impl Tally {
             return terminal::say(&summary.to_string());
         }
         terminal::say(&format!(
-            "{} events in {:.1} s ({}/s): {} appended, {} already stored; {} lines refused",
-            grouped(events),
+            "{} in {:.1} s ({}/s): {} appended, {} already stored; {} refused",
+            counted(events, "event"),
             elapsed.as_secs_f64(),
             grouped(rate),
             grouped(self.appended),
             grouped(self.replayed),
-            grouped(self.refused),
+            counted(self.refused, "line"),
         ))
     }
 }

@@ -130,7 +130,7 @@ async fn latest_of(app: &App, entity: Entity) -> Reply {
         .look(move |look| {
             let none = || {
                 let id = entity.id();
-                let detail = format!("there is no snapshot of `{id}`; POST /api/v1/snapshots takes one");
+                let detail = format!("no snapshot of `{id}` is stored");
                 Problem::new(Kind::SNAPSHOT_NOT_FOUND, detail)
             };
             let snapshot = look.latest_snapshot(&entity).ok_or_else(none)?;

@@ -141,6 +141,23 @@ fn a_wrong_path_or_method_gets_the_right_one_suggested() {
     assert_eq!(server.send("HEAD", "/health", &[], "").status, 200);
 }
 
+/// Whoever opens the address of the server must find the API, not the path that happens to be spelled most alike.
+#[test]
+fn the_root_points_to_the_main_paths() {
+    let server = Server::start();
+    for asked in ["/", "/api", "/api/v1/"] {
+        let problem = server.get(asked).problem(404, "no-such-route");
+        assert_eq!(problem["nearest"], "/api/v1/events");
+        let detail = problem["detail"].as_str().unwrap().to_owned();
+        let routes: Vec<&str> =
+            detail.split([' ', ',', ';']).filter(|word| word.starts_with("/api/v1/")).collect();
+        assert_eq!(routes.iter().filter(|route| **route != asked).count(), 4, "{detail}");
+        for route in routes.into_iter().filter(|route| *route != asked) {
+            assert!(!server.get(&route.replace("{id}", "e")).text.contains("no-such-route"), "{route}");
+        }
+    }
+}
+
 /// Clients resolve `.` and `..` in a path as folders, even if escaped.
 #[test]
 fn entities_named_dot_or_dot_dot_can_be_read() {

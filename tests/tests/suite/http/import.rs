@@ -1,12 +1,14 @@
 //! An import keeps the order of its lines, whatever fails.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use allsource_engine::platform::SystemClock;
 use allsource_engine::platform::sim::{Faults, SimDisk, SimEntropy};
 use allsource_engine::{Durability, Engine, Options};
+use allsource_tests::command::Program;
 use allsource_tests::server::{Answer, Server};
 use serde_json::{Value, json};
 
@@ -72,6 +74,42 @@ fn start_on(disk: &SimDisk) -> Server {
         ..Options::default()
     };
     Server::start_over(Engine::open_on(Arc::new(disk.clone()), clock, entropy, options).unwrap())
+}
+
+/// After a failed sync nobody knows what of the last write is durable.
+#[test]
+fn an_import_with_an_unknown_outcome_ends_and_says_where() {
+    let disk = SimDisk::new(1);
+    let server = start_on(&disk);
+    let lines: Vec<String> = (0..40).map(line).collect();
+    assert_eq!(send(&server, &lines[..20]).success()["ingested"], 20);
+    disk.set_faults(Faults { sync_error: 1000, ..Faults::default() });
+    let problem = send(&server, &lines[20..]).problem(503, "outcome-unknown");
+    assert_eq!((&problem["line"], &problem["ingested"]), (&json!(0), &json!(0)), "{problem}");
+    send(&server, &lines[20..]).problem(503, "fenced");
+}
+
+/// The command line must not wait for a store that takes nothing more, nor forget what the first attempt may have done.
+#[test]
+fn an_import_command_with_an_unknown_outcome_says_which_lines_it_is_about() {
+    let disk = SimDisk::new(1);
+    let server = start_on(&disk);
+    let program = Program::new(Path::new(env!("CARGO_BIN_EXE_server")), &server.address);
+    let lines: Vec<String> = (0..30).map(line).collect();
+    program.run_with(&["import"], &lines[..10].join("\n")).success();
+    disk.set_faults(Faults { sync_error: 1000, ..Faults::default() });
+    let begun = Instant::now();
+    let file = server.folder.path().join("rest.ndjson");
+    std::fs::write(&file, lines[10..].join("\n")).unwrap();
+    let ended = program.run(&["import", file.to_str().unwrap(), "--chunk", "5"]);
+    assert!(begun.elapsed() < Duration::from_secs(20), "it waited in vain");
+    assert_eq!(ended.code, 7, "{ended:?}");
+    let expected = [
+        "every line up to 0 was processed",
+        "whether lines 1 to 5 were appended is unknown",
+        "--from-line 1",
+    ];
+    assert!(expected.iter().all(|text| ended.err.contains(text)), "{ended:?}");
 }
 
 fn with_room(disk: &SimDisk, room: Option<u64>) {

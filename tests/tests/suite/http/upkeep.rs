@@ -1,5 +1,10 @@
 //! Requests from operators and browsers.
 
+use std::sync::Arc;
+
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
+use allsource_engine::{Batch, Engine, Options};
 use allsource_tests::server::Server;
 use serde_json::json;
 
@@ -32,6 +37,36 @@ fn metrics_count_what_happened() {
         assert!(answer.text.lines().any(|have| have == line), "no {line:?} in {}", answer.text);
     }
     assert!(answer.text.ends_with("# EOF\n"));
+}
+
+/// A clock that was ahead of the log when the last event was stored, and is behind it now.
+#[test]
+fn a_clock_behind_the_log_is_reported_until_it_has_caught_up() {
+    const NOW: i64 = 1_700_000_000_000_000;
+    let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::at(NOW)));
+    let open = |clock: Arc<SimClock>| {
+        let entropy = Arc::new(SimEntropy::seeded(1));
+        Engine::open_on(Arc::new(disk.clone()), clock, entropy, Options::default()).unwrap()
+    };
+    let event = NewEvent::json("t", "{}").unwrap();
+    let ahead = open(Arc::new(SimClock::at(NOW + 90_500_000)));
+    ahead.append(Batch::to(&Entity::new("a").unwrap()).event(event)).wait().unwrap();
+    ahead.close();
+    drop(ahead);
+    let server = Server::start_over(open(Arc::clone(&clock)));
+    let ready = || server.get("/readyz").success();
+    assert_eq!((&ready()["status"], &ready()["clock_behind_seconds"]), (&json!("ready"), &json!(90)));
+    let metric = || {
+        let text = server.get("/metrics").text;
+        let value = text.lines().find_map(|line| line.strip_prefix("allsource_clock_behind_seconds "));
+        value.unwrap_or_else(|| panic!("no metric in {text}")).parse::<f64>().unwrap()
+    };
+    assert!((90.0..91.0).contains(&metric()), "{}", metric());
+    clock.advance(90_000_000);
+    assert_eq!(ready()["clock_behind_seconds"], json!(null), "less than a second is no news");
+    assert!((0.4..0.6).contains(&metric()), "{}", metric());
+    clock.advance(1_000_000);
+    assert!(metric().abs() < f64::EPSILON, "{}", metric());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use allsource_engine::json::{canonical, member};
 use serde_json::value::RawValue;
 
 use crate::http::params::{Params, invalid};
-use crate::problem::Problem;
+use crate::problem::{Problem, plain};
 
 /// Members and the canonical text of their required values; a name is a path of names joined by dots.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ impl Conditions {
     pub(super) fn among(params: &Params) -> Result<Option<Self>, Problem> {
         let Some(text) = params.text("payload_filter") else { return Ok(None) };
         let conditions: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| {
-            invalid("payload_filter", &format!("must be a JSON object like {{\"status\":\"paid\"}}: {error}"))
+            let said = plain(&error.to_string());
+            invalid("payload_filter", &format!("must be a JSON object like {{\"status\":\"paid\"}}: {said}"))
         })?;
         let canonical = |(name, value): (String, &RawValue)| (name, canonical(value.get()));
         Ok(Some(Self(conditions.into_iter().map(canonical).collect())))
