@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::event::{Entity, NewEvent, TenantId};
 use crate::position::{Position, Sequence, Version};
 
-/// The version at which the caller expects an entity; checked in the order of appends.
+/// The version that the caller expects an entity to have. Appends are checked in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpectedVersion {
     /// Anything.
@@ -21,7 +21,7 @@ pub enum ExpectedVersion {
 }
 
 impl ExpectedVersion {
-    /// The expectation that a plain number stands for: 0 is [`ExpectedVersion::Empty`].
+    /// The expectation that a number stands for: 0 is [`ExpectedVersion::Empty`].
     pub fn number(version: u64) -> Self {
         Version::new(version).map_or(Self::Empty, Self::At)
     }
@@ -179,6 +179,6 @@ pub struct Committed {
 pub struct Commit {
     /// One entry an event.
     pub events: Vec<Committed>,
-    /// What the acknowledgement is worth.
+    /// What the append survives.
     pub acknowledged: Acknowledged,
 }

@@ -1,5 +1,4 @@
-//! The embedding interface of AllSource 0.6, for programs written against it. New programs use
-//! [`crate::Engine`].
+//! The embedded API of AllSource 0.6, for programs written against it. New programs use [`crate::Engine`].
 //!
 //! ```
 //! # use allsource_engine::compat as allsource_core;

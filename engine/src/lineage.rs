@@ -1,4 +1,4 @@
-//! Who wrote which part of the log, and the cursors that rely on it.
+//! The lineage: which incarnation of the store wrote which part of the log, and the cursors that rely on it.
 //!
 //! Each opening for writing begins a new incarnation of the store. A cursor names a position and the incarnation that
 //! wrote it. After a restore, a loss of unsynced events or a divergence of two copies, the log holds other events at
@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use crate::position::Position;
 
-/// One opening of a store for writing; [`Incarnation::UNKNOWN`] stands for those that the store no longer remembers.
+/// One opening of a store for writing. [`Incarnation::UNKNOWN`] stands for those that the store no longer remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Incarnation(Uuid);
 
 impl Incarnation {
-    /// One of the incarnations before the oldest that the store remembers.
+    /// Any incarnation before the oldest one that the store remembers.
     pub const UNKNOWN: Self = Self(Uuid::nil());
 
     /// The incarnation of this id.
@@ -53,7 +53,7 @@ impl fmt::Display for Incarnation {
 pub struct Cursor {
     /// The last position that has been seen; 0: none.
     pub position: u64,
-    /// Who wrote it; `None`: that is not known.
+    /// The incarnation that wrote it; `None`: unknown.
     pub incarnation: Option<Incarnation>,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// Text is not a cursor.
+/// The text is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cursor is a position, or a position, `-` and 32 hexadecimal digits")]
 pub struct InvalidCursor;
@@ -92,7 +92,7 @@ impl FromStr for Cursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// The log ends before it: the store was replaced by an older copy, or the cursor is of another store.
+    /// The log ends before it: an older copy replaced the store, or the cursor belongs to another store.
     #[error("position {position} is beyond the end of the log, which is at {end}")]
     BeyondEnd {
         /// The position it names.
@@ -100,27 +100,27 @@ pub enum CursorError {
         /// The last position of the log; 0: it is empty.
         end: u64,
     },
-    /// The log holds a different event at its position from the one that was read.
+    /// The log holds another event at its position than the reader has seen.
     #[error(
         "this store holds another history at position {position}{}",
-        common.map_or(String::new(), |common| format!(" (the histories part after position {common})"))
+        common.map_or(String::new(), |common| format!(" (the histories diverge after position {common})"))
     )]
     OtherHistory {
         /// The position it names.
         position: u64,
-        /// The last position up to which both histories are known to be the same, if any is.
+        /// The last position up to which both histories are known to be the same.
         common: Option<u64>,
     },
 }
 
-/// The incarnations that wrote what the log holds, from the first position each wrote to the next one's first.
+/// The incarnations whose events the log holds. Each wrote from its first position to just before the next one's.
 #[derive(Debug, Default)]
 pub(crate) struct Lineage {
     spans: Vec<(u64, Incarnation)>,
 }
 
 impl Lineage {
-    /// What a manifest records.
+    /// The lineage that a manifest records.
     pub(crate) fn of(recorded: &Recorded) -> Self {
         let spans = recorded.spans().into_iter();
         let spans: Vec<_> =
@@ -144,7 +144,7 @@ impl Lineage {
         self.spans.last().map_or(Incarnation::UNKNOWN, |(_, incarnation)| *incarnation)
     }
 
-    /// Who wrote a position.
+    /// The incarnation that wrote a position.
     pub(crate) fn writer_of(&self, position: u64) -> Incarnation {
         let after = self.spans.partition_point(|(first, _)| *first <= position);
         let (before, _) = self.spans.split_at(after);
@@ -160,7 +160,7 @@ impl Lineage {
         Cursor { position, incarnation }
     }
 
-    /// Accepts a cursor whose history is a prefix of this log.
+    /// Accepts a cursor if its history is a prefix of this log.
     pub(crate) fn check(&self, cursor: Cursor, end: u64) -> Result<Option<Position>, CursorError> {
         let Cursor { position, incarnation } = cursor;
         if let Some(incarnation) = incarnation.filter(|_| position > 0)
@@ -178,7 +178,7 @@ impl Lineage {
         Ok(Position::new(position))
     }
 
-    /// The last position up to which the history of a cursor is also this log's, if it is known.
+    /// The last position that the history of a cursor shares with this log, if it is known.
     fn common(&self, position: u64, incarnation: Incarnation) -> Option<u64> {
         let at = self.spans.iter().position(|(_, known)| *known == incarnation)?;
         let last = self.spans.get(at + 1).map(|(next, _)| next - 1)?;
@@ -205,7 +205,7 @@ mod tests {
     fn a_cursor_is_taken_only_where_its_own_incarnation_wrote() {
         let cursor =
             |id: u8, position| Cursor { position, incarnation: Some(Incarnation::from_bytes([id; 16])) };
-        // The copy of incarnations 1 and 2 was restored when the log reached 50; 4 goes on there.
+        // A copy of incarnations 1 and 2 that ended at position 50 was restored; 4 goes on from there.
         let restored = lineage(&[(1, 1), (2, 40), (4, 51)]);
         let check = |cursor, expected| assert_eq!(restored.check(cursor, 80).map(drop), expected, "{cursor}");
         let other = |position, common| Err(CursorError::OtherHistory { position, common });

@@ -1,7 +1,7 @@
 //! Known bugs that a test can switch on, one at a time, to prove that the tests detect them.
 //! Without the `planted` feature, every check here is `false` at compile time.
 
-/// A bug of the kind that loses or falsifies events.
+/// A bug that loses or falsifies events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
     /// Appends are answered before they are synced.
@@ -12,13 +12,13 @@ pub enum Bug {
     SkipParentSync,
     /// A failed sync is retried, although a second sync proves nothing.
     RetryFailedSync,
-    /// Recovery cuts at the first bad frame without looking for evidence behind it.
+    /// Recovery cuts off the log at the first bad frame without looking for evidence after it.
     TruncateAtFirstBadFrame,
     /// Recovery trusts the page cache and serves an unproven tail without rewriting it.
     TrustUnprovenTail,
     /// Readers see a round before it is durable.
     VisibleBeforeDurable,
-    /// What a refused round left in the journal file stays there.
+    /// The bytes that a refused round left in the journal file stay there.
     BelieveRefusedRound,
     /// Versions are assigned without regard to rounds in flight.
     ForgetFlight,
@@ -28,7 +28,7 @@ pub enum Bug {
     ForgetIds,
     /// A filter ignores the tenant.
     DropTenantFilter,
-    /// A batch that is refused half way leaves its first events behind.
+    /// A batch that is refused halfway leaves its first events in the round.
     KeepRefusedHeads,
     /// A block of a sealed file is used without checking its checksum.
     SkipBlockChecks,

@@ -22,7 +22,7 @@ use walk::{Layer, Next, STRIDE, Walk};
 pub(crate) use count::count;
 pub(crate) use moment::first_recorded_since;
 
-/// The events that match a query, found lazily; dropping it ends the search.
+/// The events that match a query, found one by one. Dropping it ends the search.
 pub struct Events {
     view: View,
     plan: Plan,
@@ -30,12 +30,12 @@ pub struct Events {
     bottom: u64,
     top: u64,
     walk: Option<Walk>,
-    /// Every candidate of the walk matches: no conditions are left to check.
+    /// Every candidate of the walk matches; no condition remains to be checked.
     is_plain: bool,
-    /// How many layers were started.
+    /// The number of layers that the search has reached.
     begun: usize,
     left: usize,
-    /// The search ends once this is true.
+    /// Ends the search once it is true.
     stop: Option<Arc<AtomicBool>>,
 }
 
@@ -70,8 +70,7 @@ impl Events {
         }
     }
 
-    /// Ends the search once `stop` is true. The result then looks complete although it is not, so the caller that sets
-    /// `stop` must discard it.
+    /// Ends the search once `stop` is true. The result then looks complete but is not: the caller that sets `stop` must discard it.
     #[must_use]
     pub fn until(self, stop: Arc<AtomicBool>) -> Self {
         Self { stop: Some(stop), ..self }
@@ -89,7 +88,7 @@ impl Events {
         let found = self.find_next(looks);
         match &found {
             Ok(Found::Event(_)) => self.left -= 1,
-            // An answer that continued after damage would have a gap.
+            // A result that went on after damage would have a gap.
             Err(_) => self.left = 0,
             Ok(Found::Paused(_) | Found::End) => {}
         }

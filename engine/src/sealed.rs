@@ -1,4 +1,4 @@
-//! Sealed files: written once, as a whole, then only read. A block is used only after its checksum matched.
+//! Sealed files are written once, as a whole, and then only read. No block is used before its checksum matched.
 
 mod column;
 mod source;

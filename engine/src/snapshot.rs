@@ -1,5 +1,5 @@
-//! Snapshots: states of entities at a version, so that a fold need not start at the first event. They are a cache: never
-//! synced, never on the path of an append. A snapshot that is damaged or ahead of the log is ignored.
+//! Snapshots: states of entities at a version, so that a fold need not start at the first event. They are a cache: they are
+//! never synced, and appends never wait for them. A snapshot that is damaged or ahead of the log is ignored.
 
 mod file;
 
@@ -28,16 +28,16 @@ use file::File;
 
 /// The folder of snapshots.
 pub(crate) const DIR: &str = "snapshots";
-/// Stands for the file that has no number yet, because it was not written to its end.
+/// Stands for a file that has no number yet because it is incomplete.
 const UNNAMED_NUMBER: u64 = 0;
 
-/// Snapshots in memory are written once they take this many bytes.
+/// Write the snapshots in memory to a file once they take this many bytes.
 const RECENT_BYTES: u64 = 4 << 20;
-/// How many bytes of snapshots are kept in memory while they cannot be written.
+/// Drop the snapshots in memory if they cannot be written and take more than this many bytes.
 const RECENT_BYTES_MAX: u64 = 8 * RECENT_BYTES;
-/// Files of at least this many bytes are not merged: merging holds all states in memory.
+/// Files of at least this many bytes are not merged, because a merge holds all states in memory.
 const MERGED_BYTES_MAX: u64 = 64 << 20;
-/// Reads do not keep states larger than this (64 MiB): they would displace all others.
+/// Reads do not keep states with more text than this, in bytes: one would displace all others.
 const STATE_BYTES_MAX: usize = 64 << 20;
 /// How many files of similar size are merged into one.
 const FANIN: usize = 8;
@@ -79,14 +79,14 @@ impl Snapshot {
     }
 }
 
-/// Where the files lie and how they are read.
+/// What snapshots need of the store: its disk, its identity, and how to read its files.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) mode: ReadMode,
     pub(crate) store: StoreId,
     pub(crate) epoch: u64,
-    /// A state is used only if this names the same writer of its last event.
+    /// A state is used only if the lineage names the same writer of its last event.
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) open_files: Arc<OpenFiles>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -113,9 +113,9 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Finds the snapshots of a store. A damaged file is removed. States of another history stay in their
-    /// files until those are merged: each state names the incarnation that wrote its last event. Nothing here keeps a
-    /// store from opening: a folder that cannot be listed counts as empty.
+    /// Finds the snapshot files of a store. A damaged file is removed. States of another history are ignored, since each
+    /// names the incarnation that wrote its last event; a merge drops them. Nothing here keeps a store from opening: a
+    /// folder that cannot be listed counts as empty.
     pub(crate) fn open(context: Context) -> Self {
         let names = context.disk.list(DIR).unwrap_or_default();
         let (mut files, mut next_number) = (Vec::new(), 1);
@@ -129,9 +129,9 @@ impl Snapshots {
             next_number = next_number.max(number + 1);
             match File::open(&context, number) {
                 Ok(file) => files.push(Arc::new(file)),
-                // One that cannot be read now is left for the next opening, and not missed until then: it is a cache.
+                // A file that cannot be read now is left for the next opening. Until then the cache goes without it.
                 Err(error) if number != UNNAMED_NUMBER && error.damage().is_none() => {}
-                // One that cannot be removed stays where it is, and its number is not used again.
+                // A file that cannot be removed stays, and its number is not used again.
                 Err(_) => drop(context.disk.remove(&format!("{DIR}/{name}"))),
             }
         }
@@ -187,7 +187,7 @@ impl Snapshots {
         self.context.lineage.writer_of(position.value())
     }
 
-    /// Keeps a state if the read had to fold enough events for it.
+    /// Keeps a state if a read had to fold enough events for it.
     pub(crate) fn keep_if_due(&self, entity: &Entity, state: &State, folded: u64) {
         let is_due = self.context.due_events > 0 && folded >= self.context.due_events;
         if is_due && state.text.len() <= STATE_BYTES_MAX {
@@ -195,7 +195,7 @@ impl Snapshots {
         }
     }
 
-    /// Keeps a state: first in memory, then in a file once there is enough to write, or at a clean close.
+    /// Keeps a state in memory. A file follows once there is enough to write, or at a clean close.
     pub(crate) fn keep(&self, entity: &Entity, cause: Cause, state: State) -> Arc<Snapshot> {
         let is_whole = state.event_count == state.version.value() || planted::is(Bug::AcceptWrongCount);
         assert!(is_whole, "a state that is kept holds every event up to its version");
@@ -219,7 +219,7 @@ impl Snapshots {
         let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.write();
         if recent.bytes > RECENT_BYTES_MAX {
-            // They could not be written. Losing a cache is better than running out of memory.
+            // They could not be written. Better to lose a cache than to run out of memory.
             *recent = Recent::default();
         }
         recent.bytes += snapshot.size_bytes();
@@ -267,7 +267,8 @@ impl Snapshots {
         (all, total)
     }
 
-    /// Writes the snapshots in memory if they are many, or unconditionally at the end. False: there is nothing to do.
+    /// Writes the snapshots in memory to a file: at the end of the store all of them, otherwise only if there are enough.
+    /// False: nothing was written.
     pub(crate) fn write(&self, is_end: bool) -> io::Result<bool> {
         let _writing = self.writing.lock();
         let recent = self.recent.read();
@@ -330,7 +331,7 @@ impl Snapshots {
             in_a_row < KEPT
         });
         assert!(merged.len() >= FANIN, "a merge leaves fewer files than it found");
-        // All states may belong to another history: then no file replaces theirs.
+        // If every state belongs to another history, no new file is needed.
         let file = if all.is_empty() { None } else { Some(self.write_file(&all)?) };
         let mut files = self.files.write();
         *files = Arc::new(kept.iter().cloned().chain(file).collect());

@@ -1,4 +1,4 @@
-//! An event as AllSource 0.6 showed it.
+//! The event of AllSource 0.6.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -6,29 +6,29 @@ use uuid::Uuid;
 
 use crate::event::{EventRef, Payload};
 
-/// An event with everything in memory of its own.
+/// An event that owns its contents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// Its id.
     pub id: Uuid,
-    /// What happened.
+    /// Its type.
     pub event_type: String,
-    /// To which entity.
+    /// The id of its entity.
     pub entity_id: String,
-    /// Of which tenant.
+    /// Its tenant.
     pub tenant_id: String,
-    /// What it carries.
+    /// Its payload.
     pub payload: Value,
-    /// When it happened; before it is ingested: unknown.
+    /// When it happened; `None` before it is ingested.
     pub timestamp: Option<DateTime<Utc>>,
-    /// What is said about it.
+    /// Its metadata.
     pub metadata: Option<Value>,
-    /// Its version, from 1; before it is ingested: 0.
+    /// Its version, from 1; 0 before it is ingested.
     pub version: u64,
 }
 
 impl Event {
-    /// An event that is to be ingested.
+    /// An event to be ingested.
     pub fn new(event_type: String, entity_id: String, payload: Value) -> Self {
         Self {
             id: Uuid::nil(),
@@ -43,7 +43,7 @@ impl Event {
     }
 }
 
-/// The value of JSON text. What a [`Value`] cannot hold, such as half of a surrogate pair, comes as the text.
+/// The value of JSON text. Text that a [`Value`] cannot hold, such as half a surrogate pair, becomes a string of itself.
 pub(super) fn value_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }

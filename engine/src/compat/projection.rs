@@ -1,4 +1,4 @@
-//! Projections as AllSource 0.6 had them: fed with every event, asked for state.
+//! The projections of AllSource 0.6.
 
 use serde_json::Value;
 
@@ -57,13 +57,13 @@ use super::event::Event;
 pub trait Projection: Send + Sync {
     /// Its name.
     fn name(&self) -> &str;
-    /// Takes in one event.
+    /// Processes one event.
     ///
     /// # Errors
-    /// Whatever the projection finds wrong with it.
+    /// When the projection refuses the event.
     fn process(&self, event: &Event) -> Result<()>;
-    /// What it knows of an entity.
+    /// The state of an entity.
     fn get_state(&self, entity_id: &str) -> Option<Value>;
-    /// Forgets everything.
+    /// Removes all state.
     fn clear(&self);
 }

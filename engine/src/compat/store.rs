@@ -1,4 +1,4 @@
-//! The store as AllSource 0.6 showed it.
+//! The store of AllSource 0.6.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::platform::sim::SimDisk;
 use crate::platform::{SystemClock, SystemEntropy};
 use crate::query::Query;
 
-/// What can go wrong.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,13 +30,13 @@ pub enum Error {
     /// A name breaks a rule.
     #[error("Invalid input: {0}")]
     InvalidName(#[from] NameError),
-    /// A time cannot be kept.
+    /// A time is out of range.
     #[error("Invalid input: the time {0}")]
     InvalidTime(#[from] InvalidTime),
-    /// It was not appended.
+    /// The append failed.
     #[error("{0}")]
     Append(#[from] AppendError),
-    /// It could not be read.
+    /// The read failed.
     #[error("Storage error: {0}")]
     Read(#[from] ReadError),
     /// The state could not be folded.
@@ -50,14 +50,14 @@ pub enum Error {
     EntityNotFound(String),
 }
 
-/// Which events; every condition given must hold.
+/// The conditions on the events of a query. An event must meet all that are set.
 #[derive(Debug, Clone, Default)]
 pub struct QueryEventsRequest {
-    /// Of this entity.
+    /// The id of its entity.
     pub entity_id: Option<String>,
-    /// Of this type.
+    /// Its type.
     pub event_type: Option<String>,
-    /// Of this tenant; otherwise of `default`.
+    /// Its tenant; `default` if not set.
     pub tenant_id: Option<String>,
     /// At or before this time.
     pub as_of: Option<DateTime<Utc>>,
@@ -65,7 +65,7 @@ pub struct QueryEventsRequest {
     pub since: Option<DateTime<Utc>>,
     /// At or before this time.
     pub until: Option<DateTime<Utc>>,
-    /// At most this many, oldest first.
+    /// The most events to return, oldest first.
     pub limit: Option<usize>,
 }
 
@@ -81,18 +81,18 @@ impl Default for EventStore {
 }
 
 impl EventStore {
-    /// A store in memory, gone when it is dropped.
+    /// A store in memory, which is lost when it is dropped.
     pub fn new() -> Self {
         let disk = Arc::new(SimDisk::new(0));
         let options = Options { journal_file_bytes: 16 << 20, ..Options::default() };
         let engine =
             Engine::open_on(disk, Arc::new(SystemClock::default()), Arc::new(SystemEntropy), options);
-        #[expect(clippy::expect_used, reason = "memory without faults does not refuse")]
+        #[expect(clippy::expect_used, reason = "a simulated disk without faults refuses nothing")]
         let engine = engine.expect("a store in memory opens");
         Self { engine }
     }
 
-    /// The store in a folder, created if there is none.
+    /// Opens the store in a folder, or creates it.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -103,7 +103,7 @@ impl EventStore {
     /// Appends an event and waits until it is durable.
     ///
     /// # Errors
-    /// When the event breaks a rule, or is not accepted.
+    /// When the event breaks a rule, or the append fails.
     pub fn ingest(&self, event: Event) -> Result<()> {
         let entity = Entity::of(TenantId::new(event.tenant_id)?, EntityId::new(event.entity_id)?);
         let mut new = NewEvent::json(event.event_type, event.payload.to_string())?;
@@ -120,7 +120,7 @@ impl EventStore {
         Ok(())
     }
 
-    /// The events that a request asks for, oldest first.
+    /// The events that match a request, oldest first.
     ///
     /// # Errors
     /// When a name breaks a rule, or the data is damaged.

@@ -1,4 +1,7 @@
-//! Counting without reading records: lists know their lengths, and timestamps have a column of their own.
+//! Counting without reading records, from the lengths of lists and the column of timestamps.
+//!
+//! A query with bounds on timestamps compares the timestamps of every generation that lies across a bound: the cost grows
+//! with the candidates there, not with the count.
 
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use crate::view::View;
 /// How many ordinals are examined at a time.
 const PIECE: u64 = 8192;
 
-/// Counting gives up on a layer with more lists than this.
+/// A layer with more lists than this is not counted.
 const LISTS_MAX: u64 = 4_096;
 
 /// The positions to count, and the timestamps if the query bounds them.
@@ -26,7 +29,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// The ordinals within the positions, of a layer of these positions.
+    /// The ordinals within the bounds in a layer that begins after `base` and ends at `last`.
     fn ordinals(&self, base: u64, last: u64) -> Range<u32> {
         assert!(base <= last, "a layer ends at or after its base");
         #[expect(clippy::expect_used, reason = "a layer has fewer than 2^32 events")]
@@ -36,7 +39,7 @@ impl Bounds {
     }
 }
 
-/// How many events match, if the indexes alone tell.
+/// How many events match. `None`: the indexes alone cannot tell.
 pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError> {
     let plan = Plan::of(&query.filter);
     if plan.is_of_one_id() {
@@ -71,7 +74,7 @@ pub(crate) fn count(view: &View, query: &Query) -> Result<Option<u64>, ReadError
     Ok(Some(sum))
 }
 
-/// Counting reads lists, not events, so the cost of a scan does not matter.
+/// Weighs the lists as if a scan were as expensive as can be, because counting never scans events.
 fn effort(events: u64) -> Effort {
     Effort { events, window: LISTS_MAX * 4, wanted: u64::MAX }
 }
@@ -83,7 +86,7 @@ fn in_generation(
 ) -> Result<Option<u64>, ReadError> {
     let entry = generation.entry();
     let ordinals = bounds.ordinals(generation.base(), entry.last_position);
-    // Only a generation that straddles a bound needs its timestamps compared.
+    // Only in a generation that lies across a bound are timestamps compared.
     let times = bounds.times.as_ref();
     let is_outside =
         times.is_some_and(|times| *times.start() > entry.max_timestamp || *times.end() < entry.min_timestamp);

@@ -1,4 +1,4 @@
-//! The part of a list of ordinals that is still to be walked.
+//! A cursor over a list of ordinals.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -53,11 +53,11 @@ impl Ordinals {
     }
 }
 
-/// The part of a list that is still to be walked.
+/// A cursor over a list of ordinals, which prefetches some of them.
 pub(super) struct Lane {
     ordinals: Ordinals,
     left: Range<u64>,
-    /// Prefetched ordinals, the next one last.
+    /// The prefetched ordinals, the next one last.
     ready: Vec<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! Finding the position of a commit time: positions and commit times ascend together.
+//! Finds the position of a commit time by binary search, since commit times rise with positions.
 
 use super::position;
 use crate::error::ReadError;
@@ -6,7 +6,7 @@ use crate::event::Timestamp;
 use crate::position::Position;
 use crate::view::View;
 
-/// The position of the first event recorded at or after a time; if there is none yet, the position of the next event.
+/// The position of the first event recorded at or after a time. If there is none yet, the position of the next event.
 pub(crate) fn first_recorded_since(view: &View, time: Timestamp) -> Result<Position, ReadError> {
     let wanted = time.micros();
     let sealed = view.layers.generations.iter();

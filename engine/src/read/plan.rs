@@ -1,4 +1,4 @@
-//! Choosing, layer by layer, the shortest list that holds every event a filter can match.
+//! Chooses, for each layer, the shortest list that holds every event that can match a filter.
 
 use std::sync::Arc;
 
@@ -14,29 +14,29 @@ use crate::tail::{Postings, Tail, id_hash};
 /// A list of at most this many events is walked without looking for a shorter one.
 const SHORT: u64 = 64;
 
-/// Where candidates come from, in every layer.
+/// How to find the candidates of a filter in any layer.
 pub(super) struct Plan {
     lookup: Lookup,
-    /// The filter as it was given.
+    /// The whole filter.
     whole: Filter,
 }
 
 enum Lookup {
     /// Every event.
     Everything,
-    /// At most one: the event of an id of a tenant.
+    /// At most one: the event with an id of a tenant.
     Id(Box<str>, [u8; 16]),
     /// Each of these lists holds every match.
     Lists(Vec<Choice>),
 }
 
-/// A list, and the conditions that remain to be checked for each of its events.
+/// A list, and the conditions that remain to be checked on each of its events.
 struct Choice {
     source: Source,
     rest: Filter,
 }
 
-/// The conditions that remain to be checked for each candidate of a layer.
+/// Which conditions remain to be checked on each candidate of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
     Whole,
@@ -56,7 +56,7 @@ impl Plan {
         Self { lookup, whole: filter.clone() }
     }
 
-    /// The conditions to check for each candidate of a layer.
+    /// The conditions that remain to be checked.
     pub(super) fn rest(&self, rest: Rest) -> &Filter {
         match (&self.lookup, rest) {
             (Lookup::Lists(choices), Rest::OfChoice(number)) => {
@@ -68,12 +68,12 @@ impl Plan {
         }
     }
 
-    /// Whether it is about the event of one id.
+    /// Whether it looks for the event with one id.
     pub(super) fn is_of_one_id(&self) -> bool {
         matches!(self.lookup, Lookup::Id(..))
     }
 
-    /// Whether one list holds exactly the matches of the filter, its bounds on timestamps aside.
+    /// Whether one list holds exactly the matches, apart from bounds on timestamps.
     pub(super) fn is_exact(&self) -> bool {
         match &self.lookup {
             Lookup::Everything => self.leaves_only_times(Rest::Whole),
@@ -87,7 +87,7 @@ impl Plan {
         *self.rest(rest) == Filter::all()
     }
 
-    /// Whether every candidate whose timestamp is within bounds matches the filter.
+    /// Whether every candidate with a timestamp within the bounds matches the filter.
     pub(super) fn leaves_only_times(&self, rest: Rest) -> bool {
         let Filter { since, until, .. } = self.whole;
         *self.rest(rest) == Filter { since, until, ..Filter::all() }
@@ -180,7 +180,7 @@ fn choices(tenant: &str, filter: &Filter) -> Vec<Choice> {
         let rest = Filter { entity_id: None, ..without_tenant.clone() };
         choices.push(Choice { source: Source::Entity(key(entity.as_str())), rest });
         if !filter.has_no_version_bounds() {
-            // Bounds on versions narrow the list of the entity, and no other list.
+            // Bounds on versions narrow the list of the entity only.
             return choices;
         }
     }
@@ -201,7 +201,7 @@ fn choices(tenant: &str, filter: &Filter) -> Vec<Choice> {
         };
         choices.push(Choice { source: Source::of_types(tenant, filter), rest });
     }
-    assert!(!choices.is_empty(), "a tenant's events are all of some type");
+    assert!(!choices.is_empty(), "every event of a tenant has a type");
     let is_within = |choice: &Choice| choice.rest.tenant.is_none();
     assert!(choices.iter().all(is_within), "a list holds events of one tenant only");
     choices

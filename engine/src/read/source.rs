@@ -1,4 +1,4 @@
-//! The lists in the indexes of a layer: of an entity, a tag, several types, or all types with some prefixes.
+//! The lists that the indexes of a layer hold for an entity, a tag, several types, or all types with some prefixes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::event::{Filter, KeyBuffer, key_of};
 use crate::generation::{Generation, List, Names};
 use crate::tail::{Postings, Tail};
 
-/// Up to `NAMES_FREE` lists are always merged, more than `NAMES_MAX` never; in between, a scan is considered.
+/// Up to `NAMES_FREE` lists are always merged, more than `NAMES_MAX` never. In between, the cost of a scan decides.
 const NAMES_FREE: u64 = 64;
 const NAMES_MAX: u64 = 4_096;
 /// Merging one more list costs about as much as reading this many events.
@@ -18,14 +18,14 @@ const EVENTS_FOR_A_LIST: u64 = 4;
 pub(super) struct Effort {
     /// Events of the layer.
     pub(super) events: u64,
-    /// Events of the layer within the positions asked for.
+    /// Events of the layer within the bounds on positions.
     pub(super) window: u64,
-    /// The most matches that are wanted.
+    /// The most matches that the caller wants.
     pub(super) wanted: u64,
 }
 
 impl Effort {
-    /// About how many events a scan reads until it finds enough of the layer's `matches`.
+    /// About how many events a scan reads until it has found enough, if the layer has this many `matches`.
     pub(super) fn of_scan(&self, matches: u64) -> u64 {
         let for_each = self.events / matches.max(1) + 1;
         self.window.min(self.wanted.saturating_mul(for_each))
@@ -45,11 +45,11 @@ pub(super) enum Source {
     TypesFrom { prefixes: Vec<KeyBuffer>, excluded: Vec<KeyBuffer> },
 }
 
-/// What a layer has of a source.
+/// What the indexes of a layer hold for a source.
 pub(super) enum Gathered<L> {
     /// Lists that share no event.
     Lists(Vec<L>),
-    /// There are too many lists: a scan costs less.
+    /// Too many lists: a scan costs less.
     TooMany,
 }
 
@@ -126,7 +126,7 @@ fn gather<L>(
     look: impl Fn(&[u8], u64) -> Result<(Vec<L>, u64), ReadError>,
     events: impl Fn(&L) -> u64,
 ) -> Result<Gathered<L>, ReadError> {
-    assert!(!prefixes.is_empty(), "a query without a prefix asks for the empty one");
+    assert!(!prefixes.is_empty(), "a query without a prefix has the empty one");
     let some = |most: u64| {
         let (mut lists, mut left) = (Vec::new(), most + 1);
         for prefix in prefixes {

@@ -1,4 +1,4 @@
-//! Walking over the candidates of one layer in position order, in either direction, in small batches.
+//! Walks over the candidates of one layer in the order of positions, up or down, and fetches their events in batches.
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::{Range, RangeInclusive};
@@ -33,15 +33,15 @@ pub(super) struct Walk {
     times: Option<RangeInclusive<i64>>,
     /// Fetched, the next one first.
     ready: VecDeque<EventRef>,
-    /// What was prefetched for a scan.
+    /// The runs that were prefetched for a scan.
     ahead: Ahead,
-    /// The next ordinals, whose events did not fit into the block of those before them.
+    /// The next ordinals. Their events did not fit into the block that was fetched last.
     left: Vec<u32>,
-    /// The conditions that remain to be checked for each candidate.
+    /// Which conditions remain to be checked on each candidate.
     rest: Rest,
-    /// Candidates up to this position, in the order of the walk, were skipped because of their timestamps.
+    /// The position of the last candidate that was skipped because of its timestamp.
     passed: Option<u64>,
-    /// Position of the event handed out last.
+    /// Position of the event returned last.
     last: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ enum Lanes {
     Done,
     Every(Range<u32>),
     List(Lane),
-    /// The next ordinal of each lane, negated by the order of the walk, and the lane's number.
+    /// The next ordinal of each lane as a [`rank`], and the lane's number.
     Merged {
         heads: BinaryHeap<(i64, usize)>,
         lanes: Vec<Lane>,
@@ -69,7 +69,7 @@ enum Lanes {
 }
 
 impl Walk {
-    /// A walk over the candidates at these positions; the caller wants at most `wanted` matches.
+    /// A walk over the candidates at these positions. The caller wants at most `wanted` matches.
     pub(super) fn over(
         layer: Layer,
         plan: &Plan,
@@ -110,7 +110,7 @@ impl Walk {
         Ok(walk)
     }
 
-    /// The conditions that remain to be checked for each candidate.
+    /// Which conditions remain to be checked on each candidate.
     pub(super) fn rest(&self) -> Rest {
         self.rest
     }
@@ -170,8 +170,8 @@ impl Walk {
         Ok(Lanes::Merged { heads, lanes })
     }
 
-    /// The next candidate in the order of the walk. `hint`: about how many more are wanted; `looks`: how many may be
-    /// examined, reduced by the number that were.
+    /// The next candidate in the order of the walk. `hint` says about how many more are wanted. `looks` is the number that
+    /// may be examined; it falls by the number that were.
     pub(super) fn next(&mut self, hint: usize, looks: &mut u64) -> Result<Next, ReadError> {
         loop {
             if let Some(event) = self.ready.front() {
@@ -195,8 +195,8 @@ impl Walk {
         }
     }
 
-    /// Checks that an event lies within the bounds and follows the one before it. In a tail it must; in a generation,
-    /// an index that says otherwise is damaged.
+    /// Checks that an event lies within the bounds and follows the one before it. If not, the index of a generation is
+    /// damaged; a tail cannot be.
     fn check_order(&mut self, event: &EventRef) -> Result<(), ReadError> {
         let position = event.position().value();
         let follows = self.last.is_none_or(|last| match self.order {

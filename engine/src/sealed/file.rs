@@ -1,4 +1,4 @@
-//! Reading a sealed file: every block is checked against its checksum before any of it is used.
+//! Reads a sealed file. Every block is compared with its checksum before it is used.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::options::ReadMode;
 use crate::planted::{self, Bug};
 use crate::platform::Disk;
 
-/// Reads of at least this many bytes are prefetched: faulting in one page at a time is slow.
+/// Reads of at least this many bytes are prefetched, because faulting in one page at a time is slow.
 const ADVISED_BYTES: usize = 16 << 10;
 
 /// A sealed file, open.
@@ -23,7 +23,7 @@ pub(crate) struct SealedFile {
     header_crc: u32,
     source: Source,
     checksums: Vec<u32>,
-    /// A bit for each block: it matched its checksum.
+    /// A bit for each block that matched its checksum.
     checked: Vec<AtomicU64>,
 }
 
@@ -115,8 +115,8 @@ impl SealedFile {
         ReadError::damaged(&*self.path, offset, problem)
     }
 
-    /// Calls `look` with bytes of the sections, in place where they are mapped. If a page turns out to have faulted,
-    /// `look` is called again with a copy: only its last result counts.
+    /// Calls `look` with bytes of the sections, in place if they are mapped. If a page of the mapping faulted, calls `look`
+    /// again with a copy. Only the last result counts.
     #[inline]
     pub(crate) fn with<R>(
         &self,
@@ -235,7 +235,7 @@ impl SealedFile {
         }
     }
 
-    /// Reads a block again and compares its checksum. False: there is no such block.
+    /// Reads a block again and compares its checksum. False: the file has no such block.
     pub(crate) fn check_again(&self, block: usize) -> Result<bool, ReadError> {
         if block < self.checksums.len() { self.compare(block).map(|_| true) } else { Ok(false) }
     }

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::file::SealedFile;
 use crate::error::ReadError;
 
-/// The slot of one file: empty while the file is closed.
+/// The slot of one file; empty while the file is closed.
 #[derive(Default)]
 pub(crate) struct Slot {
     file: RwLock<Option<Arc<SealedFile>>>,
@@ -35,7 +35,7 @@ impl Slot {
         Some(file)
     }
 
-    /// Closes the file: the next reader opens whatever then has its name.
+    /// Closes the file. The next reader opens the file that then has the name.
     pub(crate) fn close(&self) {
         let closed = self.file.write().take();
         drop(closed);
@@ -75,7 +75,7 @@ impl OpenFiles {
         drop(place);
         if is_first {
             let (mut filled, slot) = (self.filled.lock(), Arc::downgrade(slot));
-            // A slot that was closed by itself is still listed.
+            // `Slot::close` leaves the slot in the list.
             if !filled.iter().any(|known| known.ptr_eq(&slot)) {
                 filled.push(slot);
             }

@@ -10,14 +10,14 @@ use crate::number::index;
 use crate::options::ReadMode;
 use crate::platform::{Disk, DiskFile, Mapping};
 
-/// An open file, with the last block read: its number and its bytes, which matched their checksum.
+/// An open file, with the number and bytes of the last block that was read. The bytes matched their checksum.
 pub(super) struct Reads {
     file: Arc<dyn DiskFile>,
     pub(super) kept: Mutex<Option<(usize, Vec<u8>)>>,
 }
 
-/// A mapped file. Once a page has faulted, where the mapping shows zeros, the file is read with system calls instead:
-/// they report block by block what can be read.
+/// A mapped file. A page that faulted shows zeros, so from then on the file is read with system calls, which report for
+/// each block whether it can be read.
 pub(super) struct Mapped {
     mapping: Arc<dyn Mapping>,
     disk: Arc<dyn Disk>,
@@ -94,8 +94,8 @@ impl Source {
         }
     }
 
-    /// All bytes, if they can be used in place. Call it again after using them: only if it still returns the bytes did
-    /// no page fault, and a faulted page shows zeros.
+    /// All bytes, if they can be used in place. After using them, call it again: if it no longer returns them, a page has
+    /// faulted and showed zeros.
     #[inline]
     pub(super) fn in_place(&self) -> Option<&[u8]> {
         match self {
@@ -138,7 +138,7 @@ impl Source {
     }
 }
 
-/// The file is shorter than its header says.
+/// The error for a file that is shorter than its header says.
 pub(super) fn ends_before(path: &str, offset: u64) -> ReadError {
     ReadError::of_system("read", path, offset, &io::ErrorKind::UnexpectedEof.into())
 }

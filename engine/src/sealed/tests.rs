@@ -1,4 +1,4 @@
-//! Sealed files on a simulated disk: what comes back, and what damage does.
+//! Sealed files on a simulated disk: reading them, and damage.
 
 use std::sync::Arc;
 

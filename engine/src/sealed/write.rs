@@ -1,4 +1,4 @@
-//! Writing a sealed file: sections one after the other, then the checksums, then the header.
+//! Writes a sealed file: the sections one after the other, then the checksums, then the header.
 
 use std::io;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         let offset = self.length - self.pending.len() as u64;
-        assert!(offset >= HEADER_BYTES as u64, "the header has its place before the sections");
+        assert!(offset >= HEADER_BYTES as u64, "the header comes before the sections");
         self.target.write(&self.pending, offset)?;
         self.pending.clear();
         Ok(())
@@ -92,7 +92,7 @@ impl Writer {
     pub(crate) fn finish(mut self, header: Header) -> io::Result<(Header, u32, Target)> {
         self.flush()?;
         let end = self.sections.last().map(|section| section.offset + section.bytes);
-        assert_eq!(end, Some(self.length), "nothing is written behind the last section");
+        assert_eq!(end, Some(self.length), "nothing is written after the last section");
         let kinds = self.sections.iter().map(|section| section.kind);
         assert!(kinds.eq(1..=header.kind.sections()), "a file has every section of its kind");
         let (table, checksums_crc) = self.checksums.finish();
@@ -106,7 +106,7 @@ impl Writer {
 }
 
 impl Target {
-    /// Creates an empty file, replacing what an unfinished attempt may have left.
+    /// Creates an empty file, replacing one that an earlier attempt left unfinished.
     pub(crate) fn create(disk: &dyn Disk, path: &str) -> io::Result<Self> {
         match disk.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -40,7 +40,7 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
     Some(number).filter(|number| *number > 0)
 }
 
-/// A file of snapshots. Once it is replaced, the last reader removes it.
+/// A file of snapshots. Once it is replaced, dropping the last reference removes it.
 pub(super) struct File {
     context: Context,
     path: String,
@@ -105,7 +105,7 @@ impl File {
         self.header.events
     }
 
-    /// Marks the file as replaced: another one holds its snapshots.
+    /// Marks the file as replaced by another.
     pub(super) fn replace(&self) {
         self.is_replaced.store(true, Ordering::Release);
     }
@@ -115,7 +115,7 @@ impl File {
         Entry::decode(&bytes).map_err(|problem| file.damaged(0, problem))
     }
 
-    /// Indexes of the entries that may have a hash.
+    /// The indexes of the entries that can have a hash.
     fn candidates(file: &SealedFile, hash: u64) -> Result<std::ops::Range<u64>, ReadError> {
         let count = file.column(DIRECTORY, PLACE_BYTES as u64).len();
         let (column, bucket) = (file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
@@ -139,7 +139,7 @@ impl File {
         Ok(snapshot.filter(is_of_this_history))
     }
 
-    /// The newest snapshot of an entity that is wanted.
+    /// The newest snapshot of an entity that `is_wanted` accepts.
     pub(super) fn find(
         &self,
         hash: u64,
@@ -160,7 +160,7 @@ impl File {
         Ok(None)
     }
 
-    /// Calls `hand` with every snapshot, or with those that may belong to one entity.
+    /// Calls `hand` with every snapshot, or with those that can belong to one entity.
     pub(super) fn each(
         &self,
         entity: Option<&Entity>,
@@ -183,7 +183,7 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         if *self.is_replaced.get_mut() {
-            // A file that cannot be removed now is removed when it is merged again.
+            // If it cannot be removed now, the next opening finds it, and a later merge replaces it again.
             let _ = self.context.disk.remove(&self.path);
         }
     }
@@ -261,7 +261,7 @@ fn encode(snapshot: &Snapshot) -> Vec<u8> {
     out
 }
 
-/// Decodes a snapshot; `None`: it is invalid. The count of events is checked, since folds continue from it.
+/// Converts a stored snapshot; `None`: it is invalid. Its numbers are checked, because folds continue from them.
 fn of(stored: &Stored<'_>) -> Option<Snapshot> {
     let is_whole = stored.events == stored.version || planted::is(Bug::AcceptWrongCount);
     if !is_whole || stored.version > stored.position {
