@@ -4,6 +4,7 @@
 mod caller;
 mod idempotency;
 mod admitted;
+mod events;
 mod terms;
 mod order;
 mod import;
@@ -18,6 +19,7 @@ use crate::store::Store;
 pub use admitted::Admitted;
 pub use caller::Caller;
 pub(crate) use caller::contradiction;
+pub use events::Events;
 pub use idempotency::{KEY_RULE, Key};
 pub use import::Import;
 pub use order::{Ended, InOrder, Settled};
@@ -25,6 +27,9 @@ pub use terms::Terms;
 
 /// Attempts at a batch that concurrent appends of the same ids keep overtaking.
 const TRIES: u32 = 3;
+
+/// Events that take this many bytes are encoded on a worker thread.
+const LARGE_BYTES: usize = 64 << 10;
 
 /// The service that appends.
 #[derive(Clone)]
@@ -57,9 +62,9 @@ impl Admission {
     ///
     /// # Errors
     /// When the events are refused, or their outcome is unknown.
-    pub async fn append(&self, terms: &Terms, events: &[Admitted]) -> Result<Commit, AppendError> {
+    pub async fn append(&self, terms: &Terms, events: &Events) -> Result<Commit, AppendError> {
         let absent = terms.ids_after(events, events.len());
-        self.append_batch(events, |batch| {
+        self.append_batch(events, move |batch| {
             let batch = if absent.is_empty() { batch } else { batch.alone() };
             absent.iter().fold(batch, |batch, (tenant, id)| batch.expect_absent(tenant, *id))
         })
@@ -70,20 +75,29 @@ impl Admission {
     ///
     /// # Errors
     /// When the events are refused, or their outcome is unknown.
-    pub async fn append_all(&self, events: &[Admitted]) -> Result<Commit, AppendError> {
+    pub async fn append_all(&self, events: &Events) -> Result<Commit, AppendError> {
         self.append_batch(events, |batch| batch).await
     }
 
     async fn append_batch(
         &self,
-        events: &[Admitted],
-        condition: impl Fn(Batch) -> Batch,
+        events: &Events,
+        condition: impl Fn(Batch) -> Batch + Clone + Send + 'static,
     ) -> Result<Commit, AppendError> {
+        if events.is_empty() {
+            return Err(AppendError::Empty);
+        }
+        let is_large = events.bytes() >= LARGE_BYTES;
         let mut tries = TRIES;
         loop {
-            let Some(batch) = Admitted::batch(events) else { return Err(AppendError::Empty) };
             tries -= 1;
-            match self.store.append(condition(batch)).await {
+            let outcome = if is_large {
+                let (events, condition) = (events.clone(), condition.clone());
+                self.store.append_large(move || condition(events.batch())).await
+            } else {
+                self.store.append(condition(events.batch())).await
+            };
+            match outcome {
                 Err(AppendError::Overtaken { .. }) if tries > 0 => {}
                 outcome => return outcome,
             }
@@ -92,7 +106,7 @@ impl Admission {
 
     /// Appends events in order, each accepted or refused on its own. The first failure that is not about an event
     /// itself stops the run: nothing after that event is appended.
-    pub async fn append_in_order(&self, events: &[Admitted]) -> InOrder {
+    pub async fn append_in_order(&self, events: &Events) -> InOrder {
         order::append(self, events, order::Patience::None).await
     }
 

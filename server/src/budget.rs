@@ -13,8 +13,8 @@ pub use buffer::Buffer;
 
 /// A request is small while it holds fewer bytes than this.
 pub const SMALL_BYTES: usize = 64 << 10;
-/// The smallest budget, in bytes: one event, page or state of the largest size always fits.
-pub const BYTES_MIN: u64 = 96 << 20;
+/// The smallest budget, in bytes: one event, page or batch of the largest size always fits.
+pub const BYTES_MIN: u64 = 144 << 20;
 /// The default budget, in bytes.
 pub const BYTES_DEFAULT: u64 = 256 << 20;
 /// One in this many bytes of the budget is reserved for small requests.
@@ -43,7 +43,12 @@ pub struct Budget {
 impl Budget {
     /// A budget of this many bytes, but at least [`BYTES_MIN`].
     pub fn new(bytes: u64) -> Self {
-        let bytes = usize::try_from(bytes.max(BYTES_MIN)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self::sized(bytes.max(BYTES_MIN))
+    }
+
+    /// A budget of exactly this many bytes.
+    pub(crate) fn sized(bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let small_bytes = bytes / SMALL_PART as usize;
         let large_bytes = bytes - small_bytes;
         Self {
@@ -113,6 +118,15 @@ impl Charge {
         self.grow(old.saturating_add(new), new)
     }
 
+    /// Raises the charge by `more` bytes, for what is derived from the bytes charged so far. A small request stays small.
+    ///
+    /// # Errors
+    /// When there is no room; the charge does not change.
+    pub fn grow_by_derived(&mut self, more: usize) -> Result<(), Exhausted> {
+        let bytes = self.bytes();
+        self.grow(bytes.saturating_add(more), bytes)
+    }
+
     /// Raises the charge to `bytes`. The request stays small if `size` is.
     fn grow(&mut self, bytes: usize, size: usize) -> Result<(), Exhausted> {
         let more = bytes.saturating_sub(self.bytes());
@@ -153,7 +167,7 @@ mod tests {
     use super::*;
 
     fn budget() -> Budget {
-        Budget::new(BYTES_MIN)
+        Budget::sized(96 << 20)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! HTTP: the only module that knows axum. Routes are thin; the modules below do the work.
 
+mod kept;
 mod reply;
 mod params;
 mod path;

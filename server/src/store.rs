@@ -35,6 +35,10 @@ const LOOK_UPS_MAX: usize = 32;
 const READS_MAX: usize = 32;
 /// Most concurrent reads and encodings for streams. Each holds at most one piece that is not charged yet.
 const STREAMS_MAX: usize = 4;
+/// Most concurrent computations, such as parsing a large body.
+const COMPUTATIONS_MAX: usize = 4;
+/// Work on this many bytes takes too long for a thread that answers.
+const LARGE_BYTES: usize = 64 << 10;
 /// Most callers that wait for sealing at once.
 const SEALS_MAX: usize = 4;
 
@@ -45,6 +49,7 @@ pub struct Store {
     look_ups: Workers,
     reads: Workers,
     streams: Workers,
+    computations: Workers,
     seals: Workers,
     shared: Arc<Shared>,
 }
@@ -57,6 +62,7 @@ impl Store {
             look_ups: Workers::at_most(LOOK_UPS_MAX),
             reads: Workers::at_most(READS_MAX),
             streams: Workers::at_most(STREAMS_MAX),
+            computations: Workers::at_most(COMPUTATIONS_MAX),
             seals: Workers::at_most(SEALS_MAX),
             shared: Arc::default(),
         }
@@ -91,6 +97,39 @@ impl Store {
             }
         };
         self.engine.enqueue(ready).await
+    }
+
+    /// As [`Store::append`], for a batch that takes long to build and encode: both are done on a worker thread.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn append_large(
+        &self,
+        batch: impl FnOnce() -> Batch + Send + 'static,
+    ) -> Result<Commit, AppendError> {
+        let engine = Arc::clone(&self.engine);
+        let prepare = move || {
+            let prepared = engine.prepare(batch())?;
+            match engine.look_up_in_memory(prepared) {
+                LookUp::Ready(ready) => Ok(ready),
+                LookUp::NeedsFiles(prepared) => engine.look_up(prepared),
+            }
+        };
+        let ready = self.look_ups.run(move |_| prepare()).await;
+        let ready = ready.map_err(|stopping| AppendError::Fenced(stopping.to_string()))??;
+        self.engine.enqueue(ready).await
+    }
+
+    /// Runs work that takes long for its size, such as parsing: on a worker thread if it is about many bytes.
+    ///
+    /// # Errors
+    /// When the server is stopping.
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        if bytes < LARGE_BYTES { Ok(work()) } else { self.computations.run(|_| work()).await }
     }
 
     /// Runs work that reads on a worker thread. Once this future is dropped, the next read ends the work.

@@ -7,7 +7,8 @@ mod page;
 
 pub(crate) use incoming::parse_object;
 pub use incoming::{
-    BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, parse_batch, parse_event, working_bytes,
+    BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, RawEvents, batch_working_bytes,
+    parse_batch, parse_event, working_bytes,
 };
 pub(crate) use outgoing::write_payload;
 pub use outgoing::{

@@ -1,8 +1,8 @@
 //! The checks that every event passes. Further checks (schema, quota, permission) are called from here, in the order
 //! in which their refusals take precedence.
 
+use allsource_engine::ExpectedVersion;
 use allsource_engine::event::{Entity, NewEvent};
-use allsource_engine::{Batch, ExpectedVersion};
 
 use super::Caller;
 use crate::problem::{Kind, Problem};
@@ -35,21 +35,14 @@ impl Admitted {
         &self.entity
     }
 
-    /// The events as one batch; `None` if there are none.
-    pub(super) fn batch(events: &[Self]) -> Option<Batch> {
-        let mut batch: Option<Batch> = None;
-        let mut last: Option<&Entity> = None;
-        for Self { entity, expected, event } in events {
-            let is_same_part = last == Some(entity) && *expected == ExpectedVersion::Any;
-            let part = match batch.take() {
-                None => Batch::to(entity).expect(*expected),
-                Some(batch) if is_same_part => batch,
-                Some(batch) => batch.and_to(entity).expect(*expected),
-            };
-            batch = Some(part.event(event.clone()));
-            last = Some(entity);
-        }
-        batch
+    /// The version that it expects its entity to have.
+    pub(super) fn expected(&self) -> ExpectedVersion {
+        self.expected
+    }
+
+    /// The event itself.
+    pub(super) fn event(&self) -> &NewEvent {
+        &self.event
     }
 }
 

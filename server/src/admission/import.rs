@@ -1,10 +1,12 @@
 //! Imports: any number of events, one a line, appended in order and in chunks as they arrive. A refused line is reported
 //! with its number and does not stop the others; any other failure ends the import.
 
+use std::sync::Arc;
+
 use allsource_engine::{Acknowledged, Committed};
 
 use super::order::{self, InOrder, Patience};
-use super::{Admission, Admitted, Terms};
+use super::{Admission, Admitted, Events, Terms};
 use crate::budget::Charge;
 use crate::problem::Problem;
 use crate::wire::{Imported, RefusedLine, parse_event, working_bytes};
@@ -19,7 +21,7 @@ const LISTED_MAX: usize = 10_000;
 /// An import in progress.
 pub struct Import {
     admission: Admission,
-    terms: Terms,
+    terms: Arc<Terms>,
     /// The line number of each event in `chunk`.
     numbers: Vec<u64>,
     chunk: Vec<Admitted>,
@@ -37,7 +39,7 @@ impl Import {
     pub(super) fn new(admission: Admission, terms: Terms, charge: Charge) -> Self {
         Self {
             admission,
-            terms,
+            terms: Arc::new(terms),
             numbers: Vec::new(),
             chunk: Vec::new(),
             chunk_bytes: 0,
@@ -52,20 +54,23 @@ impl Import {
     ///
     /// # Errors
     /// The problem that ended the import, with the number of the last settled line.
-    pub async fn take(&mut self, line: Result<&[u8], Problem>) -> Result<(), Problem> {
+    pub async fn take<T>(&mut self, line: Result<T, Problem>) -> Result<(), Problem>
+    where
+        T: AsRef<[u8]> + Send + 'static,
+    {
         if let Ok(text) = &line {
-            self.make_room(text.len()).await?;
+            self.make_room(text.as_ref().len()).await?;
         }
         self.read += 1;
         let number = self.read;
-        if line.as_ref().is_ok_and(|text| text.trim_ascii().is_empty()) {
+        if line.as_ref().is_ok_and(|text| text.as_ref().trim_ascii().is_empty()) {
             return Ok(());
         }
         self.tally.total += 1;
-        let admitted = line.and_then(|text| {
-            let body = parse_event(text)?;
-            Ok((text.len(), self.terms.admit(&body, number - 1, body.expected())?))
-        });
+        let admitted = match line {
+            Ok(text) => self.admit(text, number).await,
+            Err(problem) => Err(problem),
+        };
         match admitted {
             Err(problem) => self.refuse(number, &problem),
             Ok((bytes, admitted)) => {
@@ -79,6 +84,19 @@ impl Import {
         } else {
             Ok(())
         }
+    }
+
+    /// The event of a line, with the number of bytes of its text.
+    async fn admit<T>(&self, text: T, number: u64) -> Result<(usize, Admitted), Problem>
+    where
+        T: AsRef<[u8]> + Send + 'static,
+    {
+        let (bytes, terms) = (text.as_ref().len(), Arc::clone(&self.terms));
+        let admit = move || {
+            let body = parse_event(text.as_ref())?;
+            Ok((bytes, terms.admit(&body, number - 1, body.expected())?))
+        };
+        self.admission.store.compute(bytes, admit).await?
     }
 
     /// Appends the last chunk.
@@ -114,6 +132,7 @@ impl Import {
     pub async fn flush(&mut self) -> Result<(), Problem> {
         let (numbers, chunk) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.chunk));
         self.chunk_bytes = 0;
+        let chunk = Events::from(chunk);
         let InOrder { settled, ended } = order::append(&self.admission, &chunk, Patience::Some).await;
         drop(chunk);
         self.charge.shrink_to(0);

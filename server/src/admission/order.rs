@@ -7,7 +7,7 @@ use allsource_engine::error::AppendError;
 use allsource_engine::{Acknowledged, Committed};
 use tokio::time::sleep;
 
-use super::{Admission, Admitted};
+use super::{Admission, Events};
 
 /// The pause before a refused event is retried, and the most pauses.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -43,13 +43,13 @@ pub struct InOrder {
     pub ended: Option<Ended>,
 }
 
-pub(super) async fn append(admission: &Admission, events: &[Admitted], patience: Patience) -> InOrder {
+pub(super) async fn append(admission: &Admission, events: &Events, patience: Patience) -> InOrder {
     let mut settled: Vec<Settled> = Vec::with_capacity(events.len());
     let mut size = events.len();
-    while let Some(rest) = events.get(settled.len()..).filter(|rest| !rest.is_empty()) {
-        let part = rest.get(..size).unwrap_or(rest);
+    while settled.len() < events.len() {
+        let part = events.part(settled.len(), size);
         assert!(!part.is_empty(), "a part holds an event");
-        match try_append(admission, part, patience).await {
+        match try_append(admission, &part, patience).await {
             Ok(commit) => {
                 assert_eq!(commit.events.len(), part.len(), "each event of a batch has its outcome");
                 settled.extend(commit.events.into_iter().map(|event| Ok((event, commit.acknowledged))));
@@ -67,7 +67,7 @@ pub(super) async fn append(admission: &Admission, events: &[Admitted], patience:
 
 async fn try_append(
     admission: &Admission,
-    part: &[Admitted],
+    part: &Events,
     patience: Patience,
 ) -> Result<allsource_engine::Commit, AppendError> {
     let mut pauses = if patience == Patience::Some { PAUSES_MAX } else { 0 };

@@ -75,15 +75,6 @@ impl Buffer {
         Ok(())
     }
 
-    /// Also charges `more` bytes, for what is derived from the bytes while the buffer exists.
-    ///
-    /// # Errors
-    /// When the budget has no room.
-    pub fn charge_more(&mut self, more: usize) -> Result<(), Exhausted> {
-        let capacity = self.bytes.capacity();
-        self.charge.grow(capacity.saturating_add(more), capacity)
-    }
-
     /// Drops the bytes. The charge is returned.
     pub fn clear(&mut self) {
         self.bytes = Vec::new();
@@ -106,31 +97,37 @@ impl Deref for Buffer {
     }
 }
 
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::{BYTES_MIN, Budget, SMALL_BYTES};
+    use crate::budget::{Budget, SMALL_BYTES};
 
     #[test]
     fn the_charge_is_the_capacity() {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let mut buffer = Buffer::new(budget.charge()).up_to(20 << 20);
         for _ in 0..20 << 4 {
             buffer.extend(&[b'x'; 64 << 10]).unwrap();
             assert_eq!(budget.charged(), buffer.bytes.capacity());
         }
         assert_eq!(budget.charged(), 20 << 20, "it does not grow beyond its length");
-        buffer.charge_more(40 << 20).unwrap();
-        assert_eq!(budget.charged(), 60 << 20, "with what is derived from it");
-        let (bytes, charge) = buffer.into_parts();
+        let (bytes, mut charge) = buffer.into_parts();
         assert_eq!((bytes.len(), charge.bytes()), (20 << 20, 20 << 20));
+        charge.grow_by_derived(40 << 20).unwrap();
+        assert_eq!(budget.charged(), 60 << 20, "with what is derived from it");
         drop(charge);
         assert_eq!(budget.charged(), 0);
     }
 
     #[test]
     fn a_buffer_that_moves_is_charged_twice_and_a_refusal_changes_nothing() {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let mut buffer = Buffer::new(budget.charge());
         buffer.extend(&vec![b'x'; 40 << 20]).unwrap();
         assert_eq!(buffer.extend(b"x").map(|()| budget.charged()), Ok((40 << 20) + 1), "84 MiB hold both");
@@ -140,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_small_buffer_stays_in_the_share_of_small_ones_while_it_moves() {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let mut large = budget.charge();
         large.grow_to(84 << 20).unwrap();
         let mut small = Buffer::new(budget.charge()).up_to(SMALL_BYTES - 1);

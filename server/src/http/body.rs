@@ -110,7 +110,6 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
-    use crate::budget::BYTES_MIN;
 
     const MIB: usize = 1 << 20;
 
@@ -122,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_charged_for_the_memory_that_it_takes() {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let headers = HeaderMap::new();
         let whole = read(&budget, &headers, pieces(200, 64 << 10)).await.expect("it fits");
         assert_eq!((whole.len(), budget.charged()), (200 * (64 << 10), 16 * MIB), "its capacity");
@@ -137,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_without_room_is_refused_and_holds_nothing() {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let others = budget.take(80 * MIB).await;
         let problem = read(&budget, &HeaderMap::new(), pieces(5, MIB)).await.expect_err("no room");
         assert_eq!(problem.kind(), Kind::OVERLOADED);

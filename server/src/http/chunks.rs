@@ -6,7 +6,7 @@ use allsource_engine::{Found, Order, Position, Query, Version};
 use axum::body::Body;
 use futures_util::stream;
 
-use super::metered::kept;
+use super::kept::kept;
 use crate::budget::{Budget, Charge};
 use crate::store::{Error, Look, Store};
 use crate::wire::write_event_line;

@@ -2,36 +2,15 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
-use crate::budget::{Budget, Charge, Exhausted};
+use super::kept::{IsCharged, kept};
+use crate::budget::{Budget, Exhausted};
 use crate::problem::Problem;
 
 /// Answers of fewer bytes are not charged: every connection has a buffer of that size.
 const UNCHARGED_BYTES: u64 = 8 << 10;
-
-/// Bytes that stay charged until the last handle to them is dropped.
-struct Kept<B> {
-    bytes: B,
-    _charge: Charge,
-}
-
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Kept<B> {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.as_ref()
-    }
-}
-
-/// The same bytes, with their charge.
-pub(super) fn kept(bytes: impl AsRef<[u8]> + Send + 'static, charge: Charge) -> Bytes {
-    Bytes::from_owner(Kept { bytes, _charge: charge })
-}
-
-/// Marks an answer whose body holds a charge of its own.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct IsCharged;
 
 /// An answer whose body stays charged until the client has read it, or a refusal if there is no room. A body of unknown
 /// length charges its pieces itself.
@@ -58,13 +37,12 @@ pub(super) fn leaving(mut response: Response, budget: &Budget) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::BYTES_MIN;
 
     #[test]
     fn an_answer_is_charged_until_the_client_has_taken_it() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let budget = Budget::new(BYTES_MIN);
+            let budget = Budget::sized(96 << 20);
             let answer = || Body::from(vec![b'x'; 50 << 20]).into_response();
             let first = leaving(answer(), &budget);
             assert_eq!(leaving(answer(), &budget).status().as_u16(), 503);

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mime::Mime;
 
+use super::kept::{IsCharged, kept};
+use crate::budget::Charge;
 use crate::problem::Problem;
 
 /// The result of a handler.
@@ -14,6 +16,14 @@ pub(super) type Reply = Result<Response, Problem>;
 /// An answer with a JSON body.
 pub(super) fn json(body: Vec<u8>) -> Response {
     of_type("application/json", Body::from(body))
+}
+
+/// An answer with a JSON body that is charged already. The charge shrinks to the body and is kept until it is sent.
+pub(super) fn charged(body: Vec<u8>, mut charge: Charge) -> Response {
+    charge.shrink_to(body.capacity());
+    let mut response = of_type("application/json", Body::from(kept(body, charge)));
+    response.extensions_mut().insert(IsCharged);
+    response
 }
 
 /// An answer with a value as its JSON body.

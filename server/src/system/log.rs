@@ -58,7 +58,7 @@ impl Log {
         expected: ExpectedVersion,
     ) -> Result<Version, Problem> {
         let event = Admitted::new(&Caller::system(), entity, expected, event)?;
-        let commit = self.admission.append_all(&[event]).await?;
+        let commit = self.admission.append_all(&vec![event].into()).await?;
         #[expect(clippy::expect_used, reason = "a commit has an entry for each event")]
         let committed = commit.events.first().expect("one event was appended");
         let folded = self.folding.reached(committed.position).await;

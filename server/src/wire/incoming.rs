@@ -6,11 +6,12 @@ use std::fmt;
 use allsource_engine::ExpectedVersion;
 use allsource_engine::event::{Entity, EntityId, InvalidTime, NewEvent, TenantId, Timestamp};
 use allsource_format::limits::{
-    ENTITY_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+    ENTITY_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, FRAME_EVENTS_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX,
+    TAG_BYTES_MAX, TAGS_MAX,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::de::{Unexpected, Visitor};
+use serde::de::{SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -45,13 +46,22 @@ const _: () = assert!(
 
 /// Copies of an event's text that can exist at once: its unescaped fields, the event, its batch, and its record.
 const COPIES: usize = 4;
-/// The most memory that an event takes beside its text, in bytes. Measured for the smallest events.
-const EVENT_BYTES: usize = 1 << 10;
+/// Copies of a batch's text that can exist at once beside it: the events, and their batch or their records.
+const BATCH_COPIES: usize = 2;
+/// The most memory that an event, or the problem it has, takes beside its text, in bytes. Measured for the smallest
+/// events, and for numbers in place of events.
+const EVENT_BYTES: usize = 1152;
 
 /// The most memory, in bytes, that parsing and appending an event take beside its text. Text beyond what an event can
 /// have is refused before it is copied so often.
 pub fn working_bytes(text: usize) -> usize {
     COPIES * text.min(PAYLOAD_BYTES_MAX + (1 << 20)) + EVENT_BYTES
+}
+
+/// The most memory, in bytes, that parsing and appending `count` events in `text` bytes take beside the text, which is
+/// dropped once it is parsed.
+pub fn batch_working_bytes(text: usize, count: usize) -> usize {
+    BATCH_COPIES * text + EVENT_BYTES * count
 }
 
 /// Fields of a batch body.
@@ -119,9 +129,53 @@ impl<'de> Deserialize<'de> for Expected {
 pub struct BatchBody<'a> {
     /// The events, not parsed yet, so that an error can name its place in the batch.
     #[serde(borrow)]
-    pub events: Vec<&'a RawValue>,
+    pub events: RawEvents<'a>,
     /// Whether to append all events or none; true if absent.
     pub atomic: Option<bool>,
+}
+
+/// The texts of events. Beyond the most that a batch may have, they are only counted.
+#[derive(Debug, Default)]
+pub struct RawEvents<'a> {
+    listed: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'a> RawEvents<'a> {
+    /// The number of events.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The texts of the events, if there are not too many of them.
+    pub fn iter(&self) -> impl Iterator<Item = &'a RawValue> {
+        self.listed.iter().copied()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawEvents<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = RawEvents<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of events")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawEvents<'de>, A::Error> {
+                let mut events = RawEvents::default();
+                while let Some(event) = list.next_element::<&RawValue>()? {
+                    events.count += 1;
+                    if events.count <= FRAME_EVENTS_MAX {
+                        events.listed.push(event);
+                    }
+                }
+                Ok(events)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 /// Keeps a payload of `null` apart from an absent one.

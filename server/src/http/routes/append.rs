@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allsource_engine::{Commit, ExpectedVersion, Version};
+use allsource_engine::{ExpectedVersion, Version};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
@@ -75,16 +75,20 @@ async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap,
     }
     let terms = terms(caller, uri, headers)?;
     let by_headers = expected_by_headers(headers)?;
-    let mut bytes = body::read(app.budget(), headers, body).await?;
-    bytes.charge_more(working_bytes(bytes.len()))?;
-    let parsed = parse_event(&bytes)?;
-    if by_headers.is_some() && parsed.expects() {
-        let name = if headers.contains_key(header::IF_MATCH) { "If-Match" } else { "If-None-Match" };
-        return Err(invalid_header(name, "and the field expected_version cannot both be given"));
-    }
-    let admitted = terms.admit(&parsed, 0, by_headers.unwrap_or_else(|| parsed.expected()))?;
+    let (bytes, mut charge) = body::read(app.budget(), headers, body).await?.into_parts();
+    charge.grow_by_derived(working_bytes(bytes.len()))?;
+    let name = if headers.contains_key(header::IF_MATCH) { "If-Match" } else { "If-None-Match" };
+    let (length, of_request) = (bytes.len(), terms.clone());
+    let admit = move || {
+        let parsed = parse_event(&bytes)?;
+        if by_headers.is_some() && parsed.expects() {
+            return Err(invalid_header(name, "and the field expected_version cannot both be given"));
+        }
+        of_request.admit(&parsed, 0, by_headers.unwrap_or_else(|| parsed.expected()))
+    };
+    let admitted = app.store().compute(length, admit).await??;
     let entity = admitted.entity().clone();
-    let commit = app.admission().append(&terms, &[admitted]).await.map_err(|error| {
+    let commit = app.admission().append(&terms, &vec![admitted].into()).await.map_err(|error| {
         let problem = terms.problem(error.into());
         let is_precondition = by_headers.is_some() && problem.kind() == Kind::VERSION_CONFLICT;
         if is_precondition { problem.of_kind(Kind::PRECONDITION_FAILED) } else { problem }
@@ -94,13 +98,13 @@ async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap,
         write_commit(&mut out, &entity, committed, commit.acknowledged, app.store().partitions());
     }
     let mut response = json(out);
-    mark_replayed(&terms, &commit, &mut response);
+    mark_replayed(&terms, commit.events.iter().all(|committed| committed.replayed), &mut response);
     Ok(response)
 }
 
 /// Adds the header that marks a repeated request under a key.
-pub(super) fn mark_replayed(terms: &Terms, commit: &Commit, response: &mut Response) {
-    if terms.key().is_some() && commit.events.iter().all(|committed| committed.replayed) {
+pub(super) fn mark_replayed(terms: &Terms, is_replayed: bool, response: &mut Response) {
+    if terms.key().is_some() && is_replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
 }

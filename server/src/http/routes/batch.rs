@@ -49,7 +49,7 @@ async fn append_events(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap
     if body::is_ndjson(media_type) {
         lines::append(app, terms, body).await
     } else if body::is_json(media_type) {
-        json::append(app, &terms, &body::read(app.budget(), headers, body).await?).await
+        json::append(app, &terms, body::read(app.budget(), headers, body).await?).await
     } else {
         Err(body::unsupported(headers, "application/json or application/x-ndjson"))
     }

@@ -142,3 +142,20 @@ fn lines_sent_again_under_their_key_are_answered_as_repeated() {
     assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")));
     assert_eq!(total(&server), 2);
 }
+
+/// Each number in place of an event cost kilobytes until it was answered.
+#[test]
+fn a_batch_of_too_many_events_is_refused_before_they_are_parsed() {
+    let server = Server::start();
+    for atomic in [true, false] {
+        let body = format!("{{\"atomic\":{atomic},\"events\":[{}]}}", vec!["1"; 65_537].join(","));
+        let problem = server.post("/api/v1/events/batch", &body).problem(413, "too-large");
+        assert_eq!((&problem["actual"], &problem["limit"]), (&json!(65_537), &json!(65_536)), "{problem}");
+    }
+    let body = format!("{{\"atomic\":false,\"events\":[{}]}}", vec!["1"; 65_536].join(","));
+    let answer = server.post("/api/v1/events/batch", &body);
+    assert_eq!(answer.status, 207);
+    let answer: Value = serde_json::from_str(&answer.text).expect("JSON");
+    assert_eq!((&answer["total"], &answer["ingested"]), (&json!(65_536), &json!(0)));
+    assert_eq!(answer["events"].as_array().map(Vec::len), Some(65_536));
+}

@@ -1,66 +1,126 @@
 //! A batch in one JSON body.
 
 use allsource_engine::AppendError;
+use allsource_format::limits::FRAME_EVENTS_MAX;
 use axum::http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admission::{Admitted, Ended, InOrder, Settled, Terms};
+use crate::admission::{Admitted, Ended, Events, InOrder, Settled, Terms};
 use crate::app::App;
-use crate::http::reply::{Reply, json as json_body};
+use crate::budget::{Buffer, Charge};
+use crate::http::reply::{Reply, charged, json as json_body};
 use crate::http::routes::append::mark_replayed;
 use crate::problem::{Kind, Problem};
-use crate::wire::{parse_batch, parse_event, to_json, write_commit};
+use crate::wire::{batch_working_bytes, parse_batch, parse_event, to_json, write_commit};
 
 /// Most problems to list.
 const LISTED_MAX: usize = 100;
+/// About how many bytes an appended event takes in an answer, and one that could not be appended.
+const COMMIT_BYTES: usize = 192;
+const PROBLEM_BYTES: usize = 640;
 
-pub(super) async fn append(app: &App, terms: &Terms, bytes: &[u8]) -> Reply {
-    let batch = parse_batch(bytes)?;
-    let admit = |(index, raw): (usize, &&serde_json::value::RawValue)| {
-        let body = parse_event(raw.get().as_bytes())?;
-        terms.admit(&body, index as u64, body.expected())
+pub(super) async fn append(app: &App, terms: &Terms, body: Buffer) -> Reply {
+    let bytes = body.len();
+    let parse = {
+        let terms = terms.clone();
+        move || Parsed::of(&terms, body)
     };
-    let admitted: Vec<Result<Admitted, Problem>> = batch.events.iter().enumerate().map(admit).collect();
-    let is_atomic = batch.atomic.unwrap_or(true);
-    let passed: Vec<Admitted> = admitted.iter().flatten().cloned().collect();
-    if passed.is_empty() && admitted.is_empty() {
-        return Ok(json_body(to_json(&json!({"total": 0, "ingested": 0, "events": []}))));
+    let parsed = app.store().compute(bytes, parse).await??;
+    match parsed.events {
+        Admitting::All(events) if events.is_empty() => {
+            Ok(json_body(to_json(&json!({"total": 0, "ingested": 0, "events": []}))))
+        }
+        Admitting::All(events) => all_or_nothing(app, terms, events.into(), parsed.charge).await,
+        Admitting::Each(events) => each_alone(app, terms, events, parsed.charge).await,
     }
-    if is_atomic {
-        return all_or_nothing(app, terms, admitted).await;
-    }
-    app.admission().check_key(terms, &passed, admitted.len()).await?;
-    each_alone(app, terms, admitted).await
 }
 
-async fn all_or_nothing(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
-    let refused: Vec<(usize, &Problem)> =
-        admitted.iter().enumerate().filter_map(|(index, one)| Some((index, one.as_ref().err()?))).collect();
-    if let Some((index, first)) = refused.first() {
-        return Err(invalid_batch(&refused, *index, first));
-    }
-    let admitted: Vec<Admitted> = admitted.into_iter().flatten().collect();
-    let commit = app.admission().append(terms, &admitted).await.map_err(|error| match error {
-        AppendError::Invalid { index, problem } => {
-            let problem = problem.into();
-            invalid_batch(&[(index, &problem)], index, &problem)
+/// A parsed batch.
+struct Parsed {
+    events: Admitting,
+    /// The charge of the events and of what appending them takes.
+    charge: Charge,
+}
+
+enum Admitting {
+    /// All of them, or none.
+    All(Vec<Admitted>),
+    /// Each on its own: admitted, or the text of the problem.
+    Each(Vec<Result<Admitted, Box<str>>>),
+}
+
+impl Parsed {
+    fn of(terms: &Terms, body: Buffer) -> Result<Self, Problem> {
+        let (body, mut charge) = body.into_parts();
+        let batch = parse_batch(&body)?;
+        let count = batch.events.count();
+        if count > FRAME_EVENTS_MAX {
+            let what = "number of events in a batch";
+            return Err(AppendError::TooLarge { what, actual: count, limit: FRAME_EVENTS_MAX }.into());
         }
+        charge.grow_by_derived(batch_working_bytes(body.len(), count))?;
+        let is_atomic = batch.atomic.unwrap_or(true) || count == 0;
+        let mut admitted = batch.events.iter().enumerate().map(|(index, text)| {
+            let event = parse_event(text.get().as_bytes())?;
+            terms.admit(&event, index as u64, event.expected())
+        });
+        let events = if is_atomic {
+            Admitting::All(all(&mut admitted)?)
+        } else {
+            Admitting::Each(admitted.map(|one| one.map_err(|problem| text_of(&problem))).collect())
+        };
+        Ok(Self { events, charge })
+    }
+}
+
+/// All events, or the problem of those that are refused.
+fn all(admitted: impl Iterator<Item = Result<Admitted, Problem>>) -> Result<Vec<Admitted>, Problem> {
+    let (mut passed, mut refused, mut count) = (Vec::new(), Vec::new(), 0);
+    for (index, one) in admitted.enumerate() {
+        match one {
+            Ok(one) if refused.is_empty() => passed.push(one),
+            Ok(_) => {}
+            Err(problem) => {
+                count += 1;
+                if refused.len() < LISTED_MAX {
+                    refused.push((index, problem));
+                }
+            }
+        }
+    }
+    if refused.is_empty() { Ok(passed) } else { Err(invalid_batch(&refused, count)) }
+}
+
+fn text_of(problem: &Problem) -> Box<str> {
+    problem.to_value().to_string().into_boxed_str()
+}
+
+async fn all_or_nothing(app: &App, terms: &Terms, events: Events, charge: Charge) -> Reply {
+    let commit = app.admission().append(terms, &events).await.map_err(|error| match error {
+        AppendError::Invalid { index, problem } => invalid_batch(&[(index, problem.into())], 1),
         error => terms.problem(error.into()),
     })?;
-    let total = admitted.len();
-    let mut out = head(total, total);
-    for (place, (one, committed)) in admitted.iter().zip(&commit.events).enumerate() {
-        separate(&mut out, place);
-        write_commit(&mut out, one.entity(), committed, commit.acknowledged, app.store().partitions());
-    }
-    out.extend_from_slice(b"]}");
-    let mut response = json_body(out);
-    mark_replayed(terms, &commit, &mut response);
+    let total = events.len();
+    let partitions = app.store().partitions();
+    let is_replayed = commit.events.iter().all(|committed| committed.replayed);
+    let write = move || {
+        let mut out = head(total, total, total * COMMIT_BYTES);
+        for (place, (one, committed)) in events.iter().zip(&commit.events).enumerate() {
+            separate(&mut out, place);
+            write_commit(&mut out, one.entity(), committed, commit.acknowledged, partitions);
+        }
+        out.extend_from_slice(b"]}");
+        out
+    };
+    let out = app.store().compute(total * COMMIT_BYTES, write).await?;
+    let mut response = charged(out, charge);
+    mark_replayed(terms, is_replayed, &mut response);
     Ok(response)
 }
 
-fn invalid_batch(refused: &[(usize, &Problem)], index: usize, first: &Problem) -> Problem {
-    let listed = refused.iter().take(LISTED_MAX).map(|(index, problem)| {
+/// The problem of a batch of which `count` events are refused, the first of them listed.
+fn invalid_batch(refused: &[(usize, Problem)], count: usize) -> Problem {
+    let listed = refused.iter().map(|(index, problem)| {
         let text = |name| problem.member(name).and_then(Value::as_str);
         let within = text("pointer").map(str::to_owned).or_else(|| Some(format!("/{}", text("field")?)));
         json!({
@@ -69,48 +129,71 @@ fn invalid_batch(refused: &[(usize, &Problem)], index: usize, first: &Problem) -
             "detail": problem.detail(),
         })
     });
-    let how_many =
-        if refused.len() == 1 { "an event is".to_owned() } else { format!("{} events are", refused.len()) };
-    let detail = format!("{how_many} not valid; events[{index}]: {}", first.detail());
     let errors: Vec<Value> = listed.collect();
-    let kind = if refused.len() == 1 { first.kind() } else { Kind::INVALID_BATCH };
+    #[expect(clippy::expect_used, reason = "callers have found a refused event")]
+    let (index, first) = refused.first().expect("an event is refused");
+    let how_many = if count == 1 { "an event is".to_owned() } else { format!("{count} events are") };
+    let detail = format!("{how_many} not valid; events[{index}]: {}", first.detail());
+    let kind = if count == 1 { first.kind() } else { Kind::INVALID_BATCH };
     Problem::new(kind, detail).with("errors", errors)
 }
 
-async fn each_alone(app: &App, terms: &Terms, admitted: Vec<Result<Admitted, Problem>>) -> Reply {
+async fn each_alone(
+    app: &App,
+    terms: &Terms,
+    admitted: Vec<Result<Admitted, Box<str>>>,
+    charge: Charge,
+) -> Reply {
     let total = admitted.len();
-    let passed: Vec<Admitted> = admitted.iter().flatten().cloned().collect();
-    let InOrder { settled, ended } = app.admission().append_in_order(&passed).await;
-    let mut outcomes = settled.into_iter().map(Outcome::Settled).chain(unsettled(ended, passed.len()));
-    let (mut items, mut ingested, mut replayed) = (Vec::new(), 0, 0);
-    for (place, one) in admitted.into_iter().enumerate() {
-        let problem = match one {
-            Err(problem) => problem,
-            Ok(one) => match outcomes.next() {
-                Some(Outcome::Settled(Ok((committed, acknowledged)))) => {
-                    separate(&mut items, place);
-                    let partitions = app.store().partitions();
-                    write_commit(&mut items, one.entity(), &committed, acknowledged, partitions);
-                    ingested += 1;
-                    replayed += usize::from(committed.replayed);
-                    continue;
-                }
-                Some(Outcome::Settled(Err(error))) => terms.problem(error.into()),
-                Some(Outcome::Ended(problem)) => problem,
-                None => unreachable!("every event is settled or ended"),
-            },
-        };
-        separate(&mut items, place);
-        items.extend_from_slice(problem.to_value().to_string().as_bytes());
+    let (mut passed, mut refusals) = (Vec::new(), Vec::with_capacity(total));
+    for one in admitted {
+        match one {
+            Ok(one) => {
+                passed.push(one);
+                refusals.push(None);
+            }
+            Err(text) => refusals.push(Some(text)),
+        }
     }
-    let mut out = head(total, ingested);
-    out.extend_from_slice(&items);
-    out.extend_from_slice(b"]}");
-    let mut response = json_body(out);
-    if ingested < total {
+    let passed = Events::from(passed);
+    app.admission().check_key(terms, &passed, total).await?;
+    let InOrder { settled, ended } = app.admission().append_in_order(&passed).await;
+    let is_all = settled.iter().filter(|one| one.is_ok()).count() == total;
+    let is_replayed =
+        is_all && settled.iter().flatten().all(|(committed, _)| committed.replayed) && terms.key().is_some();
+    let (terms, partitions) = (terms.clone(), app.store().partitions());
+    let write = move || {
+        let ingested = settled.iter().filter(|one| one.is_ok()).count();
+        let refused_bytes: usize = refusals.iter().flatten().map(|text| text.len()).sum();
+        let failed = passed.len() - ingested;
+        let mut out = head(total, ingested, refused_bytes + ingested * COMMIT_BYTES + failed * PROBLEM_BYTES);
+        let mut outcomes = settled.into_iter().map(Outcome::Settled).chain(unsettled(ended, passed.len()));
+        let mut events = passed.iter();
+        for (place, refusal) in refusals.into_iter().enumerate() {
+            separate(&mut out, place);
+            let problem = match refusal {
+                Some(text) => text,
+                None => match (events.next(), outcomes.next()) {
+                    (Some(one), Some(Outcome::Settled(Ok((committed, acknowledged))))) => {
+                        write_commit(&mut out, one.entity(), &committed, acknowledged, partitions);
+                        continue;
+                    }
+                    (_, Some(Outcome::Settled(Err(error)))) => text_of(&terms.problem(error.into())),
+                    (_, Some(Outcome::Ended(problem))) => text_of(&problem),
+                    (_, None) | (None, _) => unreachable!("every event is settled or ended"),
+                },
+            };
+            out.extend_from_slice(problem.as_bytes());
+        }
+        out.extend_from_slice(b"]}");
+        out
+    };
+    let out = app.store().compute(total * COMMIT_BYTES, write).await?;
+    let mut response = charged(out, charge);
+    if !is_all {
         *response.status_mut() = StatusCode::MULTI_STATUS;
     }
-    if terms.key().is_some() && replayed == total {
+    if is_replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
@@ -132,8 +215,11 @@ fn unsettled(ended: Option<Ended>, total: usize) -> impl Iterator<Item = Outcome
     })
 }
 
-fn head(total: usize, ingested: usize) -> Vec<u8> {
-    format!("{{\"total\":{total},\"ingested\":{ingested},\"events\":[").into_bytes()
+/// The beginning of an answer, with room for this many bytes of items.
+fn head(total: usize, ingested: usize, bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes + total + 128);
+    out.extend_from_slice(format!("{{\"total\":{total},\"ingested\":{ingested},\"events\":[").as_bytes());
+    out
 }
 
 fn separate(out: &mut Vec<u8>, place: usize) {

@@ -4,6 +4,7 @@ mod split;
 
 use axum::body::Body;
 use axum::http::HeaderValue;
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use crate::admission::{Import, Terms};
@@ -51,8 +52,8 @@ async fn next(import: &mut Import, lines: &mut Lines) -> Result<Option<Line>, Pr
 
 async fn take(import: &mut Import, line: Line) -> Result<(), Problem> {
     match line {
-        Line::Short(text) => import.take(Ok(&text)).await,
-        Line::Long(text) => import.take(Ok(&text)).await,
-        Line::TooLong(problem) => import.take(Err(problem)).await,
+        Line::Short(text) => import.take(Ok(text)).await,
+        Line::Long(text) => import.take(Ok(text)).await,
+        Line::TooLong(problem) => import.take::<Bytes>(Err(problem)).await,
     }
 }

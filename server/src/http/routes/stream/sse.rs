@@ -17,7 +17,7 @@ use super::{FRAME_BYTES, LARGE_BYTES, bytes_of};
 use crate::app::App;
 use crate::background::Member;
 use crate::budget::Charge;
-use crate::http::metered::kept;
+use crate::http::kept::kept;
 use crate::http::reply::of_type;
 use crate::metrics::InFlight;
 use crate::problem::Problem;

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::background::Member;
 use crate::budget::Charge;
 use crate::http::filter::{self, Conditions};
-use crate::http::metered::kept;
+use crate::http::kept::kept;
 use crate::problem::{Kind, Problem};
 use crate::store::{Error, Following, Store};
 use crate::wire::{event_bytes_max, parse_object, write_event};

@@ -88,10 +88,9 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::BYTES_MIN;
 
     fn split(pieces: &[&[u8]]) -> Vec<String> {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let (mut lines, mut found) = (Lines::new(&budget), Vec::new());
         let text = |line| match line {
             Line::Short(text) => String::from_utf8_lossy(&text).into_owned(),
@@ -125,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_line_is_charged_for_the_memory_that_it_takes() {
-        let budget = Budget::new(BYTES_MIN);
+        let budget = Budget::sized(96 << 20);
         let mut lines = Lines::new(&budget);
         for _ in 0..LINE_BYTES_MAX / (64 << 10) {
             lines.push(Bytes::from(vec![b'x'; 64 << 10]));

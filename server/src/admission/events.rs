@@ -1,0 +1,79 @@
+//! Admitted events in order, shared with the thread that encodes them.
+
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use allsource_engine::event::Payload;
+use allsource_engine::{Batch, ExpectedVersion};
+
+use super::Admitted;
+
+/// Bytes of an event besides its payload and metadata, as an estimate.
+const EVENT_BYTES: usize = 256;
+
+/// Admitted events, in order. Clones and parts share them.
+#[derive(Debug, Clone)]
+pub struct Events {
+    all: Arc<Vec<Admitted>>,
+    range: Range<usize>,
+}
+
+impl From<Vec<Admitted>> for Events {
+    fn from(events: Vec<Admitted>) -> Self {
+        let range = 0..events.len();
+        Self { all: Arc::new(events), range }
+    }
+}
+
+impl Deref for Events {
+    type Target = [Admitted];
+
+    fn deref(&self) -> &[Admitted] {
+        #[expect(clippy::expect_used, reason = "a part lies within the events that it is a part of")]
+        self.all.get(self.range.clone()).expect("the range lies within the events")
+    }
+}
+
+impl Events {
+    /// At most `size` of these events, from one of them on.
+    pub(super) fn part(&self, from: usize, size: usize) -> Self {
+        assert!(from <= self.len(), "a part begins within the events");
+        let start = self.range.start + from;
+        let end = start.saturating_add(size).min(self.range.end);
+        Self { all: Arc::clone(&self.all), range: start..end }
+    }
+
+    /// About how many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.iter().map(|one| bytes_of(one) + EVENT_BYTES).sum()
+    }
+
+    /// The events as one batch.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub(super) fn batch(&self) -> Batch {
+        #[expect(clippy::expect_used, reason = "callers have checked that there are events")]
+        let mut last = self.first().expect("a batch holds an event").entity();
+        let mut batch = Batch::to(last);
+        for one in self.iter() {
+            if one.entity() != last {
+                batch = batch.and_to(one.entity());
+                last = one.entity();
+            }
+            if one.expected() != ExpectedVersion::Any {
+                batch = batch.expect(one.expected());
+            }
+            batch = batch.event(one.event().clone());
+        }
+        batch
+    }
+}
+
+fn bytes_of(one: &Admitted) -> usize {
+    let payload = match one.event().payload() {
+        Payload::Json(text) => text.len(),
+        Payload::Bytes(bytes) => bytes.len(),
+    };
+    payload + one.event().given_metadata().map_or(0, str::len)
+}
