@@ -1,5 +1,5 @@
-//! Little-endian numbers at fixed offsets. Bytes of unknown length are checked; of structures whose length was checked,
-//! a part that lies outside is a bug here.
+//! Little-endian numbers at fixed offsets. Some of these functions check the length and return an error; the others are for
+//! structures of known length and panic.
 
 use std::ops::Range;
 
@@ -13,7 +13,10 @@ pub(crate) const fn index(number: u64) -> usize {
     number as usize
 }
 
-/// The length of something far shorter than 4 GiB, as it is stored.
+/// A length in the 32 bits in which it is stored.
+///
+/// # Panics
+/// If it is 4 GiB or longer.
 pub(crate) fn stored_length(length: usize) -> u32 {
     #[expect(clippy::expect_used, reason = "the limits of the format are far lower")]
     u32::try_from(length).expect("a stored length has 32 bits")
@@ -80,12 +83,12 @@ pub(crate) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
     place.expect("a field lies inside its structure").copy_from_slice(value);
 }
 
-/// Errors unless every byte is zero.
+/// Fails unless every byte is zero.
 pub(crate) fn all_zero(bytes: &[u8], what: &'static str) -> Result<(), FormatError> {
     if bytes.iter().all(|&b| b == 0) { Ok(()) } else { Err(FormatError::Reserved(what)) }
 }
 
-/// Errors unless this crate reads structures that need a reader of version `read`.
+/// Fails unless this crate can read structures that need a reader of version `read`.
 pub(crate) fn check_version(read: u16, what: &'static str) -> Result<(), FormatError> {
     if read > READ_VERSION {
         Err(FormatError::Newer { what, read, known: READ_VERSION })

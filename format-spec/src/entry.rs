@@ -1,9 +1,9 @@
-//! Entries of tables: structures of little-endian numbers, one after the other without filling.
+//! Entries of tables: structures of little-endian numbers without padding.
 
 use crate::error::FormatError;
 
-/// Declares an entry: its fields in the order of their bytes, reserved bytes at its end if there are any, and what else
-/// must hold. The layout is checked when it is compiled.
+/// Declares an entry: its fields in the order of their bytes, its reserved bytes if it ends with any, and a further check
+/// if there is one. The compiler verifies the layout.
 macro_rules! entry {
     (
         $(#[$doc:meta])* $name:ident, $size:expr $(, reserved $reserved:literal)? $(, check $check:path)? ;

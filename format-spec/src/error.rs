@@ -1,4 +1,4 @@
-//! The ways bytes can be invalid.
+//! Why bytes are invalid.
 
 /// Why bytes were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum FormatError {
         have: usize,
     },
     /// The structure does not begin with its magic number.
-    #[error("no {0} starts here")]
+    #[error("no {0} begins here")]
     Magic(&'static str),
     /// The checksum does not match the bytes.
     #[error("checksum mismatch in {0}")]
@@ -29,7 +29,7 @@ pub enum FormatError {
     },
     /// Written by an old build that this release no longer reads.
     #[error(
-        "this {what} has format version {read}, of a build before the first release; the oldest readable is {oldest}"
+        "this {what} has format version {read}, of a build before the first release; the oldest readable version is {oldest}"
     )]
     Older {
         /// The structure.
@@ -39,7 +39,7 @@ pub enum FormatError {
         /// The oldest version this crate reads.
         oldest: u16,
     },
-    /// A part of a kind this build does not know.
+    /// A part of a kind that this build does not know.
     #[error("{what} is of kind {kind}, which this build cannot read")]
     Kind {
         /// The structure.
@@ -53,7 +53,7 @@ pub enum FormatError {
     /// Entries are not in their required order.
     #[error("{0} is out of order")]
     Order(&'static str),
-    /// A part that every structure of the kind has is not there.
+    /// A required part is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
     /// Bits or bytes that must be zero are not.
@@ -62,7 +62,7 @@ pub enum FormatError {
     /// The archive inside a record is inconsistent.
     #[error("the record's archive is malformed")]
     Archive,
-    /// A field breaks its own rule.
+    /// A field breaks its rules.
     #[error("{0} is malformed")]
     Field(&'static str),
     /// Derived data, such as an index, differs from what its source gives.

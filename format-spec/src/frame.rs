@@ -153,8 +153,8 @@ impl<'a> Frame<'a> {
         Ok(Self { header, crc, bytes: whole })
     }
 
-    /// The log offset and the *synced through* of the frame that seems to start at `bytes[0]`, not yet validated;
-    /// `None`: no frame starts there.
+    /// The log offset and the *synced through* of the frame that seems to start at `bytes[0]`, without validation. `None`:
+    /// no frame starts there.
     pub fn claims(bytes: &[u8]) -> Option<(u64, u64)> {
         let is_frame = array::<4>(bytes, 0).is_ok_and(|magic| magic == MAGIC);
         let claims = (u64_at(bytes, LOG_OFFSET).ok()?, u64_at(bytes, SYNCED_THROUGH).ok()?);

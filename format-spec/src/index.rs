@@ -1,7 +1,7 @@
-//! The index of a generation: every way to find an event in its records, in sorted arrays of numbers.
+//! The index of a generation: sorted arrays of numbers with which events are found in its records.
 //!
-//! An event's *ordinal* is its position less the first position of the generation. A hash narrows a search; the
-//! record's own bytes decide.
+//! An event's *ordinal* is its position minus the first position of the generation. Hashes narrow a search, but may
+//! collide, so the records decide.
 
 mod build;
 mod check;

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_file_is_called_newer() {
+    fn a_file_of_a_newer_release_is_reported_as_newer() {
         let mut bytes = header().encode();
         put(&mut bytes, READ, &9_u16.to_le_bytes());
         let crc = crc32fast::hash(&bytes[CRC + 4..]);

@@ -1,4 +1,4 @@
-//! The bytes AllSource writes to disk, and nothing else: no files, no clocks, no threads.
+//! The bytes that AllSource writes to disk, and nothing else: no files, no clocks, no threads.
 //!
 //! `SPEC.md` beside this crate is normative; this codec is its first implementation and `reader.py` its second.
 //! Everything here turns bytes into values or values into bytes. No input makes a decoder panic: it returns a
@@ -29,5 +29,5 @@ pub const READ_VERSION: u16 = 2;
 /// The oldest read version this crate still reads: version 1 was never released.
 pub const OLDEST_VERSION: u16 = 2;
 
-/// The identity of a store: 16 random bytes drawn when it is created, present in every file.
+/// The identity of a store: 16 random bytes, drawn when it is created and present in all of its files.
 pub type StoreId = [u8; 16];

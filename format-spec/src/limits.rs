@@ -26,7 +26,7 @@ pub const FRAME_EVENTS_MAX: usize = 65_536;
 pub const JOURNAL_FILE_BYTES_MAX: u64 = 1 << 30;
 /// Shortest journal file, in bytes (64 KiB).
 pub const JOURNAL_FILE_BYTES_MIN: u64 = 64 << 10;
-/// Most bytes of a run, unless a single record is longer (16 MiB).
+/// Most bytes of a run (16 MiB).
 pub const RUN_BYTES_MAX: u64 = 16 << 20;
 /// Longest sealed file in bytes, not counting its checksums: offsets in it have 48 bits.
 pub const SEALED_FILE_BYTES_MAX: u64 = 1 << 48;

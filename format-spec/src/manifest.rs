@@ -160,10 +160,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Checks that its numbers fit each other: entries ascend without overlap or gap, and come to the sequences.
+    /// Checks that its numbers agree: entries ascend without overlap or gap, and their events come to the sequences.
     ///
     /// # Errors
-    /// What contradicts what.
+    /// If they contradict each other.
     pub fn check(&self) -> Result<(), FormatError> {
         if self.number == 0 || self.first_journal == 0 {
             return Err(FormatError::Range("manifest or journal number"));

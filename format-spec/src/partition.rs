@@ -1,4 +1,4 @@
-//! Which partition an entity belongs to: it never changes, and is the same in every implementation.
+//! The partition of an entity. It never changes and is the same in every implementation.
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -66,8 +66,8 @@ impl Kind {
         }
     }
 
-    /// The number of kinds of sections it has. A file has them all, from 1 on, empty ones included: one that lacks a
-    /// section would look as if it held nothing.
+    /// The number of kinds of sections that a file of this kind has, counted from 1. Empty ones are included: a search in a
+    /// section that is missing would look as if nothing could be found.
     pub const fn sections(self) -> u32 {
         match self {
             Self::Index => 13,
@@ -243,7 +243,7 @@ impl Header {
         }
     }
 
-    /// Whether the sections, which ascend by kind, begin with all those that the kind of file has.
+    /// Whether the file has every section of its kind. Sections ascend, so they come first.
     fn has_all_sections(&self) -> bool {
         let kinds = self.sections.iter().map(|section| section.kind);
         kinds.take(self.kind.sections() as usize).eq(1..=self.kind.sections())
@@ -260,7 +260,7 @@ impl Header {
     /// A section that every file of this kind has.
     ///
     /// # Panics
-    /// If it is not one of [`Kind::sections`], or the header was neither decoded nor completed.
+    /// If it is not one of [`Kind::sections`], or the header is not complete yet.
     pub fn section(&self, kind: u32) -> Section {
         let found = self.sections.iter().find(|section| section.kind == kind);
         #[expect(clippy::expect_used, reason = "a header without it does not decode")]

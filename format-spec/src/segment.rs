@@ -1,8 +1,8 @@
-//! Segments: the records of a generation in one file, as a segment of runs for each partition that has any.
+//! Segments: the records of a generation in one file, with a segment for each partition that has events.
 //!
-//! A run covers consecutive positions of its partition and holds at most [`crate::limits::RUN_BYTES_MAX`], sorted by
-//! tenant, entity and version. So an entity's events lie together, and reading in position order touches one run of a
-//! partition at a time.
+//! A segment consists of runs. A run covers consecutive events of its partition, at most
+//! [`crate::limits::RUN_BYTES_MAX`], and sorts them by tenant, entity and version. So the events of an entity lie
+//! together, and reading in position order touches one run of a partition at a time.
 
 mod check;
 
@@ -15,7 +15,7 @@ pub use check::{Placed, Segments, check, runs, segments};
 
 /// Section of records, one after the other, each at a multiple of 8.
 pub const RECORDS: u32 = 1;
-/// Section of runs, one [`Run`] each: first those of the first segment, then those of the second, and so on.
+/// Section of runs, one [`Run`] each, ordered by segment.
 pub const RUNS: u32 = 2;
 /// Section of segments, one [`Segment`] each, by partition.
 pub const SEGMENTS: u32 = 3;

@@ -1,4 +1,4 @@
-//! Building the sections of an index from the records of a generation, run by run.
+//! Builds the sections of an index from the records of a generation, run by run.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -12,7 +12,7 @@ use crate::bytes::stored_length;
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::record::Record;
 
-/// A stretch longer than this is not continued, in bytes.
+/// A stretch of at least this many bytes is not continued.
 const STRETCH_BYTES_MAX: u32 = 256 << 10;
 
 /// A section ready to be written.
@@ -156,7 +156,7 @@ impl Builder {
         self.places = Vec::new();
         write(entries(TIMES, self.times.drain(..).map(i64::to_le_bytes)))?;
         self.times = Vec::new();
-        // Versions alone do not order the stretches of two entities that share a hash; their places do.
+        // Two entities may share a hash: then versions alone do not order their stretches, and offsets do.
         self.stretches.sort_unstable_by_key(|stretch| (stretch.hash, stretch.first_version, stretch.offset));
         let fanout = fanout(ENTITY_FANOUT, self.stretches.iter().map(|stretch| stretch.hash));
         write(entries(ENTITIES, self.stretches.drain(..).map(|stretch| stretch.encode())))?;

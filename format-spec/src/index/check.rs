@@ -1,4 +1,4 @@
-//! Checking an index: it must equal the one its segments give, byte for byte.
+//! Checks an index: it must equal the one that its segments give, byte for byte.
 
 use super::{
     Builder, Built, ENTITIES, ENTITY_FANOUT, ENTRY_BYTES, ID_FANOUT, IDS, PLACES, RANK_STEP, RANKS, TAG_KEYS,
@@ -23,11 +23,11 @@ pub fn check(bytes: &[u8], segments: &Segments<'_>, partitions: u32) -> Result<H
     Ok(header)
 }
 
-/// Checks that the sections of an index have the lengths that its number of events gives them. A search in a section
-/// that is too short would find nothing.
+/// Checks that the lengths of the sections of an index fit its number of events. A search in a section that is too short
+/// would find nothing.
 ///
 /// # Errors
-/// If one has another length, or no index of that many events can have it.
+/// If one does not.
 pub fn check_sections(header: &Header) -> Result<(), FormatError> {
     let count = |kind| header.section(kind).count;
     let rows = header.events.div_ceil(RANK_STEP);

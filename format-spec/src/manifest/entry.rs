@@ -196,7 +196,7 @@ impl File {
         let (name, filling) = rest(file, FILE_BYTES).split_at(length);
         all_zero(filling, "filling of a name")?;
         let name = std::str::from_utf8(name).map_err(|_| FormatError::Field("name of a file"))?;
-        // Names are joined to the store's folder and must not lead out of it.
+        // Names are appended to the path of the store's folder and must not lead out of it.
         let is_inside = name.split('/').all(|part| !["", ".", ".."].contains(&part));
         if !is_inside || name.chars().any(char::is_control) {
             return Err(FormatError::Field("name of a file"));

@@ -1,8 +1,8 @@
 //! The lineage of a store: which incarnation wrote which part of its log.
 //!
-//! Every time a store is opened for writing, an [`Incarnation`] is added: a random id and the first position it may
-//! write. An incarnation ends before the lowest first position of any later one. That distinguishes positions that a
-//! restore, a repair or an unsynced crash took back from those written in their place.
+//! Each opening of a store for writing adds an [`Incarnation`]: a random id and the first position that it may write. An
+//! incarnation ends before the lowest first position of any later one. That distinguishes events that a restore, a repair
+//! or an unsynced crash took back from those that were written in their place.
 
 use crate::bytes::{array, put, u64_at};
 use crate::error::FormatError;
@@ -27,7 +27,7 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// Adds the incarnation that is opening the store. Keeps 1,024, dropping those that wrote nothing first, then the
+    /// Adds the incarnation that opens the store. If there are more than 1,024, drops one that wrote nothing, or else the
     /// oldest.
     pub fn push(&mut self, incarnation: Incarnation) {
         assert!(incarnation.first_position > 0, "positions start at 1");
@@ -45,14 +45,14 @@ impl Lineage {
         &self.incarnations
     }
 
-    /// Whether nothing an incarnation wrote is still in the log.
+    /// Whether the log holds nothing that an incarnation wrote.
     fn is_empty_at(&self, at: usize) -> bool {
         let (before, later) = self.incarnations.split_at(at + 1);
         let first = before.last().map(|incarnation| incarnation.first_position);
         later.iter().any(|other| Some(other.first_position) <= first)
     }
 
-    /// The incarnations that wrote events still in the log, or may still write: each spans from its first position to
+    /// The incarnations whose events are in the log, and the one that writes now. Each spans from its first position to
     /// just before the next one's.
     pub fn spans(&self) -> Vec<Incarnation> {
         let mut spans: Vec<Incarnation> = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wrote_nothing_are_forgotten_first_and_then_the_oldest() {
+    fn incarnations_that_wrote_nothing_are_dropped_first_and_then_the_oldest() {
         let mut kept = lineage(&[1, 5, 5]);
         for number in 0..LINEAGE_MAX as u64 - 3 {
             kept.push(Incarnation { id: [0; 16], first_position: 10 + number });
@@ -124,7 +124,7 @@ mod tests {
         kept.push(Incarnation { id: [9; 16], first_position: 5000 });
         let firsts: Vec<u64> = kept.incarnations().iter().take(3).map(|kept| kept.first_position).collect();
         assert_eq!((kept.incarnations().len(), &firsts[..]), (LINEAGE_MAX, &[1, 5, 10][..]));
-        assert_eq!(kept.incarnations()[1].id, [3; 16], "the second one at 5 is the one that wrote");
+        assert_eq!(kept.incarnations()[1].id, [3; 16], "of the two at 5, the later one wrote");
         kept.push(Incarnation { id: [9; 16], first_position: 6000 });
         assert_eq!(kept.incarnations()[0].first_position, 5);
     }

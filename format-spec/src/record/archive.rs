@@ -1,4 +1,4 @@
-//! The archived form: its fields, and compile-time proof that they lie where the specification says.
+//! The archived form: its fields, and a compile-time check that they lie where the specification says.
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -9,14 +9,14 @@ use rkyv::{Archive, Serialize};
 pub mod flags {
     /// The payload is JSON text; otherwise it is opaque bytes.
     pub const JSON: u32 = 1;
-    /// The client gave the timestamp; otherwise it is what the clock of the writer showed.
+    /// The client gave the timestamp; otherwise the writer's clock did.
     pub const TIMESTAMP_GIVEN: u32 = 2;
     /// Every defined bit.
     pub const ALL: u32 = JSON | TIMESTAMP_GIVEN;
 }
 
-/// What a writer passes to rkyv: only integers, byte slices and lists of them, whose archived form is the same in every
-/// build.
+/// The fields that a writer passes to rkyv: only integers, byte slices and lists of them, whose archived form is the same
+/// in every build.
 #[derive(Archive, Serialize)]
 #[rkyv(archived = ArchivedFields)]
 pub(super) struct Fields<'a> {
@@ -59,7 +59,7 @@ pub(super) const TAGS: usize = 92;
 pub(super) const RESERVED: usize = 100;
 
 // Cargo unifies features over a whole build: another crate could switch rkyv's byte order or pointer width.
-// These fail the build if the layout moves.
+// These asserts fail the build if the layout moves.
 const _: () = {
     assert!(size_of::<ArchivedFields<'_>>() == ARCHIVE_ROOT_BYTES);
     assert!(align_of::<ArchivedFields<'_>>() == 8);

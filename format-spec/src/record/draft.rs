@@ -1,4 +1,4 @@
-//! Writing a record: the caller's thread archives it, and the sequencer completes it with what it assigns.
+//! Writes a record: the caller's thread archives it, and the sequencer completes it with the numbers that it assigns.
 
 use rkyv::util::AlignedVec;
 
@@ -12,7 +12,7 @@ use crate::limits;
 pub struct Draft<'a> {
     /// The event's UUID, 16 bytes in network order.
     pub id: [u8; 16],
-    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: what the writer's clock shows at
+    /// The event's own time in microseconds since 1970-01-01T00:00:00Z; `None`: the reading of the writer's clock at
     /// commit.
     pub timestamp: Option<i64>,
     /// Whether the payload is JSON text.
@@ -61,8 +61,8 @@ impl Draft<'_> {
     }
 }
 
-/// Appends the record of `draft` to `out`, without the sequencer's part. Returns the checksum so far, over the length
-/// and the archive before its root; [`complete`] completes both.
+/// Appends the record of `draft` to `out`, without the fields that the sequencer assigns. Returns the checksum of the length
+/// and of the archive before its root. [`complete`] completes both.
 ///
 /// # Errors
 /// If a field exceeds its limit; `out` is then unchanged.
@@ -111,7 +111,7 @@ pub struct Stamp {
     pub version: u64,
     /// Commit time, microseconds since 1970-01-01T00:00:00Z. It rises even when the clock falls back.
     pub recorded_at: i64,
-    /// What the clock says, in the same unit: the timestamp, unless the client gave one.
+    /// The reading of the clock, in the same unit: the timestamp, unless the client gave one.
     pub clock: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Reading a record in place.
+//! Reads a record in place.
 
 use super::archive::{self, ARCHIVE_ROOT_BYTES, ArchivedFields};
 use super::{BYTES_MIN, HEADER_BYTES, flags};
@@ -34,7 +34,8 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    /// The record that starts at `bytes[0]`, in bytes that [`Record::check`] accepted earlier.
+    /// The record that starts at `bytes[0]`, in bytes that [`Record::check`] accepted earlier. In other bytes, a field that
+    /// points outside the record, or is no text, reads as empty.
     ///
     /// # Errors
     /// If the length cannot be right. Nothing else is checked.
@@ -231,7 +232,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Converts bytes to text. They were validated, or accepted as text, before the record was read.
+/// Bytes as text, which they are unless the record was never checked.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Checking a whole sealed file, except for the contents of its sections.
+//! Checks a whole sealed file, except for the contents of its sections.
 
 use super::{BLOCK_BYTES, HEADER_BYTES, Header, Kind};
 use crate::bytes::{all_zero, index, part, rest};

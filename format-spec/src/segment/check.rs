@@ -1,5 +1,5 @@
-//! Checking a segments file: its tables must agree with each other and with its header, and every record must be valid
-//! and in order.
+//! Checks a segments file: its tables must agree with each other and with its header, and every record must be valid and in
+//! order.
 
 use super::{RECORDS, RUN_ENTRY_BYTES, RUNS, Run, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment};
 use crate::bytes::{self, index, part};

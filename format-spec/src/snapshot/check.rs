@@ -1,4 +1,4 @@
-//! Checking a whole snapshots file: its states must be valid and fill their section, and its directory, fanout and
+//! Checks a whole snapshots file: its states must be valid and fill their section, and its directory, fanout and
 //! header must agree with them.
 
 use super::{DIRECTORY, FANOUT, PLACE_BYTES, Place, STATES, Snapshot};
@@ -9,8 +9,8 @@ use crate::limits::{ENTITY_ID_BYTES_MAX, TENANT_BYTES_MAX, TIMESTAMP_MAX, TIMEST
 use crate::partition::{KEY_SEPARATOR, key_hash};
 use crate::sealed::{self, Header, Kind};
 
-/// Checks a whole snapshots file: header, blocks, directory, fanout, states. It cannot check whether a state is what
-/// its events give.
+/// Checks a whole snapshots file: header, blocks, directory, fanout and states. It cannot check whether a state follows
+/// from its events.
 ///
 /// # Errors
 /// If any of them is invalid.
@@ -26,11 +26,11 @@ pub fn check(bytes: &[u8]) -> Result<Header, FormatError> {
     Ok(header)
 }
 
-/// Checks that the sections have the lengths that the number of states gives them. A search in a section that is too
-/// short would find nothing.
+/// Checks that the lengths of the sections fit the number of states. A search in a section that is too short would find
+/// nothing.
 ///
 /// # Errors
-/// If one has another length.
+/// If one does not.
 pub fn check_sections(header: &Header) -> Result<(), FormatError> {
     let length = |kind| (header.section(kind).count, header.section(kind).bytes);
     let fanout = fanout_entries(header.events);

@@ -65,7 +65,7 @@ fn an_index_is_accepted_unchanged_but_not_with_any_byte_or_count_changed() {
     }
 }
 
-/// Whoever opens an index only looks at its header: a section cut short there would find nothing.
+/// Opening an index only checks its header. A search in a section that the header cuts short would find nothing.
 #[test]
 fn the_lengths_of_the_sections_must_be_those_of_that_many_events() {
     let bytes = segments();

@@ -30,7 +30,7 @@ fn states() -> [Snapshot<'static>; 3] {
     [user, Snapshot { position: 40, max_timestamp: 8, cause: 3, ..other }, later]
 }
 
-/// Opening a file only looks at its header: a section cut short there would find nothing.
+/// Opening a file only checks its header. A search in a section that the header cuts short would find nothing.
 #[test]
 fn the_lengths_of_the_sections_must_be_those_of_that_many_states() {
     let (header, sections) = parts(&states());
