@@ -34,11 +34,13 @@ pub(crate) struct Composed {
 
 /// Opens the store on a machine, creating it if there is none.
 pub(crate) fn compose(machine: &Machine, options: Options) -> Result<Composed, OpenError> {
-    let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file } = open(machine, &options)?;
+    let opened = open(machine, &options)?;
+    let Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file, is_without_room } = opened;
     let (partitions, journal_file_bytes, store_id) =
         (manifest.partitions, manifest.journal_file_bytes, manifest.store);
     let (watermark, progress) = (Arc::new(Watermark::default()), Arc::new(Progress::after(last_recorded_at)));
     let spare = Arc::new(Spare::default());
+    spare.refuse_if(is_without_room);
     let last = cursor.next_position - 1;
     watermark.publish(last);
     progress.synced_through.store(cursor.log_offset, Ordering::Release);

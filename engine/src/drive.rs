@@ -13,10 +13,9 @@ use parking_lot::Mutex;
 use crate::append::Queue;
 use crate::committer::{Handoff, Progress, Tallies};
 use crate::error::SealError;
-use crate::generation;
 use crate::journal::{self, Current, Spare};
 use crate::lineage::Lineage;
-use crate::manifest::{self, Catalog};
+use crate::manifest::Catalog;
 use crate::options::Options;
 use crate::platform::{Clock, Disk, DiskLock, Whereabouts};
 use crate::position::Position;
@@ -24,7 +23,7 @@ use crate::sequencer::Round;
 use crate::snapshot::Snapshots;
 use crate::subscribe::Source;
 use crate::subscribers::{self, Subscribers};
-use crate::upkeep::Upkeep;
+use crate::upkeep::{Upkeep, misplaced_folder};
 use crate::view::Store;
 use crate::watermark::Watermark;
 
@@ -124,14 +123,13 @@ impl Shared {
         }
     }
 
-    /// A folder of the store, or the current journal file, whose name leads elsewhere or nowhere.
+    /// A folder of the store, or a journal file, whose name leads elsewhere or nowhere.
     fn misplaced(&self) -> io::Result<Option<String>> {
-        for dir in [journal::DIR, manifest::DIR, generation::DIR] {
-            if !self.disk.is_in_place(dir)? {
-                return Ok(Some(format!("the folder {dir}")));
-            }
+        let disk = &*self.disk;
+        if let Some(part) = misplaced_folder(disk)?.or(self.current.misplaced(disk)?) {
+            return Ok(Some(part));
         }
-        self.current.misplaced(&*self.disk)
+        journal::missing(disk, &self.catalog)
     }
 
     /// Whether appends must wait until more is sealed.

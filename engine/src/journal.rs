@@ -17,8 +17,9 @@ pub(crate) use current::Current;
 pub(crate) use cursor::{Cursor, body_bytes_max, round_bytes, round_bytes_max};
 pub(crate) use examine::{Examined, examine};
 pub(crate) use file::{
-    AdoptError, DIR, Needed, QUARANTINE, Reserved, Spare, is_any, is_full, path_of, refusal, remove_leftovers,
+    AdoptError, DIR, Needed, QUARANTINE, Reserved, Spare, is_any, is_full, missing, path_of, refusal,
+    remove_leftovers,
 };
 pub(crate) use fragments::{Fragments, stores};
-pub(crate) use recover::recover;
+pub(crate) use recover::{Recovered, recover};
 pub(crate) use round::RoundBuilder;

@@ -11,7 +11,7 @@ use allsource_format::manifest::{ENTRY_BYTES_MAX, Generation, INCARNATION_BYTES,
 
 use crate::error::{Damage, OpenError};
 use crate::number::index;
-use crate::platform::{Disk, DiskFile};
+use crate::platform::{Disk, DiskFile, with_size};
 
 pub(crate) use catalog::{Catalog, PublishError};
 
@@ -144,7 +144,7 @@ fn create(disk: &dyn Disk, path: &str, length: u64) -> io::Result<Arc<dyn DiskFi
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    disk.create(path, length)
+    disk.create(path, length).map_err(|error| with_size(error, path, length))
 }
 
 fn write(manifest: &Manifest, room: &dyn DiskFile) -> io::Result<()> {

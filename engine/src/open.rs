@@ -8,7 +8,7 @@ use allsource_format::manifest::{Incarnation, Lineage, Manifest};
 
 use crate::error::{Damage, OpenError};
 use crate::generation;
-use crate::journal::{self, Cursor, Examined};
+use crate::journal::{self, Cursor, Examined, Recovered};
 use crate::load::Loader;
 use crate::manifest::{self, PublishError};
 use crate::options::Options;
@@ -54,6 +54,8 @@ pub(crate) struct Opened {
     pub(crate) last_recorded_at: i64,
     pub(crate) cursor: Cursor,
     pub(crate) file: Arc<dyn DiskFile>,
+    /// The disk had no room for what the next append needs.
+    pub(crate) is_without_room: bool,
 }
 
 /// What a store runs on.
@@ -96,7 +98,7 @@ pub(crate) fn open(machine: &Machine, options: &Options) -> Result<Opened, OpenE
         Err(error) if journal::is_full(&error) => None,
         room => Some(room.map_err(|error| OpenError::io("make room for a manifest", error))?),
     };
-    let (mut cursor, file) = journal::recover(disk, &manifest, examined)?;
+    let Recovered { mut cursor, file, mut is_without_room } = journal::recover(disk, &manifest, examined)?;
     if journals.last().is_none_or(|(number, _)| *number < cursor.header.number) {
         journals.push((cursor.header.number, cursor.header.first_position));
     }
@@ -111,11 +113,14 @@ pub(crate) fn open(machine: &Machine, options: &Options) -> Result<Opened, OpenE
         Some(Ok(())) => {}
         // Without room for a manifest the store serves only reads. The next journal file comes with its own manifest,
         // which records the incarnation before anything is written.
-        None => cursor.end_file_here(),
-        Some(Err(PublishError::Unwritten(error))) if journal::is_full(&error) => cursor.end_file_here(),
+        None => is_without_room = true,
+        Some(Err(PublishError::Unwritten(error))) if journal::is_full(&error) => is_without_room = true,
         Some(Err(error)) => return Err(OpenError::io("write a manifest", error.into())),
     }
-    Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file })
+    if is_without_room {
+        cursor.end_file_here();
+    }
+    Ok(Opened { lock, manifest, journals, tail, last_recorded_at, cursor, file, is_without_room })
 }
 
 /// A loader that puts the journal's events into a tail after the sealed position.

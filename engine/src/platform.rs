@@ -15,4 +15,5 @@ pub mod sim;
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, cpu_time};
 pub use disk::{Disk, DiskFile, DiskLock, Identity, Mapping, Whereabouts};
 pub use limits::raise_descriptor_limit;
+pub(crate) use limits::with_size;
 pub use local::LocalDisk;

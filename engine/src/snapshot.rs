@@ -108,6 +108,8 @@ pub(crate) struct Snapshots {
     recent: RwLock<Recent>,
     /// Oldest first.
     files: RwLock<Arc<Vec<Arc<File>>>>,
+    /// Replaced and damaged files, kept until no reader has them: this way upkeep removes them, not a reader.
+    retired: Mutex<Vec<Arc<File>>>,
     next_number: AtomicU64,
     writing: Mutex<()>,
 }
@@ -139,6 +141,7 @@ impl Snapshots {
             context,
             recent: RwLock::default(),
             files: RwLock::new(Arc::new(files)),
+            retired: Mutex::default(),
             next_number: AtomicU64::new(next_number),
             writing: Mutex::default(),
         }
@@ -179,7 +182,24 @@ impl Snapshots {
         }
         let mut files = self.files.write();
         *files = Arc::new(files.iter().filter(|file| !Arc::ptr_eq(file, damaged)).cloned().collect());
-        damaged.replace();
+        drop(files);
+        self.retire(damaged);
+    }
+
+    /// Has a file removed once no reader has it.
+    fn retire(&self, file: &Arc<File>) {
+        file.replace();
+        self.retired.lock().push(Arc::clone(file));
+    }
+
+    /// Removes the replaced and damaged files that no reader has. False: there are none.
+    pub(crate) fn reclaim(&self) -> bool {
+        let mut retired = self.retired.lock();
+        // A file that two readers found damaged is in the list twice.
+        retired.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let unread: Vec<_> = retired.extract_if(.., |file| Arc::strong_count(file) == 1).collect();
+        drop(retired);
+        !unread.is_empty()
     }
 
     /// The incarnation that wrote a position of the log.
@@ -335,7 +355,8 @@ impl Snapshots {
         let file = if all.is_empty() { None } else { Some(self.write_file(&all)?) };
         let mut files = self.files.write();
         *files = Arc::new(kept.iter().cloned().chain(file).collect());
-        merged.iter().for_each(|file| file.replace());
+        drop(files);
+        merged.iter().for_each(|file| self.retire(file));
         Ok(true)
     }
 }

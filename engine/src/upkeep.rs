@@ -8,6 +8,7 @@ mod snapshots;
 mod scrub;
 mod task;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,10 +18,10 @@ use parking_lot::Mutex;
 
 use crate::committer::Progress;
 use crate::error::{AppendError, ReadError};
-use crate::generation::{Access, Generation, WriteError};
-use crate::journal::{Spare, is_full};
-use crate::manifest::{Catalog, PublishError};
-use crate::platform::Clock;
+use crate::generation::{self, Access, Generation, WriteError};
+use crate::journal::{self, Spare, is_full};
+use crate::manifest::{self, Catalog, PublishError};
+use crate::platform::{Clock, Disk};
 use crate::signal::Signal;
 use crate::snapshot::Snapshots;
 use crate::view::Store;
@@ -46,6 +47,19 @@ pub(crate) enum UpkeepError {
     /// The store is fenced.
     #[error("the store is fenced")]
     Fenced,
+    /// A folder of the store leads elsewhere or nowhere: the next opening would not find what is in the open one.
+    #[error("{0} was removed or replaced while the store was open")]
+    Misplaced(String),
+}
+
+/// A folder of the store whose name no longer leads to the folder that is open.
+pub(crate) fn misplaced_folder(disk: &dyn Disk) -> io::Result<Option<String>> {
+    for dir in [journal::DIR, manifest::DIR, generation::DIR] {
+        if !disk.is_in_place(dir)? {
+            return Ok(Some(format!("the folder {dir}")));
+        }
+    }
+    Ok(None)
 }
 
 impl UpkeepError {
@@ -157,7 +171,10 @@ impl Upkeep {
             UpkeepError::Read(error) | UpkeepError::Write(WriteError::Read(error)) => {
                 self.access.damages.note(error);
             }
-            UpkeepError::Write(WriteError::Io(_)) | UpkeepError::Io(_) | UpkeepError::Fenced => {}
+            UpkeepError::Write(WriteError::Io(_))
+            | UpkeepError::Io(_)
+            | UpkeepError::Fenced
+            | UpkeepError::Misplaced(_) => {}
         }
     }
 
@@ -169,6 +186,10 @@ impl Upkeep {
         change: impl FnOnce(&mut Vec<Entry>, &mut Vec<u64>),
         swap: impl FnOnce(),
     ) -> Result<Vec<u64>, UpkeepError> {
+        if let Some(folder) = misplaced_folder(&*self.access.disk).inspect_err(|_| generation.replace())? {
+            generation.replace();
+            return Err(UpkeepError::Misplaced(folder));
+        }
         let _halfway = Halfway(&self.progress);
         let retired = self.published(generation, self.catalog.publish(&*self.access.disk, change))?;
         swap();

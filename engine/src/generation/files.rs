@@ -60,7 +60,11 @@ pub(crate) fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Resu
         names => names?,
     };
     let ours = names.iter().filter(|name| is_ours(name)).map(|name| format!("{DIR}/{name}"));
-    ours.filter(|path| !known.contains(path)).try_for_each(|path| disk.remove(&path))
+    ours.filter(|path| !known.contains(path)).try_for_each(|path| match disk.remove(&path) {
+        // A folder of such a name is not the store's.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(()),
+        removed => removed,
+    })
 }
 
 /// Whether a name is that of a segments file or an index, complete or being written: `FIRST-LAST.seg` or

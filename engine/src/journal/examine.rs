@@ -114,7 +114,9 @@ fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, Ope
     let mut headers = Vec::with_capacity(numbers.len());
     for (number, expected) in numbers.into_iter().zip(manifest.first_journal..) {
         if number != expected {
-            return Err(Damage::new(path_of(expected), 0, "the file is missing").into());
+            let damage = folder(disk, number);
+            let damage = damage.unwrap_or_else(|| Damage::new(path_of(expected), 0, "the file is missing"));
+            return Err(damage.into());
         }
         headers.push(read_header(disk, manifest, number)?);
     }
@@ -125,6 +127,14 @@ fn read_headers(disk: &dyn Disk, manifest: &Manifest) -> Result<Vec<Header>, Ope
     Ok(headers)
 }
 
+/// The damage if a folder has the name of this journal file.
+fn folder(disk: &dyn Disk, number: u64) -> Option<Damage> {
+    let path = path_of(number);
+    let read = disk.open_read_only(&path).and_then(|file| file.read_at(&mut [0], 0));
+    let is_folder = read.is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory);
+    is_folder.then(|| Damage::new(path, 0, "a folder has the name of a journal file; move it elsewhere"))
+}
+
 pub(super) fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> Result<Header, OpenError> {
     let path = path_of(number);
     let mut bytes = [0; HEADER_BYTES];
@@ -133,7 +143,10 @@ pub(super) fn read_header(disk: &dyn Disk, manifest: &Manifest, number: u64) -> 
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             return Err(Damage::new(path, 0, "the file is shorter than its header").into());
         }
-        Err(error) => return Err(OpenError::io(format!("read {path}"), error)),
+        Err(error) => {
+            let failed = || OpenError::io(format!("read {path}"), error);
+            return Err(folder(disk, number).map_or_else(failed, OpenError::from));
+        }
         Ok(()) => {}
     }
     match Header::decode(&bytes) {

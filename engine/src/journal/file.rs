@@ -11,7 +11,7 @@ use crate::error::{AppendError, Damage, OpenError};
 use crate::manifest::{self, Catalog};
 use crate::number::index;
 use crate::planted::{self, Bug};
-use crate::platform::{Disk, DiskFile};
+use crate::platform::{Disk, DiskFile, with_size};
 
 /// The folder of journal files.
 pub(crate) const DIR: &str = "journal";
@@ -97,7 +97,11 @@ pub(super) fn series(present: &[u64], first: u64, last: u64) -> Vec<Item> {
 pub(crate) fn remove_leftovers(disk: &dyn Disk, first: u64) -> io::Result<()> {
     remove_unnamed(disk)?;
     let mut old = numbers(disk)?.into_iter().filter(|number| *number < first);
-    old.try_for_each(|number| disk.remove(&path_of(number)))
+    old.try_for_each(|number| match disk.remove(&path_of(number)) {
+        // A folder of such a name is not the store's.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(()),
+        removed => removed,
+    })
 }
 
 fn remove_unnamed(disk: &dyn Disk) -> io::Result<()> {
@@ -105,6 +109,16 @@ fn remove_unnamed(disk: &dyn Disk) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The path of a journal file of the store that no longer has its name.
+pub(crate) fn missing(disk: &dyn Disk, catalog: &Catalog) -> io::Result<Option<String>> {
+    let needed = catalog.journals();
+    let present = numbers(disk)?;
+    let is_missing = |number: &u64| present.binary_search(number).is_err();
+    let Some(missing) = needed.into_iter().find(is_missing) else { return Ok(None) };
+    // The catalog forgets a file before the store removes it or gives it another name.
+    Ok(catalog.journals().contains(&missing).then(|| path_of(missing)))
 }
 
 /// Whether there are journal files.
@@ -117,7 +131,7 @@ pub(crate) fn is_any(disk: &dyn Disk) -> Result<bool, OpenError> {
 /// frames of an attempt that failed.
 pub(crate) fn create_unnamed(disk: &dyn Disk, length: u64) -> io::Result<Arc<dyn DiskFile>> {
     remove_unnamed(disk)?;
-    let file = disk.create(UNNAMED, length)?;
+    let file = disk.create(UNNAMED, length).map_err(|error| with_size(error, UNNAMED, length))?;
     file.sync()?;
     Ok(file)
 }
@@ -284,6 +298,13 @@ impl Spare {
                 *state = other;
                 Reserved::NotYet
             }
+        }
+    }
+
+    /// If the disk had no room for the file, refuses appends that need it until it can be created.
+    pub(crate) fn refuse_if(&self, is_full: bool) {
+        if is_full {
+            self.set(SpareState::Failed(AppendError::StorageFull));
         }
     }
 

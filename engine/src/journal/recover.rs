@@ -20,20 +20,30 @@ use crate::platform::{Disk, DiskFile};
 /// Unproven frames are rewritten in pieces of about this size.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Prepares the journal for writing and returns where to write: in the last file if it was closed cleanly, else in a new
+/// A journal that is ready to be written.
+pub(crate) struct Recovered {
+    /// Where to write.
+    pub(crate) cursor: Cursor,
+    /// The file it lies in.
+    pub(crate) file: Arc<dyn DiskFile>,
+    /// There was no room for a new file: the store can be read, and takes appends once there is.
+    pub(crate) is_without_room: bool,
+}
+
+/// Prepares the journal for writing: in the last file if it was closed cleanly, else in a new
 /// file that begins with a copy of everything not proven durable.
 pub(crate) fn recover(
     disk: &dyn Disk,
     manifest: &Manifest,
     examined: Examined,
-) -> Result<(Cursor, Arc<dyn DiskFile>), OpenError> {
+) -> Result<Recovered, OpenError> {
     let failed = |error| OpenError::io("recover the journal", error);
     let (Some(end), Some(last)) = (examined.end, examined.last) else {
         return first_file(disk, manifest).map_err(failed);
     };
     if planted::is(Bug::TrustUnprovenTail) && last.torn.is_empty() {
         let file = disk.open(&path_of(end.header.number)).map_err(failed)?;
-        return Ok((end, file));
+        return Ok(Recovered { cursor: end, file, is_without_room: false });
     }
     match &last.final_mark {
         Some(mark) if last.unproven_bytes == 0 => {
@@ -43,32 +53,28 @@ pub(crate) fn recover(
     }
 }
 
-fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+fn first_file(disk: &dyn Disk, manifest: &Manifest) -> io::Result<Recovered> {
     let header = Header::first(manifest.store, manifest.journal_file_bytes);
     let header = Header { number: manifest.first_journal, ..header };
     let file = create_unnamed(disk, manifest.journal_file_bytes)?;
     adopt(disk, &*file, &header).map_err(io::Error::from)?;
-    Ok((Cursor::at_start_of(header, manifest.journal_file_bytes), file))
+    let cursor = Cursor::at_start_of(header, manifest.journal_file_bytes);
+    Ok(Recovered { cursor, file, is_without_room: false })
 }
 
 /// The last round is a mark, but nothing proves the mark itself durable: it is rewritten, the same bytes in the same
 /// place, before anything follows it.
-fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+fn continue_file(disk: &dyn Disk, end: Cursor, mark: &[u8]) -> io::Result<Recovered> {
     assert!(end.file_offset() >= HEADER_BYTES as u64 + mark.len() as u64, "a mark follows the header");
     let file = disk.open(&path_of(end.header.number))?;
     file.write_at(mark, end.file_offset() - mark.len() as u64)?;
     file.sync()?;
-    Ok((end, file))
+    Ok(Recovered { cursor: end, file, is_without_room: false })
 }
 
 /// The last file was not closed cleanly. What the page cache shows of it may never have reached the disk, so unproven
 /// frames are rewritten, in a new file and a new epoch, before any reader sees them.
-fn new_epoch(
-    disk: &dyn Disk,
-    manifest: &Manifest,
-    last: &LastFile,
-    end: &Cursor,
-) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+fn new_epoch(disk: &dyn Disk, manifest: &Manifest, last: &LastFile, end: &Cursor) -> io::Result<Recovered> {
     let is_kept = keep_torn_bytes(disk, end, last.torn_bytes())?;
     let needed = HEADER_BYTES as u64 + last.unproven_bytes.next_multiple_of(BLOCK_BYTES as u64);
     let least = needed + BLOCK_BYTES as u64;
@@ -90,7 +96,7 @@ fn new_epoch(
         old.truncate(cut.file_offset())?;
         old.sync()?;
     }
-    Ok((cursor, file))
+    Ok(Recovered { cursor, file, is_without_room: false })
 }
 
 /// Creates the unnamed next file with the length wanted, or half of it, and so on, so that a store on a full disk can
@@ -112,7 +118,7 @@ fn create_at_least(disk: &dyn Disk, wanted: u64, least: u64) -> io::Result<(Arc<
 
 /// There is no room for a new file. Unproven frames are rewritten in place, the same bytes, padded to a whole block, and
 /// synced, so that they can be read. The next append must start a new file first.
-fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Cursor, Arc<dyn DiskFile>)> {
+fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<Recovered> {
     let file = disk.open(&path_of(end.header.number))?;
     let (start, stop) = (last.proven_at.file_offset(), end.file_offset());
     assert!(start <= stop, "what is proven lies before the end");
@@ -126,7 +132,7 @@ fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<(Curso
     let header = Header { epoch: end.header.epoch + 1, ..end.header };
     let mut cursor = Cursor { header, ..cursor };
     cursor.end_file_here();
-    Ok((cursor, file))
+    Ok(Recovered { cursor, file, is_without_room: true })
 }
 
 /// Writes the unproven frames into a new file, sealed for it, a piece at a time. Returns where they end.

@@ -57,6 +57,11 @@ impl Catalog {
         self.state.lock().manifest.clone()
     }
 
+    /// The numbers of the journal files that belong to the store, oldest first.
+    pub(crate) fn journals(&self) -> Vec<u64> {
+        self.state.lock().journals.iter().map(|(number, _)| *number).collect()
+    }
+
     /// Records a new journal file.
     pub(crate) fn note_journal(
         &self,

@@ -25,6 +25,18 @@ pub(super) fn ignore_file_size_signal() {
     });
 }
 
+/// An error about the size of a file, with its name and the length it must have.
+pub(crate) fn with_size(error: io::Error, path: &str, bytes: u64) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            let problem =
+                format!("{path} needs {bytes} bytes, and files may not be as long (ulimit -f): {error}");
+            io::Error::new(error.kind(), problem)
+        }
+        _ => error,
+    }
+}
+
 /// Raises this process's limit on open files and connections to the maximum that the system allows. Returns the limit;
 /// `None`: there is none.
 ///

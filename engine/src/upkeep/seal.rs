@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allsource_format::partition::key_hash;
 
-use super::{Upkeep, UpkeepError, count};
+use super::{Upkeep, UpkeepError, count, misplaced_folder};
 use crate::event::EventRef;
 use crate::generation::{Builder, Generation, WriteError, run_length};
 use crate::tail::Tail;
@@ -42,6 +42,10 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
             });
         },
     )?;
+    // What is sealed counts as lost while its folder is not in place: then the journal is all that is left.
+    if let Some(folder) = misplaced_folder(&*upkeep.access.disk)? {
+        return Err(UpkeepError::Misplaced(folder));
+    }
     upkeep.spare.recycle(&*upkeep.access.disk, retired);
     count(&upkeep.done.seals, 1);
     count(&upkeep.done.sealed_bytes, sealed_bytes);

@@ -22,14 +22,15 @@ const LOOKS: u64 = 10;
 /// A snapshot is also due if the last one is this much older than the event: an hour, in microseconds.
 const AGE_MICROS: i64 = 3_600_000_000;
 
-/// Follows the next events and takes the snapshots that are due, writes those in memory if they are many, and merges
-/// files. False: there was nothing to do.
+/// Follows the next events and takes the snapshots that are due, writes those in memory if they are many, merges files,
+/// and removes those that were replaced. False: there was nothing to do.
 pub(super) fn step(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
     let has_followed = upkeep.follow()?;
     // Snapshots that cannot be written stay in memory for the next attempt.
     let has_written = upkeep.snapshots.write(false)?;
     let has_merged = upkeep.snapshots.merge()?;
-    Ok(has_followed || has_written || has_merged)
+    let has_reclaimed = upkeep.snapshots.reclaim();
+    Ok(has_followed || has_written || has_merged || has_reclaimed)
 }
 
 impl Upkeep {

@@ -163,6 +163,20 @@ fn a_store_killed_on_a_full_disk_opens_with_the_room_there_is() {
     }
 }
 
+/// The server logs the first health that it finds: a full disk must not look like a store that serves until the first
+/// append is refused.
+#[test]
+fn a_store_that_opens_without_room_says_so_before_the_first_append() {
+    for is_torn in [false, true] {
+        let mut world = killed_on_a_full_disk(0, is_torn);
+        world.open().unwrap();
+        assert!(matches!(health(&world), Health::StorageFull { .. }), "{:?}", health(&world));
+        world.disk.set_faults(Faults::default());
+        append(&world).unwrap();
+        assert_eq!(health(&world), Health::Serving);
+    }
+}
+
 /// The power fails at every operation of such an opening, and of the appends once there is room.
 #[test]
 fn a_crash_at_any_operation_of_an_opening_on_a_full_disk_loses_nothing() {

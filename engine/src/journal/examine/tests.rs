@@ -40,7 +40,7 @@ fn recovery_is_linear_in_what_is_not_proven_and_writes_it_in_pieces() {
     assert_eq!(seen, FRAMES);
     assert!(last.frames_checked <= u64::from(2 * FRAMES + 2), "{} frames checked", last.frames_checked);
     disk.trace();
-    let (cursor, _) = recover(&disk, &manifest, examined).unwrap();
+    let cursor = recover(&disk, &manifest, examined).unwrap().cursor;
     assert_eq!(cursor.next_position, u64::from(FRAMES) + 1);
     let mut writes: HashMap<String, Vec<u64>> = HashMap::new();
     for op in disk.trace().into_iter().filter(|op| op.verb == "write") {

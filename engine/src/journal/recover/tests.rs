@@ -36,7 +36,7 @@ fn round(cursor: &Cursor, of: Of) -> (AlignedVec, Cursor) {
 fn journal(rounds: &[Of], cut: usize) -> SimDisk {
     let disk = SimDisk::new(1);
     let examined = examine(&disk, &manifest(), &mut |_, _| Ok(())).unwrap();
-    let (mut cursor, file) = recover(&disk, &manifest(), examined).unwrap();
+    let Recovered { mut cursor, file, .. } = recover(&disk, &manifest(), examined).unwrap();
     for (number, of) in (1..).zip(rounds) {
         let (bytes, after) = round(&cursor, *of);
         let kept = if number == rounds.len() { bytes.len() - cut } else { bytes.len() };
@@ -54,7 +54,7 @@ fn reopen(disk: &SimDisk) -> (u64, Cursor) {
         Ok(())
     };
     let examined = examine(disk, &manifest(), &mut count).unwrap();
-    let (cursor, _) = recover(disk, &manifest(), examined).unwrap();
+    let Recovered { cursor, .. } = recover(disk, &manifest(), examined).unwrap();
     (events, cursor)
 }
 

@@ -80,3 +80,23 @@ fn manual_snapshots_of_an_idle_store_take_a_few_files() {
         "a close keeps them"
     );
 }
+
+/// Removing a file may take long on a busy disk, and readers answer requests.
+#[test]
+fn a_damaged_snapshot_file_is_removed_by_upkeep_and_not_by_its_reader() {
+    let mut random = Seeded::new(3);
+    let mut store = Store::new(ReadMode::Map);
+    store.append(&mut random, 60);
+    let entity = Entity::new("entity-1").unwrap();
+    store.engine.snapshot(&entity).unwrap();
+    store.reopen(ReadMode::Map);
+    let path = store.disk.paths().into_iter().find(|path| path.ends_with(".snp")).unwrap();
+    let mut bytes = store.disk.contents(&path).unwrap();
+    bytes[4096 + 40] ^= 1;
+    store.disk.damage(&path, bytes);
+    store.reopen(ReadMode::Map);
+    assert!(store.engine.latest_snapshot(&entity).is_none(), "damage is never served");
+    assert!(store.disk.contents(&path).is_some(), "a reader removes nothing");
+    store.engine.step(Step::Snapshot);
+    assert!(store.disk.contents(&path).is_none(), "upkeep does");
+}
