@@ -14,7 +14,7 @@ use crate::compose::{Composed, compose};
 use crate::drive::{self, ByHand, Shared, Step};
 use crate::error::{FoldError, OpenError, ReadError, SealError};
 use crate::event::{Entity, EventRef, Filter, TenantId, Timestamp};
-use crate::fold::{AsOf, Visit, state_of};
+use crate::fold::{AsOf, state_of};
 use crate::journal::body_bytes_max;
 use crate::lineage::{Cursor, CursorError, Incarnation};
 use crate::open::Machine;
@@ -175,31 +175,24 @@ impl Engine {
     /// # Errors
     /// When the data is damaged or cannot be read now, or the events found do not fit their versions.
     pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, FoldError> {
-        self.fold_visiting(entity, as_of, None)
+        self.fold_within(entity, as_of, &mut |_| true, None)
     }
 
-    /// The state of an entity as of a moment, and its events: `visit` gets them from the first on, in the order of
+    /// As [`Engine::fold`], under the caller's control. `room` is called often, with the bytes that the fold holds or is
+    /// about to hold; once it returns false, the fold ends. `visit` gets the events from the first on, in the order of
     /// versions, until it returns false. Each is read once, and all belong to the state that is returned.
     ///
     /// # Errors
-    /// As [`Engine::fold`].
-    pub fn fold_with_history(
+    /// As [`Engine::fold`]; [`FoldError::Stopped`] if `room` ended the fold.
+    pub fn fold_within(
         &self,
         entity: &Entity,
         as_of: AsOf,
-        visit: &mut dyn FnMut(&EventRef) -> bool,
-    ) -> Result<Option<State>, FoldError> {
-        self.fold_visiting(entity, as_of, Some(visit))
-    }
-
-    fn fold_visiting(
-        &self,
-        entity: &Entity,
-        as_of: AsOf,
-        visit: Option<Visit<'_>>,
+        room: &mut dyn FnMut(usize) -> bool,
+        visit: Option<&mut dyn FnMut(&EventRef) -> bool>,
     ) -> Result<Option<State>, FoldError> {
         let snapshots = &self.shared.snapshots;
-        let (state, folded) = state_of(self.view(), snapshots, entity, as_of, visit)?;
+        let (state, folded) = state_of(self.view(), snapshots, entity, as_of, room, visit)?;
         if let Some(state) = state.as_ref().filter(|_| as_of == AsOf::Now) {
             snapshots.keep_if_due(entity, state, folded);
         }
@@ -212,8 +205,20 @@ impl Engine {
     /// # Errors
     /// When the data is damaged or cannot be read now.
     pub fn snapshot(&self, entity: &Entity) -> Result<Option<Snapshot>, FoldError> {
+        self.snapshot_within(entity, &mut |_| true)
+    }
+
+    /// As [`Engine::snapshot`], under the caller's control, as [`Engine::fold_within`] is.
+    ///
+    /// # Errors
+    /// As [`Engine::snapshot`]; [`FoldError::Stopped`] if `room` ended the fold.
+    pub fn snapshot_within(
+        &self,
+        entity: &Entity,
+        room: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Option<Snapshot>, FoldError> {
         let snapshots = &self.shared.snapshots;
-        let (state, _) = state_of(self.view(), snapshots, entity, AsOf::Now, None)?;
+        let (state, _) = state_of(self.view(), snapshots, entity, AsOf::Now, room, None)?;
         Ok(state.map(|state| Snapshot::clone(&snapshots.keep(entity, Cause::Manual, state))))
     }
 
@@ -230,8 +235,17 @@ impl Engine {
 
     /// The newest snapshot of an entity.
     pub fn latest_snapshot(&self, entity: &Entity) -> Option<Arc<Snapshot>> {
+        self.latest_snapshot_within(entity, &mut |_| true)
+    }
+
+    /// As [`Engine::latest_snapshot`], but a snapshot in a file is read only if there `is_room` for its bytes.
+    pub fn latest_snapshot_within(
+        &self,
+        entity: &Entity,
+        is_room: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<Arc<Snapshot>> {
         let key = entity.key();
-        self.shared.snapshots.find(key_hash(&key), &key, &|_| true)
+        self.shared.snapshots.find(key_hash(&key), &key, &|_| true, is_room)
     }
 
     /// Follows the log from a moment on: first what is stored, then what becomes durable.

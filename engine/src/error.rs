@@ -211,6 +211,9 @@ pub enum FoldError {
         /// Version of the first missing event.
         version: u64,
     },
+    /// The caller had no room for the state, or has gone.
+    #[error("the caller stopped the fold")]
+    Stopped,
     /// An event cannot be merged into the state of its entity.
     #[error("the event at position {position} cannot be folded: {problem}")]
     Unfoldable {

@@ -21,6 +21,9 @@ use crate::view::View;
 use history::History;
 use members::Members;
 
+/// A state is in memory twice while its members are put together.
+const COPIES: usize = 2;
+
 /// The moment of a state; each bound is inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AsOf {
@@ -50,6 +53,9 @@ impl AsOf {
 /// Receives the events of a history in the order of versions. False: it wants no more.
 pub(crate) type Visit<'v> = &'v mut dyn FnMut(&EventRef) -> bool;
 
+/// Whether a fold may go on while it holds this many bytes. Called before a snapshot is read, and for every event.
+pub(crate) type Room<'r> = &'r mut dyn FnMut(usize) -> bool;
+
 /// Folds an entity as of a moment, from the nearest snapshot at or before it. Also returns how many events were folded
 /// onto the snapshot. `visit` receives every event of the state from the first on, each read once and all in one view.
 pub(crate) fn state_of(
@@ -57,15 +63,23 @@ pub(crate) fn state_of(
     snapshots: &Snapshots,
     entity: &Entity,
     as_of: AsOf,
+    room: Room<'_>,
     visit: Option<Visit<'_>>,
 ) -> Result<(Option<State>, u64), FoldError> {
     let key = entity.key();
     let hash = key_hash(&key);
     let is_wanted = |state: &State| state.position.value() <= view.watermark && as_of.admits(state);
-    let base = snapshots.find(hash, &key, &is_wanted);
+    let mut is_stopped = false;
+    let base = snapshots.find(hash, &key, &is_wanted, &mut |bytes| {
+        is_stopped |= !room(COPIES * bytes);
+        !is_stopped
+    });
+    if is_stopped {
+        return Err(FoldError::Stopped);
+    }
     let base = base.as_ref().map(|snapshot| &snapshot.state);
     let mut visit = match (visit, base) {
-        (Some(visit), Some(base)) => visit_base(&view, entity, base, visit)?,
+        (Some(visit), Some(base)) => visit_base(&view, entity, base, room, visit)?,
         (visit, _) => visit,
     };
     if let Some(base) = base.filter(|base| as_of == AsOf::Version(base.version)) {
@@ -75,6 +89,9 @@ pub(crate) fn state_of(
     let mut fold = Fold::onto(base);
     for event in Events::plan(view.clone(), &query_after(base, entity, as_of)) {
         let event = event?;
+        if !room(fold.bytes_with(&event)) {
+            return Err(FoldError::Stopped);
+        }
         history.follow(event.version())?;
         match as_of {
             AsOf::Position(position) if event.position() > position => {
@@ -106,12 +123,16 @@ fn visit_base<'v>(
     view: &View,
     entity: &Entity,
     base: &State,
+    room: Room<'_>,
     visit: Visit<'v>,
 ) -> Result<Option<Visit<'v>>, FoldError> {
     let mut history = History::after(entity, None);
     let events = Filter::entity(entity).until_version(base.version);
     for event in Events::plan(view.clone(), &Query::matching(events)) {
         let event = event?;
+        if !room(COPIES * base.bytes() + event.record_bytes()) {
+            return Err(FoldError::Stopped);
+        }
         history.follow(event.version())?;
         if !visit(&event) {
             return Ok(None);
@@ -145,6 +166,11 @@ impl<'b> Fold<'b> {
     fn onto(base: Option<&'b State>) -> Self {
         let max_timestamp = base.map_or(Timestamp::MIN, |base| base.max_timestamp);
         Self { base, members: Members::of(base), events: 0, last: None, max_timestamp }
+    }
+
+    /// The most bytes it holds until its state is made, once this event is added.
+    fn bytes_with(&self, event: &EventRef) -> usize {
+        COPIES * (self.members.bytes() + event.record_bytes())
     }
 
     fn add(&mut self, event: &EventRef) -> Result<(), FoldError> {

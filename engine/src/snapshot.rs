@@ -151,12 +151,14 @@ impl Snapshots {
         Arc::clone(&self.files.read())
     }
 
-    /// The newest snapshot of an entity that `is_wanted` accepts.
+    /// The newest snapshot of an entity that `is_wanted` accepts. A snapshot in a file is read only if there `is_room` for
+    /// its bytes.
     pub(crate) fn find(
         &self,
         hash: u64,
         key: &[u8],
         is_wanted: &dyn Fn(&State) -> bool,
+        is_room: &mut dyn FnMut(usize) -> bool,
     ) -> Option<Arc<Snapshot>> {
         let recent = self.recent.read();
         let newest_first = recent.by_key.get(key).into_iter().flat_map(|list| list.iter().rev());
@@ -166,7 +168,7 @@ impl Snapshots {
             let files = self.files();
             let mut newest_first = files.iter().rev();
             newest_first.find_map(|file| {
-                let found = file.find(hash, key, is_wanted);
+                let found = file.find(hash, key, is_wanted, is_room);
                 found.unwrap_or_else(|error| {
                     self.drop_if_damaged(file, &error);
                     None

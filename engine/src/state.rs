@@ -86,21 +86,36 @@ impl State {
         self.members().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// The memory that its members take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + size_of_val::<[Member]>(&self.members)
+    }
+
+    /// The length of [`State::to_json`], in bytes.
+    pub fn json_bytes(&self) -> usize {
+        // Quotes and a colon for each member, commas between them, and the braces.
+        self.text.len() + 4 * self.members.len() + if self.members.is_empty() { 2 } else { 1 }
+    }
+
     /// The state as the text of one JSON object. Values are byte for byte as their events had them, in the order of their
     /// first appearance.
     pub fn to_json(&self) -> String {
-        let mut text = String::with_capacity(self.text.len() + 4 * self.members.len() + 2);
-        text.push('{');
-        for (name, value) in self.spelled_members() {
-            if text.len() > 1 {
-                text.push(',');
-            }
-            text.push('"');
-            text.push_str(name);
-            text.push_str("\":");
-            text.push_str(value);
-        }
-        text.push('}');
+        let mut text = String::with_capacity(self.json_bytes());
+        self.pieces().for_each(|piece| text.push_str(piece));
         text
+    }
+
+    /// Adds what [`State::to_json`] returns.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.reserve_exact(self.json_bytes());
+        self.pieces().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+    }
+
+    /// The pieces of its JSON text.
+    fn pieces(&self) -> impl Iterator<Item = &str> {
+        let members = self.spelled_members().enumerate();
+        let members = members
+            .flat_map(|(index, (name, value))| [if index == 0 { "\"" } else { ",\"" }, name, "\":", value]);
+        ["{"].into_iter().chain(members).chain(["}"])
     }
 }

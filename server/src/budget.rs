@@ -101,6 +101,11 @@ impl Charge {
         self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
     }
 
+    /// The most bytes that one charge can have.
+    pub fn most(&self) -> usize {
+        self.budget.large_bytes
+    }
+
     /// Raises the charge to `bytes` in total, if it is lower.
     ///
     /// # Errors

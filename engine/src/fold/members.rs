@@ -15,6 +15,9 @@ use crate::state::{Member, State};
 /// A value whose memory is larger than this, in bytes, gives it back when it becomes small.
 const KEPT_BYTES: usize = 4096;
 
+/// What a member takes besides its name and value: its place in the list and in the index.
+const MEMBER_BYTES: usize = size_of::<(Cow<'_, str>, Cow<'_, str>)>() + 2 * size_of::<usize>();
+
 /// Top-level members in the order of their first appearance. Those of the base state are borrowed from it.
 #[derive(Default)]
 pub(super) struct Members<'b> {
@@ -53,6 +56,11 @@ impl<'b> Members<'b> {
             Ok(_) => Ok(()),
             Err(_) => Err(format!("it makes the state larger than {} bytes", u32::MAX)),
         }
+    }
+
+    /// The memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.list.len() * MEMBER_BYTES
     }
 
     fn set(&mut self, name: &str, value: &str) {

@@ -145,12 +145,16 @@ impl File {
         hash: u64,
         key: &[u8],
         is_wanted: &dyn Fn(&State) -> bool,
+        is_room: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Option<Arc<Snapshot>>, ReadError> {
         let file = self.file()?;
         for at in Self::candidates(&file, hash)?.rev() {
             let entry = Self::entry(&file, at)?;
             if entry.hash != hash {
                 continue;
+            }
+            if !is_room(index(entry.bytes)) {
+                return Ok(None);
             }
             let Some(snapshot) = self.snapshot(&file, &entry)? else { continue };
             if snapshot.entity.key()[..] == *key && is_wanted(&snapshot.state) {

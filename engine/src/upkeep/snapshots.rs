@@ -66,7 +66,7 @@ impl Upkeep {
         for event in candidates.values().filter(|event| self.is_due(event)) {
             let entity = Entity::of_record(&event.record());
             // An entity that cannot be read does not hold up the others.
-            let folded = state_of(view.clone(), &self.snapshots, &entity, AsOf::Now, None);
+            let folded = state_of(view.clone(), &self.snapshots, &entity, AsOf::Now, &mut |_| true, None);
             if let Ok((Some(state), _)) = folded {
                 self.snapshots.keep(&entity, Cause::Automatic, state);
             }
@@ -78,7 +78,7 @@ impl Upkeep {
 
     fn is_due(&self, event: &EventRef) -> bool {
         let key = event.entity_key();
-        match self.snapshots.find(key_hash(&key), &key, &|_| true) {
+        match self.snapshots.find(key_hash(&key), &key, &|_| true, &mut |_| true) {
             None => event.version().value() >= self.snapshot_events,
             Some(last) => {
                 let since = event.version().value().saturating_sub(last.state.version.value());

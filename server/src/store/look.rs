@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use allsource_engine::error::FoldError;
 use allsource_engine::event::{Entity, EventRef, TenantId, Timestamp};
 use allsource_engine::{AsOf, Engine, Found, Position, Query, Snapshot, State, Stats, Version};
 use uuid::Uuid;
 
 use super::Error;
 use super::workers::Cancel;
+use crate::budget::Charge;
 
 /// Access to the store for one piece of work.
 pub struct Look<'a> {
@@ -65,27 +67,40 @@ impl<'a> Look<'a> {
         Ok(self.engine.count(query)?)
     }
 
-    /// The state of an entity as of a moment; `None` if it had no events then.
+    /// The state of an entity as of a moment; `None` if it had no events then. `visit`, if there is one, is called with
+    /// each event of the state until it returns false. The charge grows with the memory that the fold takes, and the fold
+    /// ends when its caller has gone.
     ///
     /// # Errors
-    /// When its events cannot be read.
-    pub fn fold(&self, entity: &Entity, as_of: AsOf) -> Result<Option<State>, Error> {
-        self.check()?;
-        Ok(self.engine.fold(entity, as_of)?)
-    }
-
-    /// Like [`Look::fold`], but also calls `visit` with each event of the state until it returns false.
-    ///
-    /// # Errors
-    /// When the events cannot be read.
-    pub fn fold_with_history(
+    /// When its events cannot be read, or the budget has no room for the state.
+    pub fn fold(
         &self,
         entity: &Entity,
         as_of: AsOf,
-        visit: &mut dyn FnMut(&EventRef) -> bool,
+        charge: &mut Charge,
+        visit: Option<&mut dyn FnMut(&EventRef) -> bool>,
     ) -> Result<Option<State>, Error> {
+        self.within(charge, |room| self.engine.fold_within(entity, as_of, room, visit))
+    }
+
+    /// Runs a fold that ends when the budget has no room, or the caller has gone.
+    fn within<T>(
+        &self,
+        charge: &mut Charge,
+        fold: impl FnOnce(&mut dyn FnMut(usize) -> bool) -> Result<T, FoldError>,
+    ) -> Result<T, Error> {
         self.check()?;
-        Ok(self.engine.fold_with_history(entity, as_of, visit)?)
+        let mut refused = None;
+        let mut room = |bytes| {
+            if charge.grow_to(bytes).is_err() {
+                refused = Some(Error::NoRoom { is_too_large: bytes > charge.most() });
+            }
+            refused.is_none() && !self.cancel.is_set()
+        };
+        match fold(&mut room) {
+            Err(FoldError::Stopped) => Err(refused.unwrap_or(Error::Cancelled)),
+            outcome => Ok(outcome?),
+        }
     }
 
     /// The size of the store, or of one tenant.
@@ -97,13 +112,12 @@ impl<'a> Look<'a> {
         Ok(self.engine.stats(tenant)?)
     }
 
-    /// Takes a snapshot of an entity as it is now; `None` if it has no events.
+    /// Takes a snapshot of an entity as it is now; `None` if it has no events. The charge grows as in [`Look::fold`].
     ///
     /// # Errors
-    /// When its events cannot be read.
-    pub fn snapshot(&self, entity: &Entity) -> Result<Option<Snapshot>, Error> {
-        self.check()?;
-        Ok(self.engine.snapshot(entity)?)
+    /// When its events cannot be read, or the budget has no room for the state.
+    pub fn snapshot(&self, entity: &Entity, charge: &mut Charge) -> Result<Option<Snapshot>, Error> {
+        self.within(charge, |room| self.engine.snapshot_within(entity, room))
     }
 
     /// At most `limit` snapshots of a tenant, or of one entity, and the total number of them.
@@ -116,9 +130,23 @@ impl<'a> Look<'a> {
         self.engine.snapshots(tenant, entity, limit)
     }
 
-    /// The newest snapshot of an entity.
-    pub fn latest_snapshot(&self, entity: &Entity) -> Option<Arc<Snapshot>> {
-        self.engine.latest_snapshot(entity)
+    /// The newest snapshot of an entity. The charge grows by what it takes.
+    ///
+    /// # Errors
+    /// When the budget has no room for it, or the caller has gone.
+    pub fn latest_snapshot(
+        &self,
+        entity: &Entity,
+        charge: &mut Charge,
+    ) -> Result<Option<Arc<Snapshot>>, Error> {
+        self.within(charge, |room| {
+            let mut is_room = true;
+            let found = self.engine.latest_snapshot_within(entity, &mut |bytes| {
+                is_room &= room(bytes);
+                is_room
+            });
+            if is_room { Ok(found) } else { Err(FoldError::Stopped) }
+        })
     }
 
     fn check(&self) -> Result<(), Error> {

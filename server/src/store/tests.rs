@@ -5,10 +5,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use allsource_engine::event::{Entity, NewEvent};
-use allsource_engine::{Batch, Engine, Query};
+use allsource_engine::{AsOf, Batch, Engine, Query};
 
 use super::workers::Workers;
 use super::{Error, Look, Store};
+use crate::budget::{BYTES_MIN, Budget};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,7 +34,8 @@ async fn a_read_ends_once_nobody_waits_for_it() {
         begun.send(events.next().unwrap().is_ok()).unwrap();
         is_dropped.recv_timeout(PATIENCE).unwrap();
         ended.send(events.next().unwrap().map(drop)).unwrap();
-        ended.send(look.fold(&entity, allsource_engine::AsOf::Now).map(drop)).unwrap();
+        let mut charge = Budget::new(BYTES_MIN).charge();
+        ended.send(look.fold(&entity, AsOf::Now, &mut charge, None).map(drop)).unwrap();
         Ok::<_, Error>(())
     };
     let waiting = tokio::spawn(async move { store.look(work).await });

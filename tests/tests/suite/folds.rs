@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allsource_engine::event::{Entity, Filter, NewEvent, Timestamp};
+use allsource_engine::event::{Entity, EventRef, Filter, NewEvent, Timestamp};
 use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
 use allsource_engine::{AsOf, Batch, Engine, FoldError, Options, Position, Query, State, Step, Version};
 use allsource_format::partition::key_hash;
@@ -207,4 +207,33 @@ fn a_misdated_event_does_not_change_states_as_of_a_time() {
     assert_eq!((state.version().value(), state.event_count()), (6, 6));
     assert!(engine.fold(&entity, AsOf::Time(at(0))).unwrap().is_none());
     assert_eq!(state_at(&engine, &entity, AsOf::Position(Position::new(7).unwrap())).event_count(), 7);
+}
+
+#[test]
+fn a_fold_ends_where_its_caller_has_no_more_room() {
+    let (engine, entity) = (open(&SimDisk::new(7), 7), Entity::new("order-1").unwrap());
+    for number in 1..=20 {
+        let payload = format!("{{\"m{number}\":\"{}\"}}", "x".repeat(1000));
+        append(&engine, &entity, NewEvent::json("t", payload).unwrap());
+    }
+    let mut asked = Vec::new();
+    let room = &mut |bytes| {
+        asked.push(bytes);
+        bytes < 20_000
+    };
+    assert_eq!(engine.fold_within(&entity, AsOf::Now, room, None).err(), Some(FoldError::Stopped));
+    assert!(asked.is_sorted() && asked.len() < 15, "it asked for {asked:?}, and went on");
+    let whole = engine.snapshot(&entity).unwrap().unwrap().state;
+    assert!(whole.bytes() > 20_000, "the snapshot holds {} bytes", whole.bytes());
+    settle(&engine);
+    let mut count = 0;
+    let visit: &mut dyn FnMut(&EventRef) -> bool = &mut |_| {
+        count += 1;
+        true
+    };
+    let within = engine.fold_within(&entity, AsOf::Now, &mut |_| true, Some(visit)).unwrap().unwrap();
+    assert_eq!((within.to_json(), count), (whole.to_json(), 20));
+    let mut out = b"state: ".to_vec();
+    within.write_json(&mut out);
+    assert_eq!(out.len(), "state: ".len() + within.json_bytes());
 }

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, Uri, header};
 
 use crate::admission::Caller;
 use crate::app::App;
+use crate::budget::Charge;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
-use crate::http::reply::{self, Reply, json};
+use crate::http::reply::{self, Reply, charged};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{write_payload, write_text};
@@ -20,6 +21,8 @@ use crate::wire::{write_payload, write_text};
 const HISTORY_EVENTS: u64 = 10_000;
 /// A history ends at this many bytes.
 const HISTORY_BYTES: usize = 32 << 20;
+/// What surrounds a history in its answer.
+const HISTORY_FRAME_BYTES: usize = 64;
 
 /// The paths of this resource. A name such as `..` cannot be in a path, because clients resolve it.
 pub(super) fn routes() -> Routes {
@@ -123,29 +126,29 @@ async fn state_by_parameter(
 }
 
 async fn state_of(app: &App, asked: StateRequest, headers: HeaderMap) -> Reply {
-    let mut history = asked.history.unwrap_or_else(|| app.has_state_history()).then(History::default);
+    let mut charge = app.budget().charge();
+    let is_with_history = asked.history.unwrap_or_else(|| app.has_state_history());
+    let mut history = is_with_history.then(|| History::charged_to(app.budget().charge()));
     let store = app.store().clone();
     app.store()
         .look(move |look| {
-            let folded = match &mut history {
-                Some(history) => {
-                    look.fold_with_history(&asked.entity, asked.as_of, &mut |event| history.take(event))?
-                }
-                None => look.fold(&asked.entity, asked.as_of)?,
-            };
+            let mut take = history.as_mut().map(|history| |event: &EventRef| history.take(event));
+            let visit = take.as_mut().map(|take| take as &mut dyn FnMut(&EventRef) -> bool);
+            let folded = look.fold(&asked.entity, asked.as_of, &mut charge, visit)?;
             let state = folded.ok_or_else(|| asked.unknown())?;
             asked.check_reached(&state, store.watermark())?;
             let tag = reply::version_tag(state.version());
             if reply::is_known(&headers, &tag) {
                 return Ok(reply::not_modified(tag));
             }
-            let mut response = json(state_body(&asked, &state, history));
+            let mut response = charged(state_body(&asked, &state, history), charge);
             response.headers_mut().insert(header::ETAG, tag);
             Ok::<_, Problem>(response)
         })
         .await
 }
 
+/// The answer. Its parts are charged, and so is their copy in it.
 fn state_body(asked: &StateRequest, state: &EntityState, history: Option<History>) -> Vec<u8> {
     let mut out = b"{\"entity_id\":".to_vec();
     write_text(&mut out, asked.entity.id().as_str());
@@ -160,8 +163,10 @@ fn state_body(asked: &StateRequest, state: &EntityState, history: Option<History
         state.version(),
     );
     out.extend_from_slice(head.as_bytes());
-    out.extend_from_slice(state.to_json().as_bytes());
-    if let Some(History { events, count }) = history {
+    let history_bytes = history.as_ref().map_or(0, |history| history.events.len() + HISTORY_FRAME_BYTES);
+    out.reserve_exact(state.json_bytes() + history_bytes + 1);
+    state.write_json(&mut out);
+    if let Some(History { events, count, .. }) = history {
         out.extend_from_slice(b",\"history\":[");
         out.extend_from_slice(&events);
         let has_more = count < state.event_count();
@@ -172,15 +177,24 @@ fn state_body(asked: &StateRequest, state: &EntityState, history: Option<History
 }
 
 /// The events of a state, written as they are folded.
-#[derive(Default)]
 struct History {
     events: Vec<u8>,
     count: u64,
+    charge: Charge,
 }
 
 impl History {
+    fn charged_to(charge: Charge) -> Self {
+        Self { events: Vec::new(), count: 0, charge }
+    }
+
     /// Adds the next event; false if there is no room for more.
     fn take(&mut self, event: &EventRef) -> bool {
+        // The buffer may double, and its text is copied into the answer.
+        let most = 3 * (self.events.len() + 2 * event.record_bytes());
+        if self.charge.grow_to(most).is_err() {
+            return false;
+        }
         let out = &mut self.events;
         if self.count > 0 {
             out.push(b',');
@@ -206,14 +220,19 @@ async fn snapshot_by_parameter(State(app): State<Arc<App>>, caller: Caller, uri:
 }
 
 async fn snapshot_of(app: &App, asked: StateRequest) -> Reply {
+    let mut charge = app.budget().charge();
     app.store()
         .look(move |look| {
-            let state = look.fold(&asked.entity, asked.as_of)?.ok_or_else(|| asked.unknown())?;
+            let folded = look.fold(&asked.entity, asked.as_of, &mut charge, None)?;
+            let state = folded.ok_or_else(|| asked.unknown())?;
             let mut out = b"{\"entity_id\":".to_vec();
             write_text(&mut out, asked.entity.id().as_str());
-            out.extend_from_slice(format!(",\"snapshot\":{},", state.to_json()).as_bytes());
-            out.extend_from_slice(b"\"from_projection\":\"entity_snapshots\"}");
-            Ok::<_, Problem>(json(out))
+            let end = b",\"from_projection\":\"entity_snapshots\"}";
+            out.extend_from_slice(b",\"snapshot\":");
+            out.reserve_exact(state.json_bytes() + end.len());
+            state.write_json(&mut out);
+            out.extend_from_slice(end);
+            Ok::<_, Problem>(charged(out, charge))
         })
         .await
 }

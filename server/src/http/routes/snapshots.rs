@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::http::body;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
-use crate::http::reply::{Reply, json};
+use crate::http::reply::{Reply, charged, json};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{parse_object, write_text};
@@ -52,12 +52,13 @@ async fn create(
     body: Body,
 ) -> Reply {
     let entity = wanted(&app, &caller, &uri, &headers, body).await?;
+    let mut charge = app.budget().charge();
     app.store()
         .look(move |look| {
             let unknown = || {
                 Problem::new(Kind::ENTITY_NOT_FOUND, format!("the entity `{}` has no events", entity.id()))
             };
-            let snapshot = look.snapshot(&entity)?.ok_or_else(unknown)?;
+            let snapshot = look.snapshot(&entity, &mut charge)?.ok_or_else(unknown)?;
             let mut out = Vec::with_capacity(384);
             write_facts(&mut out, "snapshot_id", &snapshot);
             out.push(b'}');
@@ -126,6 +127,7 @@ async fn latest_by_parameter(State(app): State<Arc<App>>, caller: Caller, uri: U
 }
 
 async fn latest_of(app: &App, entity: Entity) -> Reply {
+    let mut charge = app.budget().charge();
     app.store()
         .look(move |look| {
             let none = || {
@@ -133,13 +135,15 @@ async fn latest_of(app: &App, entity: Entity) -> Reply {
                 let detail = format!("no snapshot of `{id}` is stored");
                 Problem::new(Kind::SNAPSHOT_NOT_FOUND, detail)
             };
-            let snapshot = look.latest_snapshot(&entity).ok_or_else(none)?;
+            let snapshot = look.latest_snapshot(&entity, &mut charge)?.ok_or_else(none)?;
+            // The snapshot may be in memory anyway; its copy in the answer is not.
+            charge.grow_to(2 * snapshot.state.json_bytes())?;
             let mut out = Vec::with_capacity(1024);
             write_facts(&mut out, "snapshot_id", &snapshot);
             out.extend_from_slice(b",\"state\":");
-            out.extend_from_slice(snapshot.state.to_json().as_bytes());
+            snapshot.state.write_json(&mut out);
             out.push(b'}');
-            Ok::<_, Problem>(json(out))
+            Ok::<_, Problem>(charged(out, charge))
         })
         .await
 }

@@ -149,3 +149,40 @@ fn a_websocket_without_room_answers_pings_and_goes_on_once_there_is_room() {
     });
     assert_eq!(seen, [Some(1), Some(2), Some(3)]);
 }
+
+#[test]
+fn a_state_takes_room_while_it_is_folded_and_is_refused_when_there_is_none() {
+    let server = Server::start();
+    append(&server, "small", &json!({"name": "Ada"}));
+    for n in 0..3 {
+        append(&server, "large", &json!({format!("m{n}"): "x".repeat(7 * MIB)}));
+    }
+    let state = |entity: &str| server.get(&format!("/api/v1/entities/{entity}/state"));
+    let snapshot = json!({"entity_id": "large"}).to_string();
+    let crowd = filling(&server);
+    assert_eq!(state("small").success()["current_state"], json!({"name": "Ada"}));
+    for refused in [
+        state("large"),
+        server.get("/api/v1/entities/large/snapshot"),
+        server.get("/api/v1/entities/large/state?at_version=2"),
+        server.post("/api/v1/snapshots", &snapshot),
+    ] {
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        refused.problem(503, "overloaded");
+    }
+    drop(crowd);
+    let deadline = Instant::now() + PATIENCE;
+    while state("large").status != 200 {
+        assert!(Instant::now() < deadline, "there is room again");
+    }
+    let whole = server.get("/api/v1/entities/large/state?history=true").success();
+    assert_eq!(whole["history"].as_array().map(Vec::len), Some(3));
+    // No budget holds a state of 120 MiB twice; its events can be read all the same.
+    for n in 3..18 {
+        append(&server, "large", &json!({format!("m{n}"): "x".repeat(7 * MIB)}));
+    }
+    let refused = state("large").problem(413, "too-large");
+    assert!(refused["detail"].as_str().is_some_and(|text| text.contains("memory_bytes")), "{refused}");
+    let page = server.get("/api/v1/events/query?entity_id=large&limit=1&order=desc").success();
+    assert_eq!(page["events"][0]["version"], 18);
+}
