@@ -3,14 +3,16 @@
 mod incoming;
 mod outgoing;
 mod reply;
+mod health;
+mod state;
 mod page;
 
+pub use health::{HealthReply, LiveReply, ReadyReply};
 pub(crate) use incoming::parse_object;
 pub use incoming::{
     BATCH_FIELDS, BatchBody, EVENT_FIELDS, EventBody, LINE_BYTES_MAX, RawEvents, batch_working_bytes,
     parse_batch, parse_event, working_bytes,
 };
-pub(crate) use outgoing::write_payload;
 pub use outgoing::{
     event_bytes_max, write_commit, write_event, write_event_line, write_source_line, write_text,
 };
@@ -18,3 +20,4 @@ pub use page::{PageCursor, question};
 pub use reply::{
     Imported, LineageSpan, RefusedLine, SealedReply, StartRow, StartsReply, StatsReply, to_json,
 };
+pub use state::{HistoryReply, SnapshotReply, SnapshotsReply, StateReply};

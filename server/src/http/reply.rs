@@ -26,11 +26,6 @@ pub(super) fn charged(body: Vec<u8>, mut charge: Charge) -> Response {
     response
 }
 
-/// An answer with a value as its JSON body.
-pub(super) fn json_value(value: &serde_json::Value) -> Response {
-    json(value.to_string().into_bytes())
-}
-
 /// An answer with a body of any media type.
 pub(super) fn of_type(content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);

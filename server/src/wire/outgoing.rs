@@ -18,7 +18,7 @@ pub fn write_text(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("text is JSON");
 }
 
-fn write_fragment(out: &mut Vec<u8>, fragment: std::fmt::Arguments<'_>) {
+pub(super) fn write_fragment(out: &mut Vec<u8>, fragment: std::fmt::Arguments<'_>) {
     #[expect(clippy::expect_used, reason = "a vector takes every write")]
     out.write_fmt(fragment).expect("a vector takes every write");
 }
@@ -59,7 +59,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
 }
 
 /// Appends the payload member: `payload`, or `payload_base64` when it is not JSON.
-pub(crate) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
+pub(super) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
     match event.payload() {
         Payload::Json(text) => {
             out.extend_from_slice(b"\"payload\":");

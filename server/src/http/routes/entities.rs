@@ -15,14 +15,12 @@ use crate::http::path::PathName;
 use crate::http::reply::{self, Reply, charged};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
-use crate::wire::{write_payload, write_text};
+use crate::wire::{HistoryReply, StateReply};
 
 /// Most events of a history; a query returns all of them.
 const HISTORY_EVENTS: u64 = 10_000;
 /// A history ends at this many bytes.
 const HISTORY_BYTES: usize = 32 << 20;
-/// What surrounds a history in its answer.
-const HISTORY_FRAME_BYTES: usize = 64;
 
 /// The paths of this resource. A name such as `..` cannot be in a path, because clients resolve it.
 pub(super) fn routes() -> Routes {
@@ -54,6 +52,11 @@ impl StateRequest {
         let id = id.or_else(|| params.text("entity_id")).ok_or_else(|| invalid("entity_id", "is missing"))?;
         let entity = Entity::of(caller.tenant(), EntityId::new(id)?);
         Ok(Self { entity, as_of: moment(&params)?, history: params.flag("history")? })
+    }
+
+    fn reply<'a>(&'a self, state: &'a EntityState, history: Option<&'a HistoryReply>) -> StateReply<'a> {
+        let as_of = if let AsOf::Time(time) = self.as_of { Some(time) } else { None };
+        StateReply { entity_id: self.entity.id().as_str(), state, as_of, history }
     }
 
     fn unknown(&self) -> Problem {
@@ -141,71 +144,34 @@ async fn state_of(app: &App, asked: StateRequest, headers: HeaderMap) -> Reply {
             if reply::is_known(&headers, &tag) {
                 return Ok(reply::not_modified(tag));
             }
-            let mut response = charged(state_body(&asked, &state, history), charge);
+            let history = history.map(|history| history.events);
+            let mut response = charged(asked.reply(&state, history.as_ref()).to_json(), charge);
             response.headers_mut().insert(header::ETAG, tag);
             Ok::<_, Problem>(response)
         })
         .await
 }
 
-/// The answer. Its parts are charged, and so is their copy in it.
-fn state_body(asked: &StateRequest, state: &EntityState, history: Option<History>) -> Vec<u8> {
-    let mut out = b"{\"entity_id\":".to_vec();
-    write_text(&mut out, asked.entity.id().as_str());
-    let as_of = match asked.as_of {
-        AsOf::Time(time) => format!("\"{time}\""),
-        _ => "null".to_owned(),
-    };
-    let head = format!(
-        ",\"last_updated\":\"{}\",\"event_count\":{},\"version\":{},\"as_of\":{as_of},\"current_state\":",
-        state.last_updated(),
-        state.event_count(),
-        state.version(),
-    );
-    out.extend_from_slice(head.as_bytes());
-    let history_bytes = history.as_ref().map_or(0, |history| history.events.len() + HISTORY_FRAME_BYTES);
-    out.reserve_exact(state.json_bytes() + history_bytes + 1);
-    state.write_json(&mut out);
-    if let Some(History { events, count, .. }) = history {
-        out.extend_from_slice(b",\"history\":[");
-        out.extend_from_slice(&events);
-        let has_more = count < state.event_count();
-        out.extend_from_slice(format!("],\"history_has_more\":{has_more}").as_bytes());
-    }
-    out.push(b'}');
-    out
-}
-
 /// The events of a state, written as they are folded.
 struct History {
-    events: Vec<u8>,
-    count: u64,
+    events: HistoryReply,
     charge: Charge,
 }
 
 impl History {
     fn charged_to(charge: Charge) -> Self {
-        Self { events: Vec::new(), count: 0, charge }
+        Self { events: HistoryReply::default(), charge }
     }
 
     /// Adds the next event; false if there is no room for more.
     fn take(&mut self, event: &EventRef) -> bool {
         // The buffer may double, and its text is copied into the answer.
-        let most = 3 * (self.events.len() + 2 * event.record_bytes());
+        let most = 3 * (self.events.bytes() + 2 * event.record_bytes());
         if self.charge.grow_to(most).is_err() {
             return false;
         }
-        let out = &mut self.events;
-        if self.count > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(format!("{{\"event_id\":\"{}\",\"type\":", event.id()).as_bytes());
-        write_text(out, event.event_type());
-        out.extend_from_slice(format!(",\"timestamp\":\"{}\",", event.timestamp()).as_bytes());
-        write_payload(out, event);
-        out.push(b'}');
-        self.count += 1;
-        self.count < HISTORY_EVENTS && self.events.len() < HISTORY_BYTES
+        self.events.add(event);
+        self.events.count() < HISTORY_EVENTS && self.events.bytes() < HISTORY_BYTES
     }
 }
 
@@ -225,14 +191,7 @@ async fn snapshot_of(app: &App, asked: StateRequest) -> Reply {
         .look(move |look| {
             let folded = look.fold(&asked.entity, asked.as_of, &mut charge, None)?;
             let state = folded.ok_or_else(|| asked.unknown())?;
-            let mut out = b"{\"entity_id\":".to_vec();
-            write_text(&mut out, asked.entity.id().as_str());
-            let end = b",\"from_projection\":\"entity_snapshots\"}";
-            out.extend_from_slice(b",\"snapshot\":");
-            out.reserve_exact(state.json_bytes() + end.len());
-            state.write_json(&mut out);
-            out.extend_from_slice(end);
-            Ok::<_, Problem>(charged(out, charge))
+            Ok::<_, Problem>(charged(asked.reply(&state, None).to_old_json(), charge))
         })
         .await
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use allsource_engine::Health;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::background::clock_lag;
 use crate::http::params::Params;
-use crate::http::reply::{Reply, json_value};
+use crate::http::reply::{Reply, json};
 use crate::http::resource::Routes;
+use crate::wire::{HealthReply, LiveReply, ReadyReply, to_json};
 
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
@@ -21,17 +21,18 @@ pub(super) fn routes() -> Routes {
 /// `GET /health`: in the format of v0.6 servers.
 async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    let (version, incarnation) = (env!("CARGO_PKG_VERSION"), app.store().incarnation().to_string());
-    let service = "allsource-core";
-    Ok(json_value(&json!({
-        "status": "healthy", "service": service, "version": version, "incarnation": incarnation,
+    Ok(json(to_json(&HealthReply {
+        incarnation: app.store().incarnation().to_string(),
+        service: "allsource-core",
+        status: "healthy",
+        version: env!("CARGO_PKG_VERSION"),
     })))
 }
 
 /// `GET /healthz`: the process answers.
 async fn live(uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
-    Ok(json_value(&json!({"status": "ok"})))
+    Ok(json(to_json(&LiveReply { status: "ok" })))
 }
 
 /// `GET /readyz`: events are accepted.
@@ -43,19 +44,14 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
         }
         health => describe(health),
     };
-    let mut body = json!({"status": status, "reason": reason});
-    if let (Some(behind), Some(members)) = (clock_lag(app.store().clock_behind()), body.as_object_mut()) {
-        members.insert("clock_behind_seconds".to_owned(), behind.as_secs().into());
-    }
     let failing = app.store().upkeep().into_iter().filter_map(|task| Some((task.name, task.last_error?)));
-    let failing: Map<String, Value> = failing.map(|(name, error)| (name.to_owned(), error.into())).collect();
-    if let Some(members) = body.as_object_mut().filter(|_| !failing.is_empty()) {
-        members.insert("upkeep_failing".to_owned(), failing.into());
-    }
-    if let (Some(problem), Some(members)) = (system_problem(&app), body.as_object_mut()) {
-        members.insert("system_log".to_owned(), problem.into());
-    }
-    let mut response = json_value(&body);
+    let mut response = json(to_json(&ReadyReply {
+        clock_behind_seconds: clock_lag(app.store().clock_behind()).map(|behind| behind.as_secs()),
+        reason,
+        status,
+        system_log: system_problem(&app),
+        upkeep_failing: failing.collect(),
+    }));
     // A store that is damaged in places, or cannot seal for now, still accepts events and serves the rest.
     if !["ready", "damaged", "not_sealing", "moved"].contains(&status) {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

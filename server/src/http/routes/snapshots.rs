@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EntityId};
-use allsource_engine::{Cause, Snapshot};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
@@ -17,7 +16,7 @@ use crate::http::path::PathName;
 use crate::http::reply::{Reply, charged, json};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
-use crate::wire::{parse_object, write_text};
+use crate::wire::{SnapshotReply, SnapshotsReply, parse_object};
 
 /// The default limit of a list.
 const LISTED: usize = 1_000;
@@ -59,10 +58,7 @@ async fn create(
                 Problem::new(Kind::ENTITY_NOT_FOUND, format!("the entity `{}` has no events", entity.id()))
             };
             let snapshot = look.snapshot(&entity, &mut charge)?.ok_or_else(unknown)?;
-            let mut out = Vec::with_capacity(384);
-            write_facts(&mut out, "snapshot_id", &snapshot);
-            out.push(b'}');
-            Ok::<_, Problem>(json(out))
+            Ok::<_, Problem>(json(SnapshotReply(&snapshot).to_json()))
         })
         .await
 }
@@ -91,16 +87,7 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply {
     app.store()
         .look(move |look| {
             let (snapshots, total) = look.snapshots(&tenant, entity.as_ref(), limit);
-            let mut out = b"{\"snapshots\":[".to_vec();
-            for (place, snapshot) in snapshots.iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                write_facts(&mut out, "id", snapshot);
-                out.push(b'}');
-            }
-            out.extend_from_slice(format!("],\"total\":{total}}}").as_bytes());
-            Ok::<_, Problem>(json(out))
+            Ok::<_, Problem>(json(SnapshotsReply { snapshots: &snapshots, total }.to_json()))
         })
         .await
 }
@@ -138,37 +125,7 @@ async fn latest_of(app: &App, entity: Entity) -> Reply {
             let snapshot = look.latest_snapshot(&entity, &mut charge)?.ok_or_else(none)?;
             // The snapshot may be in memory anyway; its copy in the answer is not.
             charge.grow_to(2 * snapshot.state.json_bytes())?;
-            let mut out = Vec::with_capacity(1024);
-            write_facts(&mut out, "snapshot_id", &snapshot);
-            out.extend_from_slice(b",\"state\":");
-            snapshot.state.write_json(&mut out);
-            out.push(b'}');
-            Ok::<_, Problem>(charged(out, charge))
+            Ok::<_, Problem>(charged(SnapshotReply(&snapshot).to_json_with_state(), charge))
         })
         .await
-}
-
-/// Writes the start of a snapshot's object, with everything but its state; `id_name` is the name of its id.
-fn write_facts(out: &mut Vec<u8>, id_name: &str, snapshot: &Snapshot) {
-    out.extend_from_slice(format!("{{\"{id_name}\":\"{}\",\"entity_id\":", snapshot.id).as_bytes());
-    write_text(out, snapshot.entity.id().as_str());
-    let state = &snapshot.state;
-    let times = format!(",\"created_at\":\"{}\",\"as_of\":\"{}\"", snapshot.created_at, state.last_updated());
-    out.extend_from_slice(times.as_bytes());
-    let rest = format!(
-        ",\"event_count\":{},\"size_bytes\":{},\"snapshot_type\":\"{}\",\"version\":{}",
-        state.event_count(),
-        snapshot.size_bytes(),
-        type_of(snapshot.cause),
-        state.version(),
-    );
-    out.extend_from_slice(rest.as_bytes());
-}
-
-fn type_of(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Manual => "manual",
-        Cause::Automatic => "automatic",
-        Cause::OnDemand => "ondemand",
-    }
 }

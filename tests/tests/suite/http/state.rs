@@ -110,3 +110,39 @@ fn a_history_is_whole_and_read_once_over_a_snapshot_and_sealed_files() {
     let eight = server.get("/api/v1/entities/e/state?history=true&at_version=8").success();
     assert_eq!(eight["history"].as_array().unwrap().len(), 8);
 }
+
+/// Clients of the first releases read some of these answers by their order.
+#[test]
+fn answers_about_states_and_snapshots_keep_their_bytes() {
+    let server = Server::start();
+    let event = r#"{"id":"00000000-0000-4000-8000-000000000001","entity_id":"a\"b","event_type":"t","payload":{"n": 1.0},"timestamp":"2026-01-01T00:00:00Z"}"#;
+    server.post("/api/v1/events", event).success();
+    let text = |path: &str| server.get(&format!("/api/v1/{path}")).text;
+    let (entity, time) = (r#""entity_id":"a\"b""#, "2026-01-01T00:00:00.000000Z");
+    let state = |as_of: &str| {
+        format!(
+            r#"{{{entity},"last_updated":"{time}","event_count":1,"version":1,"as_of":{as_of},"current_state":{{"n":1.0}}"#
+        )
+    };
+    assert_eq!(text("entities/a%22b/state"), state("null") + "}");
+    let as_of = "entities/a%22b/state?as_of=2027-01-01T00:00:00Z";
+    assert_eq!(text(as_of), state("\"2027-01-01T00:00:00.000000Z\"") + "}");
+    let history = format!(
+        r#","history":[{{"event_id":"00000000-0000-4000-8000-000000000001","type":"t","timestamp":"{time}","payload":{{"n": 1.0}}}}],"history_has_more":false}}"#
+    );
+    assert_eq!(text("entities/a%22b/state?history=true"), state("null") + &history);
+    let old = format!(r#"{{{entity},"snapshot":{{"n":1.0}},"from_projection":"entity_snapshots"}}"#);
+    assert_eq!(text("entities/a%22b/snapshot"), old);
+
+    let taken = server.post("/api/v1/snapshots", r#"{"entity_id":"a\"b"}"#);
+    let facts = taken.success();
+    let (id, created) = (facts["snapshot_id"].as_str().unwrap(), facts["created_at"].as_str().unwrap());
+    let facts = format!(
+        r#"{entity},"created_at":"{created}","as_of":"{time}","event_count":1,"size_bytes":{},"snapshot_type":"manual","version":1"#,
+        facts["size_bytes"]
+    );
+    assert_eq!(taken.text, format!(r#"{{"snapshot_id":"{id}",{facts}}}"#));
+    assert_eq!(text("snapshots"), format!(r#"{{"snapshots":[{{"id":"{id}",{facts}}}],"total":1}}"#));
+    let latest = format!(r#"{{"snapshot_id":"{id}",{facts},"state":{{"n":1.0}}}}"#);
+    assert_eq!(text("snapshots/a%22b/latest"), latest);
+}
