@@ -7,6 +7,7 @@ mod build;
 mod check;
 
 use crate::entry::entry;
+use crate::error::FormatError;
 use crate::sealed::Kind;
 
 pub use build::{Builder, Built};
@@ -50,7 +51,7 @@ pub const ENTRY_BYTES: usize = 32;
 
 entry! {
     /// Up to [`STRETCH_EVENTS_MAX`] adjacent records of one entity in one run.
-    Stretch, ENTRY_BYTES;
+    Stretch, ENTRY_BYTES, check check_stretch;
     /// [`crate::partition::key_hash`] of the entity's key.
     hash: u64,
     /// Version of the first record.
@@ -89,6 +90,14 @@ pub fn place(partition: u32, offset: u64) -> u64 {
 /// Partition and offset of a [`place`].
 pub fn partition_and_offset(place: u64) -> (u32, u64) {
     (u32::from((place >> 48) as u16), place & ((1 << 48) - 1))
+}
+
+fn check_stretch(stretch: &Stretch) -> Result<(), FormatError> {
+    // No version is as high as this: one follows another from 1 on.
+    let end = u64::MAX / 2;
+    let is_sound =
+        (1..end).contains(&stretch.first_version) && (1..=STRETCH_EVENTS_MAX).contains(&stretch.count);
+    if is_sound { Ok(()) } else { Err(FormatError::Range("entry of the section of stretches")) }
 }
 
 /// How many upper bits of a hash a fanout uses to divide `entries` entries.

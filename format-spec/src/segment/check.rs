@@ -89,7 +89,7 @@ pub fn runs(header: &Header, list: &[Segment], table: &[u8]) -> Result<Vec<Run>,
     let runs: Vec<Run> = entries.iter().map(|entry| Run::decode(entry)).collect::<Result<_, _>>()?;
     let mut offset = 0;
     for (segment, runs) in by_segment(list, &runs) {
-        let (start, mut events, mut position) = (offset, 0_u64, header.first_position.saturating_sub(1));
+        let (start, mut events, mut position) = (offset, 0_u64, header.first_position - 1);
         for run in runs {
             if run.offset != offset || run.bytes > RUN_BYTES_MAX || run.bytes > records.bytes - offset {
                 return Err(FormatError::Range("place of a run"));
@@ -213,7 +213,11 @@ impl<'a> Segments<'a> {
         runs.flat_map(move |(partition, (number, run))| {
             let (mut rest, mut offset) = (run.of(section.of(bytes)), section.offset + run.offset);
             std::iter::from_fn(move || {
-                let record = Record::at(rest).ok()?;
+                if rest.is_empty() {
+                    return None;
+                }
+                #[expect(clippy::expect_used, reason = "every record of the run was checked")]
+                let record = Record::at(rest).expect("a run is filled with records");
                 let placed = Placed { record, partition, run: number, offset };
                 rest = bytes::rest(rest, record.as_bytes().len());
                 offset += record.as_bytes().len() as u64;

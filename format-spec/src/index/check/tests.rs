@@ -3,6 +3,7 @@
 use rkyv::util::AlignedVec;
 
 use super::*;
+use crate::index::Stretch;
 use crate::sealed::tests::file;
 use crate::segment;
 use crate::segment::tests::{event, segments_of};
@@ -107,4 +108,16 @@ fn an_index_of_other_segments_is_refused() {
     assert_eq!(check(&good, &segment::check(&others).unwrap(), 4), differs);
     assert_eq!(check(&good, &segments, 8), Err(FormatError::Range("partition of a record")));
     assert_eq!(check(&good, &segments, 3), Err(FormatError::Range("partition count")));
+}
+
+/// Versions are computed from a stretch, so none of its numbers may overflow.
+#[test]
+fn a_stretch_of_impossible_versions_or_records_is_refused() {
+    let good = Stretch { hash: 1, first_version: 7, offset: 4096, count: 64, bytes: 4096 };
+    assert_eq!(Stretch::decode(&good.encode()), Ok(good));
+    for (first_version, count) in [(0, 1), (7, 0), (7, 65), (u64::MAX, 1), (7, u32::MAX)] {
+        let bad = Stretch { first_version, count, ..good };
+        let refused = Err(FormatError::Range("entry of the section of stretches"));
+        assert_eq!(Stretch::decode(&bad.encode()), refused, "{first_version} {count}");
+    }
 }
