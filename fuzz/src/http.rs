@@ -100,9 +100,10 @@ pub fn line_seeds() -> Vec<Vec<u8>> {
     let given = r#"{"id":"11111111-2222-4333-8444-555555555555","event_type":"t","entity_id":"é","payload":1,
         "timestamp":"2026-01-01T00:00:00Z","expected_version":0,"tenant_id":"acme"}"#;
     let bytes = r#"{"event_type":"t","entity_id":"e","payload_base64":"AAEC/w=="}"#;
+    let copied = r#"{"event_type":"t","entity_id":"e","payload_text":"[\n1e-9]","metadata_text":"{}","timestamp":"2026-01-01T00:00:00Z","timestamp_source":"clock"}"#;
     let given = given.replace('\n', "");
     vec![
-        [event, &given, bytes].join("\n").into_bytes(),
+        [event, &given, copied, bytes].join("\n").into_bytes(),
         format!("{event}\r\n\n{event}\n").into_bytes(),
         given.into_bytes(),
     ]

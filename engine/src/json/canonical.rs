@@ -8,8 +8,9 @@ use super::tokens::{Shape, Token, Tokens};
 
 /// Text nested deeper than this is compared byte for byte, because writing canonical text recurses.
 const DEPTH_MAX: usize = 128;
-/// A number whose exponent has more digits than this is compared byte for byte.
-const EXPONENT_DIGITS_MAX: usize = 30;
+/// How many digits of an exponent are added to at once; far more than the digits of a payload can shift it by.
+const EXPONENT_DIGITS: usize = 30;
+const EXPONENT_UNIT: i128 = 10_i128.pow(EXPONENT_DIGITS as u32);
 
 /// Whether two texts have the same JSON value. Members may come in any order, but an object that names a member twice
 /// equals only the same bytes. Numbers are compared by exact value, whatever their length, with -0 equal to 0; strings
@@ -146,12 +147,43 @@ fn write_number(number: &str, out: &mut Vec<u8>) {
         return;
     }
     let trailing = digits.len() - digits.trim_end_matches('0').len();
-    let magnitude = exponent.trim_start_matches(['+', '-']).trim_start_matches('0');
-    let parsed = (magnitude.len() <= EXPONENT_DIGITS_MAX).then(|| exponent.parse::<i128>().ok()).flatten();
-    let Some(exponent) = parsed else {
-        out.extend_from_slice(number.as_bytes());
-        return;
+    match shifted(exponent, trailing as i128 - fraction.len() as i128) {
+        Some(exponent) => out.extend_from_slice(format!("{sign}{stripped}e{exponent}").as_bytes()),
+        // Not a number: the record is damaged.
+        None => out.extend_from_slice(number.as_bytes()),
+    }
+}
+
+/// An exponent of any length plus `by`, in decimal; `None` if it is not a whole number.
+fn shifted(exponent: &str, by: i128) -> Option<String> {
+    assert!(by.abs() < EXPONENT_UNIT, "a number has fewer digits than fit into memory");
+    let is_negative = exponent.starts_with('-');
+    let magnitude = exponent.strip_prefix(['+', '-']).unwrap_or(exponent).trim_start_matches('0');
+    let Some(split) = magnitude.len().checked_sub(EXPONENT_DIGITS).filter(|split| *split > 0) else {
+        return Some((exponent.parse::<i128>().ok()? + by).to_string());
     };
-    let exponent = exponent + trailing as i128 - fraction.len() as i128;
-    out.extend_from_slice(format!("{sign}{stripped}e{exponent}").as_bytes());
+    let (high, low) = magnitude.split_at_checked(split)?;
+    if !magnitude.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let low = low.parse::<i128>().ok()? + if is_negative { -by } else { by };
+    let high = match low.div_euclid(EXPONENT_UNIT) {
+        0 => high.to_owned(),
+        carry => stepped(high, carry > 0),
+    };
+    let low = low.rem_euclid(EXPONENT_UNIT);
+    let text = format!("{high}{low:0EXPONENT_DIGITS$}");
+    Some(format!("{}{}", if is_negative { "-" } else { "" }, text.trim_start_matches('0')))
+}
+
+/// A decimal number of any length, above 0, plus 1 or minus 1.
+fn stepped(number: &str, up: bool) -> String {
+    let (full, empty) = if up { ('9', '0') } else { ('0', '9') };
+    let rest = number.trim_end_matches(full);
+    let carried = String::from_iter(std::iter::repeat_n(empty, number.len() - rest.len()));
+    let mut rest = if rest.is_empty() { "0".to_owned() } else { rest.to_owned() };
+    let digit = rest.pop().and_then(|digit| digit.to_digit(10));
+    let stepped = digit.map(|digit| if up { digit + 1 } else { digit.saturating_sub(1) });
+    rest.extend(stepped.and_then(|digit| char::from_digit(digit, 10)));
+    rest + &carried
 }

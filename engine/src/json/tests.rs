@@ -86,6 +86,26 @@ fn an_exponent_is_never_expanded() {
 }
 
 #[test]
+fn exponents_of_any_length_are_compared_by_value() {
+    let zeros = "0".repeat(40);
+    assert!(is_same_value(&format!("1e{zeros}1"), "10") && is_same_value(&format!("1e-{zeros}1"), "0.1"));
+    let nines = "9".repeat(60);
+    // The shift carries over all digits, and borrows from all of them.
+    for sign in ["", "+", "-"] {
+        let (more, less) = (format!("{sign}1{}", "0".repeat(60)), format!("{sign}{nines}"));
+        let (up, down) = if sign == "-" { ("0.1", "10") } else { ("10", "0.1") };
+        assert!(is_same_value(&format!("1e{more}"), &format!("{up}e{less}")), "{sign}");
+        assert!(is_same_value(&format!("{down}e{more}"), &format!("1e{less}")), "{sign}");
+        assert!(!is_same_value(&format!("1e{more}"), &format!("1e{less}")), "{sign}");
+    }
+    let (thirty, long) = ("9".repeat(30), format!("1{}", "0".repeat(30)));
+    assert!(is_same_value(&format!("10e{thirty}"), &format!("1e{long}")));
+    assert!(is_same_value(&format!("1e{thirty}"), &format!("0.1e{long}")));
+    assert!(!is_same_value(&format!("1e-{long}"), &format!("1e{long}")));
+    assert!(is_same_value(&format!("0e{nines}"), "0"), "zero has no exponent");
+}
+
+#[test]
 fn a_member_is_found_beside_names_and_values_that_are_no_text() {
     let object = r#"{"\ud83d":"y","n":1e999,"a\u002fb":{"c": [1, "}"]},"n":2}"#;
     assert_eq!(member(object, "n"), Some("2"));
@@ -123,6 +143,8 @@ fn text_that_is_not_json_never_panics() {
         "[,\"\\ud83d\"",
         "{]\"\\ud83d\":[}\"\\udc00\"",
         "-é",
+        "1e1234567890123456789012345678901234é567890",
+        "1e-é234567890123456789012345678901234567890",
         "tré",
     ];
     for text in ends_early.into_iter().chain(is_odd) {

@@ -117,6 +117,52 @@ fn a_batch_that_is_not_atomic_can_be_sent_again_under_its_key() {
     assert_eq!(total(&server), 1);
 }
 
+/// Each event is decided on its own, so a batch may be completed under its key, but not cut short.
+#[test]
+fn a_batch_that_is_not_atomic_may_grow_but_not_shrink_under_its_key() {
+    let server = Server::start();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
+    let send = |count: u64| {
+        let events: Vec<Value> = (0..count).map(|n| event("a", &json!(n))).collect();
+        server.send("POST", PATH, &headers, &json!({"events": events, "atomic": false}).to_string())
+    };
+    assert_eq!(send(2).success()["ingested"], 2);
+    send(1).problem(422, "idempotency-key-reused");
+    assert_eq!(total(&server), 2);
+    let longer = send(3);
+    assert_eq!((longer.status, longer.header("idempotency-replayed")), (200, None));
+    let replayed: Vec<bool> =
+        longer.json()["events"].as_array().unwrap().iter().map(|event| event["replayed"] == true).collect();
+    assert_eq!(replayed, [true, true, false]);
+    send(2).problem(422, "idempotency-key-reused");
+    assert_eq!(total(&server), 3);
+}
+
+/// Which of two batches of different lengths counts is decided with their appends, so never both.
+#[test]
+fn atomic_batches_of_two_lengths_that_race_under_a_key_are_not_both_stored() {
+    let server = Server::start();
+    for round in 0..20 {
+        let key = format!("race-{round}");
+        let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+        let send = |count: u64| {
+            let events: Vec<Value> = (0..count).map(|n| event("a", &json!(n))).collect();
+            server.send("POST", PATH, &headers, &json!({"events": events}).to_string()).status
+        };
+        let before = total(&server).as_u64().unwrap();
+        let statuses = std::thread::scope(|scope| {
+            let both = [2, 3].map(|count| scope.spawn(move || send(count)));
+            both.map(|one| one.join().unwrap())
+        });
+        let stored = match statuses {
+            [200, 422] => 2,
+            [422, 200] => 3,
+            _ => panic!("{statuses:?}"),
+        };
+        assert_eq!(total(&server), before + stored);
+    }
+}
+
 /// The refusal must not name the position that the batch's own first event would have had.
 #[test]
 fn one_id_for_two_events_of_a_batch_is_refused_without_a_position() {
