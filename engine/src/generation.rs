@@ -148,9 +148,23 @@ impl Generation {
         self.noted(self.holder.records(run))
     }
 
-    /// An error that reports damage of its records.
+    /// The error for records that contradict themselves.
     pub(crate) fn damaged(&self, problem: &str) -> ReadError {
-        self.holder.damaged(0, problem)
+        let error = self.holder.damaged(0, problem);
+        self.access.damages.note(&error);
+        error
+    }
+
+    /// The error for an index that contradicts itself or its records, though its checksums match. It is rebuilt, so that
+    /// the next request gets the right answer.
+    pub(crate) fn contradiction(&self, problem: &str) -> ReadError {
+        let error = ReadError::damaged(&*self.entry.index.name, 0, problem);
+        if self.rebuilt.get().is_some() {
+            // This request still saw the index from before.
+            return error;
+        }
+        self.access.damages.note(&error);
+        self.rebuilt().err().unwrap_or(error)
     }
 
     /// Remembers damage of its records.

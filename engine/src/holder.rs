@@ -58,20 +58,22 @@ pub struct Run {
 /// Every method may be called from several threads at once. Records that are passed on have been checked with
 /// [`Record::at`], and their checksums, as far as the holder has any, with them.
 pub trait Holder: Send + Sync {
-    /// Copies the first of these records, in order, until [`Copied::has_room`] says no: at least one, if any are
-    /// wanted. `ahead`: what the scan in progress has prefetched.
-    ///
-    /// # Errors
-    /// Damage, including a record other than the wanted one, or a refusal of the system.
-    fn fetch(&self, wanted: &[Wanted], ahead: Option<&mut Ahead>) -> Result<Copied, ReadError>;
-
-    /// Calls `look` with the first record of a stretch; it may be called twice, and the last call counts.
+    /// Copies the first of these records, in order, until [`Copied::has_room`] says no, or another record than the wanted
+    /// one lies at an address, or none. An address may be any number. `ahead`: what the scan in progress has prefetched.
     ///
     /// # Errors
     /// Damage, or a refusal of the system.
-    fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<(), ReadError>;
+    fn fetch(&self, wanted: &[Wanted], ahead: Option<&mut Ahead>) -> Result<Copied, ReadError>;
 
-    /// A copy of the records of a stretch, one after the other. The caller checks which records they are.
+    /// Calls `look` with the first record of a stretch; it may be called twice, and the last call counts. False: no
+    /// record begins there.
+    ///
+    /// # Errors
+    /// Damage, or a refusal of the system.
+    fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<bool, ReadError>;
+
+    /// A copy of the records of a stretch, one after the other; empty: it does not lie within the records. The caller
+    /// checks which records they are.
     ///
     /// # Errors
     /// Damage, or a refusal of the system.

@@ -77,6 +77,7 @@ pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
             Err(WriteError::Read(ReadError::Damaged(damage))) => rebuilt.damage.push(damage),
             Err(WriteError::Read(ReadError::Unavailable(unavailable))) => return Err(unavailable.into()),
             Err(WriteError::Io(error)) => return Err(OpenError::io("write an index", error)),
+            Err(WriteError::Misplaced(_)) => unreachable!("writing an index adds no record to a generation"),
         }
     }
     Ok(rebuilt)

@@ -171,7 +171,7 @@ impl Upkeep {
             UpkeepError::Read(error) | UpkeepError::Write(WriteError::Read(error)) => {
                 self.access.damages.note(error);
             }
-            UpkeepError::Write(WriteError::Io(_))
+            UpkeepError::Write(WriteError::Io(_) | WriteError::Misplaced(_))
             | UpkeepError::Io(_)
             | UpkeepError::Fenced
             | UpkeepError::Misplaced(_) => {}

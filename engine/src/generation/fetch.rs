@@ -6,15 +6,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES, partition_and_offset};
-use allsource_format::partition::KEY_SEPARATOR;
+use allsource_format::partition::{KEY_SEPARATOR, key_hash};
 use allsource_format::record::Record;
 use smallvec::SmallVec;
 
 use super::Generation;
 use super::find::{stretch_at, stretches_of};
 use crate::error::ReadError;
-use crate::event::{Block, EventRef, KeyBuffer};
-use crate::holder::{Ahead, Wanted};
+use crate::event::{Block, EventRef, KeyBuffer, key_of};
+use crate::holder::{Ahead, Copied, Wanted};
 use crate::number::offset_in_block;
 use crate::planted::{self, Bug};
 use crate::query::Order;
@@ -30,6 +30,14 @@ fn is_of(record: &Record<'_>, key: &[u8]) -> bool {
         id == record.entity_bytes() && owner.strip_suffix(&[KEY_SEPARATOR]) == Some(tenant)
     })
 }
+
+/// Whether the key of a record's entity has this hash.
+fn has_hash(record: &Record<'_>, hash: u64) -> bool {
+    key_hash(&key_of(record.tenant_bytes(), record.entity_bytes())) == hash
+}
+
+/// The problem of an index whose stretch leads elsewhere.
+const OTHER_EVENTS: &str = "a stretch of the index leads to other events, or to fewer";
 
 /// The version after the last one in a stretch.
 fn end_version(stretch: &Stretch) -> u64 {
@@ -50,9 +58,31 @@ impl Generation {
     pub(crate) fn fetch(
         &self,
         ordinals: &[u32],
-        ahead: Option<&mut Ahead>,
+        mut ahead: Option<&mut Ahead>,
         into: &mut VecDeque<EventRef>,
     ) -> Result<usize, ReadError> {
+        let is_rebuilt = self.is_index_missing();
+        let mut copied = self.copy_of(ordinals, ahead.as_deref_mut())?;
+        if copied.is_empty() && !ordinals.is_empty() {
+            let error = self.contradiction("an entry of the index leads to another event, or to none");
+            if is_rebuilt || !self.is_index_missing() {
+                return Err(error);
+            }
+            copied = self.copy_of(ordinals, ahead)?;
+        }
+        let count = copied.len();
+        if count == 0 && !ordinals.is_empty() {
+            return Err(self.damaged("an event cannot be found again"));
+        }
+        assert!(count <= ordinals.len(), "a fetch returns some of the events that it is asked for");
+        let (bytes, offsets) = copied.into_parts();
+        let block = Arc::new(Block::new(bytes));
+        into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
+        Ok(count)
+    }
+
+    /// Copies of the records of the first of these ordinals; empty: the first is not where the index says.
+    fn copy_of(&self, ordinals: &[u32], ahead: Option<&mut Ahead>) -> Result<Copied, ReadError> {
         let first_position = self.base() + 1;
         let wanted = self.indexed(|index| {
             let column = index.column(PLACES, 8);
@@ -62,16 +92,7 @@ impl Generation {
             };
             ordinals.iter().map(wanted).collect::<Result<SmallVec<[Wanted; 64]>, ReadError>>()
         })?;
-        let copied = self.noted(self.holder.fetch(&wanted, ahead))?;
-        let count = copied.len();
-        assert!(
-            count <= ordinals.len() && (count > 0 || ordinals.is_empty()),
-            "a fetch returns at least one of the events"
-        );
-        let (bytes, offsets) = copied.into_parts();
-        let block = Arc::new(Block::new(bytes));
-        into.extend(offsets.into_iter().map(|offset| EventRef::new(Arc::clone(&block), offset)));
-        Ok(count)
+        self.noted(self.holder.fetch(&wanted, ahead))
     }
 
     /// Keeps the ordinals whose timestamps are wanted.
@@ -109,11 +130,16 @@ impl Generation {
 
     /// Whether a stretch belongs to the entity of a key: other entities may share its hash.
     pub(super) fn is_about(&self, stretch: &Stretch, key: &[u8]) -> Result<bool, ReadError> {
-        let mut is_same = false;
-        self.noted(self.holder.first_of(stretch, &mut |record| {
-            is_same = is_of(record, key) && record.version() == stretch.first_version;
+        let (mut is_same, mut is_right) = (false, false);
+        let is_one = self.noted(self.holder.first_of(stretch, &mut |record| {
+            is_same = is_of(record, key);
+            is_right =
+                record.version() == stretch.first_version && (is_same || has_hash(record, stretch.hash));
         }))?;
-        Ok(is_same)
+        match is_one && is_right {
+            true => Ok(is_same),
+            false => Err(self.contradiction(OTHER_EVENTS)),
+        }
     }
 
     /// Adds the events of a stretch in the given order, if it belongs to the entity of this key.
@@ -128,15 +154,13 @@ impl Generation {
         let mut offset = 0;
         for number in 0..u64::from(stretch.count) {
             let record = block.bytes().get(offset..).map(Record::at);
-            let Some(Ok(record)) = record else {
-                return Err(self.holder.damaged(stretch.offset, "fewer events lie here than the index says"));
-            };
-            if number == 0 && !is_of(&record, key) {
+            let Some(Ok(record)) = record else { return Err(self.contradiction(OTHER_EVENTS)) };
+            let (is_same, version) = (is_of(&record, key), stretch.first_version.checked_add(number));
+            if number == 0 && !is_same && has_hash(&record, stretch.hash) {
                 return Ok(());
             }
-            let version = stretch.first_version.checked_add(number);
-            if Some(record.version()) != version || record.version() == 0 {
-                return Err(self.holder.damaged(stretch.offset, "other events lie here than the index says"));
+            if !is_same || Some(record.version()) != version || record.version() == 0 {
+                return Err(self.contradiction(OTHER_EVENTS));
             }
             let event = EventRef::new(Arc::clone(&block), offset_in_block(offset));
             match order {

@@ -121,7 +121,7 @@ impl Generation {
         let found = self.indexed(|index| names_from(index, Names::Types, prefix, u64::MAX))?;
         let counts = found.into_iter().map(|(key, name)| match split_key(&key) {
             Some(_) => Ok((key, u64::from(name.count), u64::from(name.entities))),
-            None => Err(ReadError::damaged(&*self.entry.index.name, 0, "the key of a type has no tenant")),
+            None => Err(self.contradiction("the key of a type has no tenant")),
         });
         counts.collect()
     }

@@ -24,6 +24,9 @@ pub(super) fn in_memory(generation: &Generation) -> Result<SealedFile, ReadError
                 let (offset, record) = records.current().expect("the reader advanced to a record");
                 Record::check(record.as_bytes())
                     .map_err(|problem| holder.damaged(offset, &problem.to_string()))?;
+                if record.version() == 0 {
+                    return Err(holder.damaged(offset, "a record without a version"));
+                }
                 let added = builder.add(&record, partition, run.number, offset);
                 added
                     .map_err(|_| holder.damaged(offset, "a record of another generation, or a duplicate"))?;

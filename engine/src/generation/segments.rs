@@ -116,23 +116,23 @@ impl Holder for SegmentFile {
         }
         // Read all lengths first, so that these scattered reads overlap.
         let lengths = wanted.iter().map(|wanted| length_at(file, wanted.address));
-        let lengths = lengths.collect::<Result<SmallVec<[usize; 64]>, _>>()?;
-        let mut copied = Copied::with_capacity(lengths.iter().sum());
+        let lengths = lengths.collect::<Result<SmallVec<[Option<usize>; 64]>, _>>()?;
+        let mut copied = Copied::with_capacity(lengths.iter().flatten().sum());
         for (wanted, length) in wanted.iter().zip(lengths) {
-            if !copied.has_room(length) {
+            let length = length.filter(|length| copied.has_room(*length));
+            let is_copied =
+                length.map(|length| copy_record(file, length, wanted, &mut copied)).transpose()?;
+            if is_copied != Some(true) {
                 break;
             }
-            copy_record(file, length, wanted, &mut copied)?;
         }
         Ok(copied)
     }
 
-    fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<(), ReadError> {
+    fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<bool, ReadError> {
         let file = self.file()?;
-        let length = length_at(&file, stretch.offset)?;
-        let looked =
-            file.with(stretch.offset, length, |bytes| Record::at(bytes).map(|record| look(&record)))?;
-        looked.map_err(|problem| file.damaged(stretch.offset, problem))
+        let Some(length) = length_at(&file, stretch.offset)? else { return Ok(false) };
+        file.with(stretch.offset, length, |bytes| Record::at(bytes).map(|record| look(&record)).is_ok())
     }
 
     fn stretch(&self, stretch: &Stretch) -> Result<AlignedVec, ReadError> {
@@ -142,7 +142,10 @@ impl Holder for SegmentFile {
             copied.reserve_exact(found.len());
             copied.extend_from_slice(found);
         };
-        self.file()?.with(stretch.offset, stretch.bytes as usize, copy)?;
+        let file = self.file()?;
+        if records_from(&file, stretch.offset).is_some_and(|bytes| u64::from(stretch.bytes) <= bytes) {
+            file.with(stretch.offset, stretch.bytes as usize, copy)?;
+        }
         Ok(copied)
     }
 
@@ -194,29 +197,30 @@ impl Holder for SegmentFile {
     }
 }
 
-/// The length of the record at an offset.
-fn length_at(file: &SealedFile, offset: u64) -> Result<usize, ReadError> {
-    let length = (u32::from_le_bytes(file.array(offset)?) as usize).saturating_add(8);
-    match length.is_multiple_of(8) && length <= RECORD_BYTES_MAX {
-        true => Ok(length),
-        false => Err(file.damaged(offset, "no record begins here")),
-    }
+/// The bytes of records from an offset on; `None`: it does not lie among them.
+fn records_from(file: &SealedFile, offset: u64) -> Option<u64> {
+    let records = file.header().section(RECORDS);
+    records.bytes.checked_sub(offset.checked_sub(records.offset)?)
 }
 
-/// Copies the wanted record, which has this length.
+/// The length of the record at an offset; `None`: none begins there.
+fn length_at(file: &SealedFile, offset: u64) -> Result<Option<usize>, ReadError> {
+    let Some(left) = records_from(file, offset).filter(|left| *left >= 8) else { return Ok(None) };
+    let length = (u32::from_le_bytes(file.array(offset)?) as usize).saturating_add(8);
+    let is_one = length.is_multiple_of(8) && length <= RECORD_BYTES_MAX && length as u64 <= left;
+    Ok(is_one.then_some(length))
+}
+
+/// Copies the wanted record, which has this length. False: another one lies there, or none.
 fn copy_record(
     file: &SealedFile,
     length: usize,
     wanted: &Wanted,
     copied: &mut Copied,
-) -> Result<(), ReadError> {
+) -> Result<bool, ReadError> {
     let count = copied.len();
-    let is_wanted = file.with(wanted.address, length, |bytes| {
+    file.with(wanted.address, length, |bytes| {
         copied.truncate(count);
         Record::at(bytes).is_ok_and(|record| copied.push(&record, wanted))
-    })?;
-    match is_wanted {
-        true => Ok(()),
-        false => Err(file.damaged(wanted.address, "another event lies here than the index says")),
-    }
+    })
 }

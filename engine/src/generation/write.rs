@@ -24,6 +24,9 @@ pub(crate) enum WriteError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A source holds this position twice, or without a version, or it is not one of the generation.
+    #[error("the event at position {0} is a duplicate, has no version, or belongs to another generation")]
+    Misplaced(u64),
 }
 
 /// The totals of a generation, updated while it is written.
@@ -164,15 +167,14 @@ impl<'a> Builder<'a> {
 
     /// Adds the next record of the run.
     pub(crate) fn push(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
+        if record.version() == 0 {
+            return Err(WriteError::Misplaced(record.position()));
+        }
         let offset = self.writer().write(record.as_bytes())?;
         #[expect(clippy::expect_used, reason = "a record is in the segment of its partition")]
         let segment = self.segments.last_mut().expect("a segment was started");
         let number = u64::from(segment.runs);
-        self.index.add(record, segment.partition, number, offset).map_err(|position| {
-            let problem =
-                format!("the event at position {position} is a duplicate, or belongs to another generation");
-            ReadError::damaged(DIR, 0, problem)
-        })?;
+        self.index.add(record, segment.partition, number, offset).map_err(WriteError::Misplaced)?;
         let bytes = record.as_bytes().len() as u64;
         let run = &mut self.run;
         assert!(
@@ -217,10 +219,7 @@ impl<'a> Builder<'a> {
             return Err(ReadError::damaged(DIR, 0, problem).into());
         }
         let Counted { first_position, last_position, events, .. } = self.counted;
-        if events != last_position - first_position + 1 {
-            // Sources with valid checksums may still hold a position twice.
-            return Err(ReadError::damaged(DIR, 0, "a position has more than one event").into());
-        }
+        assert_eq!(events, last_position - first_position + 1, "a position is taken only once");
         let segments = self.finish_segments()?;
         let (disk, [_, path]) = (&*self.access.disk, &self.paths);
         let target = Target::create(disk, &format!("{path}.tmp"))?;

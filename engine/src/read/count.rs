@@ -101,7 +101,7 @@ fn in_generation(
     match count {
         Some(count) if count > within => {
             let problem = format!("the index lists {count} events among {within}");
-            Err(ReadError::damaged(&*entry.index.name, 0, problem))
+            Err(generation.contradiction(&problem))
         }
         count => Ok(count),
     }

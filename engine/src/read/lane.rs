@@ -25,8 +25,7 @@ impl Ordinals {
         let indexes = self.count_below(range.start)?..self.count_below(range.end)?;
         match self {
             Self::Sealed(generation, _) if indexes.start > indexes.end => {
-                let index = &*generation.entry().index.name;
-                Err(ReadError::damaged(index, 0, "a list of the index does not ascend"))
+                Err(generation.contradiction("a list of the index does not ascend"))
             }
             _ => {
                 assert!(indexes.start <= indexes.end, "a list in memory ascends");

@@ -207,8 +207,7 @@ impl Walk {
         self.last = Some(position);
         match &self.layer {
             Layer::Sealed(generation) if !is_next => {
-                let index = &*generation.entry().index.name;
-                Err(ReadError::damaged(index, 0, "the index lists events out of order"))
+                Err(generation.contradiction("the index lists events out of order"))
             }
             _ => {
                 assert!(is_next, "a walk over a tail hands out events in order");

@@ -117,8 +117,11 @@ fn join(builder: &mut Builder<'_>, sources: &[(&Generation, Run)]) -> Result<(),
         let Some((_, number)) = keys.min() else { return Ok(()) };
         #[expect(clippy::expect_used, reason = "keys were numbered over these lanes")]
         let lane = lanes.get_mut(number).expect("the least key belongs to a lane");
-        if let Some((_, record)) = lane.current() {
-            builder.push(&record)?;
+        if let (Some((_, record)), Some((source, _))) = (lane.current(), sources.get(number)) {
+            builder.push(&record).map_err(|error| match error {
+                WriteError::Misplaced(_) => source.damaged(&error.to_string()).into(),
+                error => error,
+            })?;
         }
         lane.advance()?;
     }

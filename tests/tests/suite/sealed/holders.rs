@@ -94,9 +94,9 @@ impl Holder for Memory {
         Ok(copied)
     }
 
-    fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<(), ReadError> {
+    fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<bool, ReadError> {
         look(&record(&self.records, stretch.offset));
-        Ok(())
+        Ok(true)
     }
 
     fn stretch(&self, stretch: &Stretch) -> Result<AlignedVec, ReadError> {

@@ -6,25 +6,28 @@ use allsource_format::sealed::{Checksums, HEADER_BYTES, Header, Kind, SECTION_AL
 
 /// What becomes of a section.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Change {
+pub(super) enum Change<'a> {
     Removed,
     Emptied,
+    /// It has as many entries as before.
+    To(&'a [u8]),
 }
 
 /// The same file after a change of one section.
-fn changed(file: &[u8], kind: Kind, number: u32, change: Change) -> Vec<u8> {
+pub(super) fn changed(file: &[u8], kind: Kind, number: u32, change: Change<'_>) -> Vec<u8> {
     let mut header = Header::decode(file, kind).unwrap();
     let sections = std::mem::take(&mut header.sections).into_iter();
     let mut out = vec![0; HEADER_BYTES];
-    for section in sections.filter(|section| section.kind != number || change == Change::Emptied) {
+    for section in sections.filter(|section| section.kind != number || change != Change::Removed) {
         out.resize(out.len().next_multiple_of(SECTION_ALIGN), 0);
         let offset = out.len() as u64;
-        if section.kind == number {
-            header.sections.push(Section { offset, bytes: 0, count: 0, ..section });
-        } else {
-            header.sections.push(Section { offset, ..section });
-            out.extend_from_slice(section.of(file));
-        }
+        let (bytes, count) = match change {
+            Change::To(bytes) if section.kind == number => (bytes, section.count),
+            _ if section.kind == number => (&[][..], 0),
+            _ => (section.of(file), section.count),
+        };
+        header.sections.push(Section { offset, bytes: bytes.len() as u64, count, ..section });
+        out.extend_from_slice(bytes);
     }
     header.checksums = out.len() as u64;
     let mut checksums = Checksums::default();
