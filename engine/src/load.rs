@@ -68,7 +68,9 @@ impl Loader {
             }
             self.last_recorded_at = record.recorded_at();
             self.heads.insert(key, record.version());
-            self.offsets.push(offset_in_block(start + offset));
+            let offset = offset_in_block(start + offset);
+            assert!(self.offsets.last().is_none_or(|last| *last < offset), "records follow each other");
+            self.offsets.push(offset);
         }
         if self.block.len() >= BLOCK_BYTES {
             self.flush();
@@ -89,6 +91,7 @@ impl Loader {
     /// The tail, and the commit time of its last event.
     pub(crate) fn finish(mut self) -> (Tail, i64) {
         self.flush();
+        assert!(self.offsets.is_empty() && self.heads.is_empty(), "every gathered event is in the tail");
         (self.tail, self.last_recorded_at)
     }
 }

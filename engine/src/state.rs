@@ -102,13 +102,16 @@ impl State {
     pub fn to_json(&self) -> String {
         let mut text = String::with_capacity(self.json_bytes());
         self.pieces().for_each(|piece| text.push_str(piece));
+        assert_eq!(text.len(), self.json_bytes(), "the length of the text is known beforehand");
         text
     }
 
-    /// Adds what [`State::to_json`] returns.
+    /// Appends the text of [`State::to_json`] to `out`.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.json_bytes();
         out.reserve_exact(self.json_bytes());
         self.pieces().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        assert_eq!(out.len(), end, "the length of the text is known beforehand");
     }
 
     /// The pieces of its JSON text.

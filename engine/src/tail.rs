@@ -248,11 +248,14 @@ impl Tail {
         before + self.partition(partition).count_below(through) as u64
     }
 
-    /// How many events each partition has at or below this position of the tail.
+    /// How many events each partition has at or below this position of the tail, which must be durable.
     pub(crate) fn sequences_through(&self, position: u64) -> Vec<u64> {
-        (0..u32_of(self.partitions.len()))
-            .map(|partition| self.sequence_through(partition, position))
-            .collect()
+        let partitions = 0..u32_of(self.partitions.len());
+        let sequences: Vec<u64> =
+            partitions.map(|partition| self.sequence_through(partition, position)).collect();
+        let events = self.base + u64::from(self.ordinals_through(position));
+        assert_eq!(sequences.iter().sum::<u64>(), events, "each event is in one partition");
+        sequences
     }
 
     /// How many partitions the store has.

@@ -156,6 +156,7 @@ impl Request {
     /// As [`Request::look_up`], from memory alone. False: sealed files have to be read.
     pub(crate) fn look_up_in_memory(&mut self, layers: &Layers) -> bool {
         self.compare_with_tails(layers);
+        assert!(self.sealed_through <= layers.sealed_position(), "what is sealed stays sealed");
         if layers.generations.is_empty() {
             return true;
         }

@@ -132,6 +132,7 @@ fn gather<L>(
         for prefix in prefixes {
             let (found, looked_at) = look(prefix, left)?;
             assert!(looked_at <= left, "no more names are examined than the limit allows");
+            assert!(found.len() as u64 <= looked_at, "a name has one list");
             lists.extend(found);
             left -= looked_at;
             if left == 0 {

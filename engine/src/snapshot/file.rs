@@ -119,7 +119,11 @@ impl File {
     fn candidates(file: &SealedFile, hash: u64) -> Result<std::ops::Range<u64>, ReadError> {
         let count = file.column(DIRECTORY, PLACE_BYTES as u64).len();
         let (column, bucket) = (file.column(FANOUT, 4), bucket(hash, fanout_bits(count)));
-        Ok(u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?))
+        let range = u64::from(column.u32(bucket)?)..u64::from(column.u32(bucket + 1)?);
+        match range.start <= range.end && range.end <= count {
+            true => Ok(range),
+            false => Err(file.damaged(0, "the fanout does not ascend")),
+        }
     }
 
     /// A snapshot; `None`: it belongs to another history, or to an unknown version of the fold.
