@@ -17,6 +17,9 @@ pub(super) enum Index {
     /// Rebuild every index from its segments
     ///
     /// Exit codes: 0 every index is rebuilt, 8 damage found, 1 the store could not be opened.
+    #[command(
+        after_help = "Examples:\n  allsource index rebuild data\n  allsource index rebuild data --output json"
+    )]
     Rebuild {
         /// The folder of the store
         dir: PathBuf,

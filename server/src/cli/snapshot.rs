@@ -26,6 +26,7 @@ Examples:
   allsource snapshot latest user-1 --output json")]
 pub(super) enum Snapshot {
     /// Take a snapshot of an entity as it is now
+    #[command(after_help = "Examples:\n  allsource snapshot create user-1")]
     Create {
         /// The entity
         entity: String,
@@ -33,6 +34,9 @@ pub(super) enum Snapshot {
         terms: Terms,
     },
     /// List snapshots, newest first for each entity
+    #[command(
+        after_help = "Examples:\n  allsource snapshot list\n  allsource snapshot list user-1 --limit 10"
+    )]
     List {
         /// Only snapshots of this entity
         entity: Option<String>,
@@ -43,6 +47,7 @@ pub(super) enum Snapshot {
         terms: Terms,
     },
     /// Print the newest snapshot of an entity
+    #[command(after_help = "Examples:\n  allsource snapshot latest user-1 --output json")]
     Latest {
         /// The entity
         entity: String,

@@ -12,17 +12,30 @@ fn offline() -> Program {
     Program::new(Path::new(env!("CARGO_BIN_EXE_server")), "127.0.0.1:1")
 }
 
+/// The commands that a help lists.
+fn inner_commands(help: &str) -> Vec<&str> {
+    let listed = help.split_once("Commands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").collect()
+}
+
 #[test]
 fn every_help_has_examples_and_the_first_lists_the_exit_codes() {
     let program = offline();
     let help = program.run(&["--help"]).success();
     assert!(help.contains("Exit codes:") && help.contains("unreachable"), "{help}");
-    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
-    let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names = inner_commands(&help);
     assert!(names.contains(&"import") && names.contains(&"version"), "{names:?}");
-    for name in names.into_iter().filter(|name| *name != "help") {
+    for name in names {
         let help = program.run(&[name, "--help"]).success();
         assert!(help.contains("Examples:") && help.contains(&format!("allsource {name}")), "{help}");
+        for inner in inner_commands(&help) {
+            let help = program.run(&[name, inner, "--help"]).success();
+            assert!(
+                help.contains("Examples:") && help.contains(&format!("allsource {name} {inner}")),
+                "{help}"
+            );
+        }
         let speaks = ["append", "demo", "get", "import", "read", "seal", "state", "stats", "tail"];
         if speaks.contains(&name) {
             let expected = ["--tenant", "--header", "--url", "ALLSOURCE_TENANT"];
