@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_taken_only_where_its_own_incarnation_wrote() {
+    fn a_cursor_is_accepted_only_at_positions_that_its_incarnation_wrote() {
         let cursor =
             |id: u8, position| Cursor { position, incarnation: Some(Incarnation::from_bytes([id; 16])) };
         // A copy of incarnations 1 and 2 that ended at position 50 was restored; 4 goes on from there.
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_lineage_no_longer_remembers_has_a_cursor_all_the_same() {
+    fn positions_older_than_the_lineage_have_cursors_too() {
         let lineage = lineage(&[(1, 100)]);
         let cursor = lineage.cursor(99);
         assert_eq!(cursor.incarnation, Some(Incarnation::UNKNOWN));

@@ -116,7 +116,7 @@ fn a_file_of_another_length_is_refused() {
 }
 
 #[test]
-fn a_sector_that_cannot_be_read_keeps_its_own_block_from_being_served_and_is_no_damage() {
+fn an_unreadable_sector_costs_only_its_own_block_and_is_not_damage() {
     for mode in [ReadMode::Map, ReadMode::Read] {
         let disk = disk();
         disk.make_unreadable(PATH, 500_000..500_512);
@@ -132,7 +132,7 @@ fn a_sector_that_cannot_be_read_keeps_its_own_block_from_being_served_and_is_no_
 }
 
 #[test]
-fn what_the_system_refuses_to_open_is_no_damage_and_what_is_missing_is() {
+fn a_file_that_cannot_be_opened_is_not_damaged_but_a_missing_one_is() {
     for mode in [ReadMode::Map, ReadMode::Read] {
         let disk = disk();
         disk.set_faults(Faults { descriptors: Some(0), ..Faults::default() });

@@ -10,7 +10,7 @@ use super::Watermark;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[test]
-fn who_waits_for_a_rise_is_woken_by_it() {
+fn a_rise_wakes_a_waiter() {
     loom::model(|| {
         let watermark = loom::sync::Arc::new(Watermark::default());
         let publisher = loom::sync::Arc::clone(&watermark);
@@ -21,7 +21,7 @@ fn who_waits_for_a_rise_is_woken_by_it() {
 }
 
 #[test]
-fn the_end_wakes_whoever_waits() {
+fn closing_wakes_a_waiter() {
     loom::model(|| {
         let watermark = loom::sync::Arc::new(Watermark::default());
         let closer = loom::sync::Arc::clone(&watermark);

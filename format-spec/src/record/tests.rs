@@ -112,7 +112,7 @@ fn content_is_compared_regardless_of_the_place_in_the_log() {
 }
 
 #[test]
-fn tags_are_a_set_and_a_time_is_the_same_whoever_gave_it() {
+fn tags_are_compared_as_sets_and_times_whether_a_client_or_a_clock_gave_them() {
     let own = completed(&draft());
     let record = Record::check(&own).unwrap();
     let is_same =

@@ -17,7 +17,7 @@ fn opened(count: &Cell<usize>) -> Result<SealedFile, ReadError> {
 }
 
 #[test]
-fn those_used_last_stay_open_and_whoever_reads_one_keeps_it() {
+fn the_files_used_last_stay_open_and_a_reader_keeps_its_file() {
     let files = OpenFiles::at_most(2);
     let [one, two, three] = [(); 3].map(|()| Arc::new(Slot::default()));
     let count = Cell::new(0);
