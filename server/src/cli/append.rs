@@ -29,7 +29,7 @@ pub(super) struct Append {
     /// Type of the event, like order.placed
     event_type: String,
     /// Payload as JSON; -: read it from standard input
-    #[arg(default_value = "{}")]
+    #[arg(default_value = "{}", allow_negative_numbers = true)]
     payload: String,
     /// Append only if the entity is at this version; 0: only if it does not exist yet
     #[arg(long, value_name = "N")]

@@ -48,7 +48,7 @@ pub(super) struct Read {
     #[arg(long, value_name = "POSITION")]
     from: Option<u64>,
     /// Continue where an earlier read with the same conditions ended
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
     cursor: Option<String>,
     #[command(flatten)]
     columns: Columns,

@@ -140,7 +140,9 @@ impl Progress {
     /// Says how to continue, if anything was printed.
     fn advise(&self, failure: Failure) -> Failure {
         match &self.last_id {
-            Some(cursor) => failure.advise(format!("to continue, give the same options with --cursor {cursor} in place of --from")),
+            Some(cursor) => failure.advise(format!(
+                "to continue, give the same options with --cursor {cursor} in place of --from"
+            )),
             None => failure,
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use allsource_tests::command::Program;
 
-use super::{DAMAGED, REFUSED, json, longest, start};
+use super::{DAMAGED, REFUSED, UNREACHABLE, json, longest, start};
 
 #[test]
 fn one_of_something_is_not_plural() {
@@ -45,6 +45,21 @@ fn a_wrong_id_or_key_is_explained_before_anything_is_sent() {
     }
     let refused = offline.run(&["append", "a", "t", "--idempotency-key", "two words"]);
     assert!(refused.code == 2 && refused.err.contains("without spaces"), "{refused:?}");
+}
+
+/// Page cursors are random text, and numbers are JSON: either may begin with a hyphen.
+#[test]
+fn a_cursor_or_payload_that_begins_with_a_hyphen_is_no_option() {
+    let offline = Program::new(Path::new(env!("CARGO_BIN_EXE_server")), "127.0.0.1:1");
+    let commands: [&[&str]; 3] = [
+        &["read", "--cursor", "-CoAAAA"],
+        &["append", "a", "t", "-5"],
+        &["append", "a", "t", "-0.5e3", "--tag", "x"],
+    ];
+    for arguments in commands {
+        let ran = offline.run(arguments);
+        assert_eq!(ran.code, UNREACHABLE, "{ran:?}");
+    }
 }
 
 #[test]
