@@ -1,6 +1,8 @@
 //! Where a dump goes: standard output, or a file that has its name only once it is complete and durable.
 
+use std::fs::Permissions;
 use std::io::{self, StdoutLock, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -26,9 +28,12 @@ impl Destination {
         }
         let name =
             path.file_name().ok_or_else(|| Failure::new(format!("{} names no file", path.display())))?;
+        let mut prefix = name.to_owned();
+        prefix.push(".");
         let mut builder = tempfile::Builder::new();
-        let unnamed = builder.prefix(name).suffix(".tmp").tempfile_in(folder(path));
-        let unnamed = unnamed.map_err(|error| cannot_write(path, &error))?;
+        // As for a file that a shell creates: the mask of the user decides who may read it.
+        let builder = builder.prefix(&prefix).suffix(".tmp").permissions(Permissions::from_mode(0o666));
+        let unnamed = builder.tempfile_in(folder(path)).map_err(|error| cannot_write(path, &error))?;
         Ok(Self::File { unnamed, path: path.to_owned() })
     }
 

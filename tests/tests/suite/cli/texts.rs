@@ -1,5 +1,6 @@
 //! What commands say to people, and the files they leave.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use allsource_tests::command::Program;
@@ -93,6 +94,13 @@ fn a_tail_continues_after_a_cursor() {
     assert_eq!(both.code, 2, "{both:?}");
 }
 
+/// The permissions of a file that this process creates.
+fn plain_mode(folder: &Path) -> u32 {
+    let plain = folder.join("plain");
+    std::fs::write(&plain, "").unwrap();
+    plain.metadata().unwrap().permissions().mode() & 0o777
+}
+
 /// A dump has its name only when it is complete, and never replaces a file.
 #[test]
 fn a_dump_to_a_file_is_whole_and_replaces_nothing() {
@@ -110,6 +118,10 @@ fn a_dump_to_a_file_is_whole_and_replaces_nothing() {
     let printed = offline.run(&["dump", store_name]).success();
     assert_eq!(offline.run(&["dump", store_name, "--to", file_name]).success(), "");
     assert!(std::fs::read_to_string(&file).unwrap() == printed && files() == 2);
+    let mode = file.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o600, 0o600);
+    assert_eq!(mode & 0o777, plain_mode(folder), "readable to others as far as any file of the user is");
+    let files = || std::fs::read_dir(folder).unwrap().count() - 1;
     let again = offline.run(&["dump", store_name, "--to", file_name]);
     assert!(again.code == 1 && again.err.contains("exists already"), "{again:?}");
     let nowhere = offline.run(&["dump", store_name, "--to", folder.join("no/where").to_str().unwrap()]);
