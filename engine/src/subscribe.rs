@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -186,7 +187,7 @@ impl Subscription {
             if layers.sealed_position() > self.seen {
                 return Resident::NeedsFiles;
             }
-            if let Err(error) = self.fetch(View { layers, watermark }) {
+            if let Err(error) = self.fetch(View { layers, watermark }, &Arc::default()) {
                 return Resident::Known(Some(Err(error)));
             }
         }
@@ -197,12 +198,20 @@ impl Subscription {
     /// # Errors
     /// When the data is damaged.
     pub fn read_ahead(&mut self) -> Result<(), ReadError> {
+        self.read_ahead_until(&Arc::default())
+    }
+
+    /// As [`Subscription::read_ahead`]. Once `stop` is true, the search ends, and what it found is dropped.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn read_ahead_until(&mut self, stop: &Arc<AtomicBool>) -> Result<(), ReadError> {
         self.resume();
         let watermark = self.source.subscribers.watermark();
         if !self.ready.is_empty() || self.seen >= watermark {
             return Ok(());
         }
-        self.fetch(View { layers: self.source.store.layers(), watermark })
+        self.fetch(View { layers: self.source.store.layers(), watermark }, stop)
     }
 
     /// Resumes where the notifier has left it, if it waited.
@@ -231,7 +240,7 @@ impl Subscription {
         Position::new(self.seen).map(|position| Ok(Message::Progress(position)))
     }
 
-    fn fetch(&mut self, view: View) -> Result<(), ReadError> {
+    fn fetch(&mut self, view: View, stop: &Arc<AtomicBool>) -> Result<(), ReadError> {
         let is_more = self.seen < view.watermark;
         assert!(
             self.ready.is_empty() && is_more,
@@ -247,7 +256,7 @@ impl Subscription {
         };
         let mut bytes = 0;
         let mut looked = top;
-        for event in Events::plan(view, &query) {
+        for event in Events::plan(view, &query).until(Arc::clone(stop)) {
             match event {
                 Ok(event) => {
                     bytes += event.record_bytes();
@@ -265,6 +274,10 @@ impl Subscription {
                     break;
                 }
             }
+        }
+        if stop.load(Ordering::Relaxed) {
+            self.ready.clear();
+            return Ok(());
         }
         assert!(first <= looked && looked <= top, "a fetch moves on, and not past what it has searched");
         self.seen = looked;

@@ -12,6 +12,8 @@ const CAPACITY_MIN: usize = 4 << 10;
 pub struct Buffer {
     bytes: Vec<u8>,
     charge: Charge,
+    /// What was charged before there were bytes.
+    prepaid: usize,
     /// The most bytes it can come to hold, if that is known.
     most: usize,
 }
@@ -19,7 +21,7 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer. It may use up what `charge` holds already, and grows the charge beyond that.
     pub fn new(charge: Charge) -> Self {
-        Self { bytes: Vec::new(), charge, most: usize::MAX }
+        Self { bytes: Vec::new(), prepaid: charge.bytes(), charge, most: usize::MAX }
     }
 
     /// Sets the length that the buffer will not exceed, so that it does not grow beyond.
@@ -49,7 +51,7 @@ impl Buffer {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(&self.bytes);
         self.bytes = bytes;
-        self.charge.shrink_to(self.bytes.capacity());
+        self.charge.shrink_to(self.bytes.capacity().max(self.prepaid));
         Ok(())
     }
 
@@ -73,6 +75,11 @@ impl Buffer {
         write(&mut self.bytes);
         debug_assert_eq!(self.bytes.capacity(), capacity, "more was written than estimated");
         Ok(())
+    }
+
+    /// Appends bytes for which room was reserved or waited for.
+    pub fn write_waited_for(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
     }
 
     /// Drops the bytes. The charge is returned.

@@ -7,9 +7,9 @@ use axum::body::Body;
 use futures_util::stream;
 
 use super::kept::kept;
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Buffer, Charge};
 use crate::store::{Error, Look, Store};
-use crate::wire::write_event_line;
+use crate::wire::{event_bytes_max, write_event_line};
 
 /// A piece is sent once it has this many bytes.
 const PIECE_BYTES: usize = 128 << 10;
@@ -56,8 +56,7 @@ impl Room {
 
 /// One piece, and the rest of the answer.
 struct Piece {
-    bytes: Vec<u8>,
-    charge: Charge,
+    bytes: Buffer,
     rest: Option<Chunks>,
 }
 
@@ -69,10 +68,10 @@ impl Chunks {
                 let store = rest.store.clone();
                 let charge = rest.budget.take(rest.room.bytes()).await;
                 let made = store.look(move |look| rest.piece(look, charge)).await;
-                let mut piece = made.map_err(std::io::Error::other)?;
+                let piece = made.map_err(std::io::Error::other)?;
                 if !piece.bytes.is_empty() {
-                    piece.charge.shrink_to(piece.bytes.len());
-                    let bytes = kept(piece.bytes, piece.charge);
+                    let (bytes, charge) = piece.bytes.into_parts();
+                    let bytes = kept(bytes, charge);
                     return Ok::<_, std::io::Error>(Some((bytes, piece.rest)));
                 }
                 chunks = piece.rest;
@@ -81,8 +80,9 @@ impl Chunks {
         }))
     }
 
-    fn piece(mut self, look: &Look<'_>, mut charge: Charge) -> Result<Piece, Error> {
-        let (mut bytes, mut looks, partitions) = (Vec::new(), LOOKED_AT_MAX, self.store.partitions());
+    fn piece(mut self, look: &Look<'_>, charge: Charge) -> Result<Piece, Error> {
+        let (mut bytes, mut looks, partitions) =
+            (Buffer::new(charge), LOOKED_AT_MAX, self.store.partitions());
         let mut events = look.read(&self.query)?;
         let mut last = None;
         loop {
@@ -95,22 +95,25 @@ impl Chunks {
                         Order::Descending => self.query.to = Some(position),
                     }
                     let rest = Some(Self { room: Room::Usual, ..self });
-                    return Ok(Piece { bytes, charge, rest });
+                    return Ok(Piece { bytes, rest });
                 }
             };
-            let need = 2 * event.record_bytes() + 512;
+            let need = event_bytes_max(&event) + 1;
+            // After waiting, the charge is as large as it can get, so the event is sent in any case.
             let is_waited_for = bytes.is_empty() && self.room.bytes() >= need;
-            if !is_waited_for && charge.grow_to(bytes.len() + need).is_err() {
+            if bytes.reserve(need).is_err() && !is_waited_for {
                 let query = match &last {
                     Some(last) => beyond(&self.query, last),
                     None => Some(self.query.clone()),
                 };
                 let room = if bytes.is_empty() { Room::ForOne(need) } else { Room::Usual };
-                return Ok(Piece { bytes, charge, rest: query.map(|query| Self { query, room, ..self }) });
+                return Ok(Piece { bytes, rest: query.map(|query| Self { query, room, ..self }) });
             }
             if (self.keep)(&event) {
-                write_event_line(&mut bytes, &event, partitions);
-                bytes.push(b'\n');
+                bytes.write_waited_for(|out| {
+                    write_event_line(out, &event, partitions);
+                    out.push(b'\n');
+                });
                 self.left -= 1;
             }
             if self.left == 0 {
@@ -119,11 +122,11 @@ impl Chunks {
             if bytes.len() >= PIECE_BYTES {
                 let room = Room::Usual;
                 let rest = beyond(&self.query, &event).map(|query| Self { query, room, ..self });
-                return Ok(Piece { bytes, charge, rest });
+                return Ok(Piece { bytes, rest });
             }
             last = Some(event);
         }
-        Ok(Piece { bytes, charge, rest: None })
+        Ok(Piece { bytes, rest: None })
     }
 }
 

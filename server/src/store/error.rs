@@ -32,6 +32,12 @@ pub enum Error {
     Cancelled,
 }
 
+impl From<Exhausted> for Error {
+    fn from(_: Exhausted) -> Self {
+        Self::NoRoom { is_too_large: false }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {

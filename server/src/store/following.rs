@@ -9,7 +9,7 @@ use allsource_engine::error::ReadError;
 use allsource_engine::{Message, Position, Resident, Subscription};
 
 use super::Error;
-use super::workers::Workers;
+use super::workers::{Cancel, Workers};
 
 /// What a worker returns: the subscription, with the next events prefetched, or the error.
 type Fetched = Result<(Box<Subscription>, Result<(), ReadError>), Error>;
@@ -122,8 +122,8 @@ impl Following {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Here(mut subscription) => {
                 let fetch = async move {
-                    let fetch = move |_: &_| {
-                        let outcome = subscription.read_ahead();
+                    let fetch = move |cancel: &Cancel| {
+                        let outcome = subscription.read_ahead_until(&cancel.flag());
                         (subscription, outcome)
                     };
                     workers.run(fetch).await

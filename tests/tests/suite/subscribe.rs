@@ -1,7 +1,7 @@
 //! Subscribers wake only for events that match their filters, and what they hold is counted in bytes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -144,4 +144,23 @@ fn what_a_subscriber_holds_is_counted_in_bytes() {
         }
         assert_eq!(events, 2_020, "released events are fetched again");
     }
+}
+
+#[test]
+fn a_fetch_that_nobody_waits_for_ends_and_loses_nothing() {
+    let (_folder, engine) = store();
+    for n in 0..50 {
+        append(&engine, "a", "t", &n.to_string());
+    }
+    engine.seal().unwrap();
+    let mut live = engine.subscribe(Start::Beginning, Filter::default()).unwrap();
+    let stop = Arc::new(AtomicBool::new(true));
+    live.read_ahead_until(&stop).unwrap();
+    assert_eq!((live.prefetched_bytes(), live.position()), (0, None), "the search ended at once");
+    stop.store(false, Ordering::SeqCst);
+    live.read_ahead_until(&stop).unwrap();
+    assert!(live.prefetched_bytes() > 0);
+    let events = std::iter::from_fn(|| live.try_next()).map(|message| message.unwrap());
+    let count = events.take_while(|message| matches!(message, Message::Event(_))).count();
+    assert_eq!(count, 50);
 }

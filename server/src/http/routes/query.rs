@@ -57,14 +57,14 @@ fn stream(app: &App, mut asked: EventQuery) -> Response {
 }
 
 async fn one_page(app: &App, asked: EventQuery, headers: HeaderMap) -> Reply {
-    let store = app.store().clone();
+    let (store, charge) = (app.store().clone(), app.budget().charge());
     let begin = move |look: &Look<'_>| {
         let version = asked.entity_version(look)?;
         let tag = version.flatten().map(reply::version_tag);
         if let Some(tag) = tag.clone().filter(|tag| reply::is_known(&headers, tag)) {
             return Ok::<_, Error>((Step::Done(reply::not_modified(tag), 0), None));
         }
-        Ok((Page::of(asked, store, version).step(look)?, tag))
+        Ok((Page::of(asked, store, version, charge).step(look)?, tag))
     };
     let (mut step, tag) = app.store().look(begin).await?;
     loop {

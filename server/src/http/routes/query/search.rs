@@ -9,12 +9,16 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::parameters::EventQuery;
-use crate::http::reply::json;
+use crate::budget::{Buffer, Charge, Exhausted};
+use crate::http::reply::charged;
 use crate::store::{Error, Look, Store};
-use crate::wire::{PageCursor, write_event};
+use crate::wire::{PageCursor, event_bytes_max, write_event};
 
 /// A page ends at this many bytes, so that a few large events do not fill the memory.
 const PAGE_BYTES: usize = 8 << 20;
+/// The beginning of a page, and the most bytes of its end.
+const HEAD: &[u8] = b"{\"events\":[";
+const REST_BYTES: usize = 512;
 /// A page with at least one event ends after examining this many events.
 const LOOKS_MAX: u64 = 100_000;
 /// A page ends after this much time.
@@ -30,7 +34,7 @@ pub(super) struct Page {
     store: Store,
     /// The version of the requested entity, if one is requested.
     version: Option<Option<Version>>,
-    body: Vec<u8>,
+    body: Buffer,
     count: usize,
     /// Matching events still to skip.
     skip: u64,
@@ -61,8 +65,13 @@ enum End {
 }
 
 impl Page {
-    pub(super) fn of(asked: EventQuery, store: Store, version: Option<Option<Version>>) -> Self {
-        let (body, skip) = (b"{\"events\":[".to_vec(), asked.skip);
+    pub(super) fn of(
+        asked: EventQuery,
+        store: Store,
+        version: Option<Option<Version>>,
+        charge: Charge,
+    ) -> Self {
+        let (body, skip) = (Buffer::new(charge), asked.skip);
         let (count, looked_at, worked, end) = (0, 0, Duration::ZERO, End::Open);
         Self { asked, store, version, body, count, skip, looked_at, worked, end }
     }
@@ -75,7 +84,8 @@ impl Page {
             return Ok(Step::Open(Box::new(self)));
         }
         let count = self.count as u64;
-        Ok(Step::Done(json(self.finish(look)?), count))
+        let (body, charge) = self.finish(look)?.into_parts();
+        Ok(Step::Done(charged(body, charge), count))
     }
 
     /// Searches for a while.
@@ -89,7 +99,7 @@ impl Page {
             self.looked_at += before - looks;
             match found {
                 Found::End => self.end = End::Complete,
-                Found::Event(event) => self.take(&event),
+                Found::Event(event) => self.take(&event)?,
                 Found::Paused(position) => {
                     looks = STEP;
                     let piece = started.elapsed();
@@ -138,22 +148,30 @@ impl Page {
         Ok(query)
     }
 
-    /// Adds the next event that the engine found.
-    fn take(&mut self, event: &EventRef) {
+    /// Adds the next event that the engine found. Where the budget has no room for it, the page ends before it.
+    fn take(&mut self, event: &EventRef) -> Result<(), Exhausted> {
         if !self.asked.keeps(event) {
-            return;
+            return Ok(());
         }
         if self.skip > 0 {
             self.skip -= 1;
-        } else if self.count == self.asked.limit || self.body.len() >= PAGE_BYTES {
-            self.end = End::Full(event.position().value());
-        } else {
-            if self.count > 0 {
-                self.body.push(b',');
-            }
-            write_event(&mut self.body, event, self.store.partitions());
-            self.count += 1;
+            return Ok(());
         }
+        if self.count == self.asked.limit || self.body.len() >= PAGE_BYTES {
+            self.end = End::Full(event.position().value());
+            return Ok(());
+        }
+        let (partitions, is_first) = (self.store.partitions(), self.count == 0);
+        let written = self.body.write(event_bytes_max(event) + REST_BYTES, |out| {
+            out.extend_from_slice(if is_first { HEAD } else { b"," });
+            write_event(out, event, partitions);
+        });
+        match written {
+            Ok(()) => self.count += 1,
+            Err(Exhausted) if is_first => return Err(Exhausted),
+            Err(Exhausted) => self.end = End::Full(event.position().value()),
+        }
+        Ok(())
     }
 
     /// Marks a page with as many events as it may hold as full, wherever the search for the next event has stopped.
@@ -170,7 +188,7 @@ impl Page {
     }
 
     /// The whole answer.
-    fn finish(mut self, look: &Look<'_>) -> Result<Vec<u8>, Error> {
+    fn finish(mut self, look: &Look<'_>) -> Result<Buffer, Error> {
         assert!(self.end != End::Open, "a page is answered once it has ended");
         let next = match self.end {
             End::Full(next) | End::Partial(next) => {
@@ -195,8 +213,11 @@ impl Page {
         if let Some(version) = self.version {
             rest.push_str(&format!(",\"entity_version\":{}", version.map_or(0, Version::value)));
         }
-        self.body.extend_from_slice(rest.as_bytes());
-        self.body.push(b'}');
+        rest.push('}');
+        if self.count == 0 {
+            self.body.extend(HEAD)?;
+        }
+        self.body.extend(rest.as_bytes())?;
         Ok(self.body)
     }
 }
