@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Damage, OpenError, ReadError};
-use crate::generation::{Access, Generation, WriteError};
+use crate::generation::{self, Access, Generation, WriteError};
 use crate::holder::Holders;
+use crate::journal;
 use crate::manifest;
 use crate::open::lock;
 use crate::options::{Options, ReadMode};
@@ -67,7 +68,13 @@ pub struct Rebuilt {
 /// refuses.
 pub fn rebuild_indexes(path: &Path) -> Result<Rebuilt, OpenError> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(path));
-    let manifest = manifest::read(&*disk)?.ok_or_else(|| no_store(path))?;
+    let manifest = match manifest::read(&*disk)? {
+        Some(manifest) => manifest,
+        None if journal::is_any(&*disk)? || generation::is_any(&*disk)? => {
+            return Err(Damage::new(manifest::DIR, 0, NO_MANIFEST).into());
+        }
+        None => return Err(no_store(path)),
+    };
     let _lock = lock(&*disk, path)?;
     let access = access(disk, ReadMode::Map, manifest.partitions, &Holders::default());
     let mut rebuilt = Rebuilt::default();
@@ -89,6 +96,8 @@ fn access(disk: Arc<dyn Disk>, mode: ReadMode, partitions: u32, holders: &Holder
     Access { disk, clock, mode, partitions, damages: Arc::default(), open_files, holders }
 }
 
+const NO_MANIFEST: &str = "there is no manifest";
+
 fn no_store(path: &Path) -> OpenError {
-    OpenError::NotAStore { path: path.to_owned(), problem: "there is no manifest".to_owned() }
+    OpenError::NotAStore { path: path.to_owned(), problem: NO_MANIFEST.to_owned() }
 }

@@ -56,7 +56,7 @@ impl Sources {
                     return Err(damage.pop().map_or_else(no_store, OpenError::from));
                 }
                 if damage.is_empty() {
-                    damage.push(Damage::new(manifest::DIR, 0, "there is no manifest"));
+                    damage.push(Damage::new(manifest::DIR, 0, super::NO_MANIFEST));
                 }
                 let (generations, sequences) = (Vec::new(), Vec::new());
                 Self { manifest: None, is_newest, store: None, generations, partitions: 0, sequences, damage }

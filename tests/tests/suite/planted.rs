@@ -85,6 +85,11 @@ fn hunt(bug: Bug) -> Option<String> {
         let outcome = catch_unwind(crate::folds::states_of_entities_that_share_a_hash_are_complete);
         outcome.is_err().then(|| "a state lacks events of an entity that shares its hash".to_owned())
     });
+    let found = found.or_else(|| {
+        let outcome =
+            catch_unwind(crate::sealed::contradictions::an_index_over_other_records_is_not_believed);
+        outcome.is_err().then(|| "an index over other records is believed".to_owned())
+    });
     plant(None);
     found
 }

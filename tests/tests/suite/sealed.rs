@@ -1,6 +1,6 @@
 //! Sealed stores: the same answers, whether events lie in memory, in segments or in merged segments.
 
-mod contradictions;
+pub(crate) mod contradictions;
 mod holders;
 mod sections;
 mod unavailable;

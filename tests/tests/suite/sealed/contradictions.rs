@@ -3,7 +3,7 @@
 
 use allsource_engine::event::EventType;
 use allsource_engine::{AppendError, Damage, FoldError, ReadError};
-use allsource_format::index::{ENTITIES, PLACES, Stretch, TYPE_KEYS, TYPE_LISTS};
+use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES, TYPE_KEYS, TYPE_LISTS};
 use allsource_format::manifest::Manifest;
 use allsource_format::record::{Draft, Record, Stamp, complete, encode};
 use allsource_format::sealed::{Header, Kind};
@@ -117,6 +117,23 @@ fn an_index_that_contradicts_itself_or_its_records_is_rebuilt() {
         assert_eq!(store.engine.health(), Health::Serving, "{what}");
         assert!(store.disk.contents(&path).unwrap() == good, "{what}: the index is written as it was");
     }
+}
+
+/// An index over other records may contradict these ones nowhere, and still give wrong answers.
+#[test]
+pub(crate) fn an_index_over_other_records_is_not_believed() {
+    let mut store = sealed();
+    let path = path(&store, ".idx");
+    let good = store.disk.contents(&path).unwrap();
+    let times = vec![0; section(&good, Kind::Index, TIMES).len()];
+    let other = changed(&good, Kind::Index, TIMES, Change::To(&times));
+    let header = Header::decode(&other, Kind::Index).unwrap();
+    let header = Header { source_crc: header.source_crc ^ 1, ..header }.encode();
+    store.disk.damage(&path, [&header[..], &other[header.len()..]].concat());
+    store.reopen(ReadMode::Map);
+    queries::check(&store.engine, &mut Seeded::new(5), 60).unwrap();
+    assert!(store.engine.step(Step::Index));
+    assert!(store.disk.contents(&path).unwrap() == good);
 }
 
 /// Puts another segments file in place of a store's, with a manifest and an index that say it is the right one.
