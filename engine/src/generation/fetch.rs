@@ -142,14 +142,14 @@ impl Generation {
         }
     }
 
-    /// Adds the events of a stretch in the given order, if it belongs to the entity of this key.
+    /// Adds the events of a stretch in the given order. False: it belongs to another entity than the one of this key.
     fn events_of(
         &self,
         stretch: &Stretch,
         key: &[u8],
         order: Order,
         into: &mut VecDeque<EventRef>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let block = Arc::new(Block::new(self.noted(self.holder.stretch(stretch))?));
         let mut offset = 0;
         for number in 0..u64::from(stretch.count) {
@@ -157,7 +157,7 @@ impl Generation {
             let Some(Ok(record)) = record else { return Err(self.contradiction(OTHER_EVENTS)) };
             let (is_same, version) = (is_of(&record, key), stretch.first_version.checked_add(number));
             if number == 0 && !is_same && has_hash(&record, stretch.hash) {
-                return Ok(());
+                return Ok(false);
             }
             if !is_same || Some(record.version()) != version || record.version() == 0 {
                 return Err(self.contradiction(OTHER_EVENTS));
@@ -169,7 +169,7 @@ impl Generation {
             }
             offset += record.as_bytes().len();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The stretches of an entity whose versions lie within a range. Stretches of other entities with its hash may lie
@@ -198,7 +198,7 @@ impl Generation {
             let (above, end) = (begins_below(versions.start.saturating_add(1))?, begins_below(versions.end)?);
             Ok(self.holding(index, range.start..above, versions.start, key)?..end.max(above))
         })?;
-        Ok(Stretches { key: KeyBuffer::from_slice(key), left })
+        Ok(Stretches { key: KeyBuffer::from_slice(key), left, is_shared: false })
     }
 
     /// Of stretches that begin at or below a version, the index of the one of this entity that contains it; if none
@@ -225,6 +225,8 @@ pub(crate) struct Stretches {
     key: KeyBuffer,
     /// Indexes of entries in the index.
     left: Range<u64>,
+    /// Another entity has the same hash: look at the first record of a stretch before all of it is copied.
+    is_shared: bool,
 }
 
 impl Stretches {
@@ -241,7 +243,9 @@ impl Stretches {
         };
         let Some(at) = next else { return Ok(false) };
         let stretch = generation.indexed(|index| stretch_at(index, at))?;
-        generation.events_of(&stretch, &self.key, order, into)?;
+        if !self.is_shared || generation.is_about(&stretch, &self.key)? {
+            self.is_shared = !generation.events_of(&stretch, &self.key, order, into)? || self.is_shared;
+        }
         Ok(true)
     }
 

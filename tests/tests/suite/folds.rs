@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use allsource_engine::event::{Entity, EventRef, Filter, NewEvent, Timestamp};
 use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
-use allsource_engine::{AsOf, Batch, Engine, FoldError, Options, Position, Query, State, Step, Version};
+use allsource_engine::{
+    AsOf, Batch, Engine, FoldError, Options, Position, Query, ReadMode, State, Step, Version,
+};
 use allsource_format::partition::key_hash;
 use allsource_tests::fixture::settle;
 
@@ -13,9 +15,15 @@ const TWINS: [&str; 2] = ["victim00谚dpaķO!E+A[4K", "victim00㵌fuxďD$S)DB4s"
 /// The start of the tests' clock.
 const START: i64 = 1_700_000_000_000_000;
 
+fn options() -> Options {
+    Options { partitions: 4, journal_file_bytes: 64 << 10, snapshot_events: 0, ..Options::default() }
+}
+
 fn open(disk: &SimDisk, seed: u64) -> Engine {
-    let options =
-        Options { partitions: 4, journal_file_bytes: 64 << 10, snapshot_events: 0, ..Options::default() };
+    open_with(disk, seed, options())
+}
+
+fn open_with(disk: &SimDisk, seed: u64, options: Options) -> Engine {
     let (clock, entropy) = (Arc::new(SimClock::at(START)), Arc::new(SimEntropy::seeded(seed)));
     Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options).unwrap()
 }
@@ -106,6 +114,28 @@ fn check_twins(one: Entity, other: Entity) {
     let engine = open(&disk, 2);
     check_states(&engine, &one, 168);
     check_states(&engine, &other, 49);
+}
+
+/// An entity with a long history must not make reading another one with its hash as expensive as its own.
+#[test]
+fn reading_an_entity_does_not_read_all_of_another_with_its_hash() {
+    let [one, other] = TWINS.map(|id| Entity::new(id).unwrap());
+    let disk = SimDisk::new(1);
+    let options = Options { read_mode: ReadMode::Read, ..options() };
+    let engine = open_with(&disk, 1, options);
+    let large = || NewEvent::json("t", format!("\"{}\"", "x".repeat(20_000))).unwrap();
+    (0..120).for_each(|_| append(&engine, &one, large()));
+    append(&engine, &other, numbered(1));
+    seal(&engine);
+    let reads = |entity: &Entity| {
+        let before = disk.ops();
+        let count = engine.read(&Query::entity(entity)).unwrap().filter(Result::is_ok).count();
+        (count, disk.ops() - before)
+    };
+    // Stretches of 13 events, in four or five blocks each.
+    let ((of_one, all), (of_other, few)) = (reads(&one), reads(&other));
+    assert_eq!((of_one, of_other), (120, 1));
+    assert!(few < all * 2 / 3, "{few} reads, of {all} for the other");
 }
 
 /// Changes a snapshots file of one block and recomputes its checksums.
