@@ -250,6 +250,18 @@ impl Store {
         self.engine.lineage()
     }
 
+    /// The incarnation that wrote a position.
+    pub fn writer_of(&self, position: Position) -> Incarnation {
+        #[expect(clippy::expect_used, reason = "every position has a writer, if only an unknown one")]
+        self.engine.cursor(Some(position)).incarnation.expect("the cursor of a position names its writer")
+    }
+
+    /// Whether the text names an incarnation of the store's history.
+    pub fn remembers(&self, incarnation: &str) -> bool {
+        let known = self.engine.lineage().into_iter().map(|(known, _)| known);
+        known.chain([Incarnation::UNKNOWN]).any(|known| known.to_string() == incarnation)
+    }
+
     /// The incarnation that writes now.
     pub fn incarnation(&self) -> Incarnation {
         self.engine.incarnation()

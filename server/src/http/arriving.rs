@@ -11,9 +11,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::problem::{Kind, Problem};
 
-/// How long to wait for a client in all, and the rate at which arriving bytes extend that.
+/// How long to wait for a client at most, and the rate at which arriving bytes give back what of that is used.
 const PATIENCE: Duration = Duration::from_secs(30);
-const BYTES_PER_SECOND: u64 = 16 << 10;
+const BYTES_PER_SECOND: u32 = 16 << 10;
+const PER_BYTE: Duration = Duration::from_nanos(1_000_000_000 / BYTES_PER_SECOND as u64);
 
 /// The body did not arrive in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +31,10 @@ impl From<Late> for Problem {
 /// A body that must keep arriving.
 struct Arriving {
     body: Body,
-    arrived: u64,
+    /// How long the server will wait for the client: at most, and from now on.
     patience: Duration,
-    /// How long the server has waited for the client, and since when it is waiting now.
-    waited: Duration,
+    left: Duration,
+    /// Since when it is waiting.
     waiting: Option<Instant>,
     deadline: Pin<Box<Sleep>>,
     /// Set once the body is late: the rest is only drained.
@@ -51,9 +52,8 @@ fn arriving_within(patience: Duration, body: Body) -> Body {
     }
     Body::new(Arriving {
         body,
-        arrived: 0,
         patience,
-        waited: Duration::ZERO,
+        left: patience,
         waiting: None,
         deadline: Box::pin(sleep_until(Instant::now())),
         is_late: false,
@@ -64,10 +64,9 @@ impl Arriving {
     /// Waits for the client, but no longer than allowed. Ready means that it took too long.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.waiting.is_none() {
-            let now = Instant::now();
-            let allowed = self.patience + Duration::from_secs(self.arrived / BYTES_PER_SECOND);
+            let (now, left) = (Instant::now(), self.left);
             self.waiting = Some(now);
-            self.deadline.as_mut().reset(now + allowed.saturating_sub(self.waited));
+            self.deadline.as_mut().reset(now + left);
         }
         self.deadline.as_mut().poll(context)
     }
@@ -90,12 +89,13 @@ impl HttpBody for Arriving {
             return Poll::Ready(Some(Err(axum::Error::new(Late))));
         };
         if let Some(since) = self.waiting.take() {
-            self.waited += since.elapsed();
+            self.left = self.left.saturating_sub(since.elapsed());
         }
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            self.arrived += data.len() as u64;
+            let earned = PER_BYTE * u32::try_from(data.len()).unwrap_or(u32::MAX);
+            self.left = self.patience.min(self.left + earned);
         }
         Poll::Ready(frame)
     }
@@ -121,7 +121,8 @@ mod tests {
     fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
+            // However many bytes came before, silence has the same limit.
+            let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 16 << 20]))]);
             let never = Body::from_stream(futures_util::StreamExt::chain(first, stream::pending()));
             let mut body = arriving_within(Duration::from_millis(50), never);
             assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));

@@ -162,24 +162,26 @@ fn check_entity(filter: &Filter) -> Result<(), Problem> {
     Err(invalid("entity_id_prefix", &format!("`{prefix}` is not a prefix of the entity_id `{entity}`")))
 }
 
-/// Refuses types and prefixes that the other conditions keep from ever matching.
+/// Refuses types and prefixes that can all never match.
 fn check_types(filter: &Filter) -> Result<(), Problem> {
     let excluded =
         |name: &str| filter.exclude_type_prefixes.iter().find(|prefix| name.starts_with(prefix.as_str()));
-    let asked = filter.types.iter().map(|event_type| ("event_type", event_type.as_str()));
+    let types = filter.types.iter().map(|event_type| ("event_type", event_type.as_str()));
     let prefixes = filter.type_prefixes.iter().map(|prefix| ("event_type_prefix", prefix.as_str()));
-    for (name, text) in asked.chain(prefixes) {
-        if let Some(prefix) = excluded(text) {
-            let problem = format!("`{text}` is excluded by exclude_event_type_prefix `{prefix}`");
-            return Err(invalid(name, &problem));
-        }
-    }
-    let is_admitted = |event_type: &&EventType| filter.admits_type(event_type.as_str());
-    match filter.types.iter().find(|event_type| !is_admitted(event_type)) {
-        Some(other) => {
-            Err(invalid("event_type", &format!("`{other}` begins with none of the given event_type_prefix")))
-        }
-        None => Ok(()),
+    let asked: Vec<(&str, &str)> = if filter.types.is_empty() { prefixes.collect() } else { types.collect() };
+    let can_match = |(name, text): &(&str, &str)| match *name {
+        "event_type" => filter.admits_type(text),
+        _ => excluded(text).is_none(),
+    };
+    match asked.first() {
+        Some((name, text)) if !asked.iter().any(can_match) => Err(invalid(
+            name,
+            &match excluded(text) {
+                Some(prefix) => format!("`{text}` is excluded by exclude_event_type_prefix `{prefix}`"),
+                None => format!("`{text}` begins with none of the given event_type_prefix"),
+            },
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,14 +1,22 @@
-//! Transfer codings. The parser decodes `chunked` only; the output of any other coding would be taken for the body.
+//! What the HTTP parser lets pass: it decodes only `chunked`, so the output of any other transfer coding would be taken
+//! for the body; and it does not ask for a `Host`.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::problem::{Kind, Problem};
 
-/// Refuses a request whose body has an unsupported transfer coding.
+/// Refuses a request whose body has an unsupported transfer coding, or that names no host (RFC 9112, section 3.2).
 pub(super) async fn check(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let is_named =
+        request.uri().host().is_some() || hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11;
+    if !is_named {
+        let detail = format!("an HTTP/1.1 request has one Host header; this one has {hosts}");
+        return Problem::new(Kind::INVALID_HEADER, detail).with("header", "Host").into_response();
+    }
     match foreign_coding(request.headers()) {
         None => next.run(request).await,
         Some(coding) => {

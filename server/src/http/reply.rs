@@ -1,6 +1,6 @@
 //! Answers: JSON, problems, and entity tags of versions.
 
-use allsource_engine::Version;
+use allsource_engine::{Incarnation, Version};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -48,10 +48,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The entity tag of a version.
-pub(super) fn version_tag(version: Version) -> HeaderValue {
-    #[expect(clippy::expect_used, reason = "digits and quotes are header text")]
-    HeaderValue::from_str(&format!("\"{version}\"")).expect("header text")
+/// The entity tag of a version, which says who wrote it: after a restore, the same version may be another event.
+pub(super) fn version_tag(version: Version, incarnation: Incarnation) -> HeaderValue {
+    #[expect(clippy::expect_used, reason = "digits, letters and quotes are header text")]
+    HeaderValue::from_str(&format!("\"{version}-{incarnation}\"")).expect("header text")
 }
 
 /// Whether the caller already has the version of this tag.

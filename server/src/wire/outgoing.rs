@@ -96,7 +96,11 @@ pub fn write_source_line(out: &mut Vec<u8>, event: &EventRef) {
         write_fragment(out, format_args!("\"timestamp_source\":\"{CLOCK}\","));
     }
     if let Some(metadata) = event.metadata() {
-        write_source_json(out, "metadata", metadata);
+        match metadata {
+            // The member `metadata` would say that there is none.
+            "null" => out.extend_from_slice(b"\"metadata_text\":\"null\""),
+            _ => write_source_json(out, "metadata", metadata),
+        }
         out.push(b',');
     }
     write_tags(out, event);

@@ -17,6 +17,7 @@ mod http;
 mod kills;
 mod lineage;
 mod system;
+mod restore;
 mod cli;
 mod data_set;
 #[cfg(feature = "planted")]

@@ -16,6 +16,7 @@ use crate::http::params::Params;
 use crate::http::reply::{Reply, json};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
+use crate::store::Store;
 use crate::wire::{parse_event, working_bytes, write_commit};
 
 /// The paths of this resource.
@@ -37,16 +38,27 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Key>, Problem> {
 }
 
 /// The version that the headers expect of the entity.
-fn expected_by_headers(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, Problem> {
+fn expected_by_headers(store: &Store, headers: &HeaderMap) -> Result<Option<ExpectedVersion>, Problem> {
     match (only(headers, "If-Match")?, only(headers, "If-None-Match")?) {
         (None, None) => Ok(None),
         (Some("*"), None) => Ok(Some(ExpectedVersion::Exists)),
         (None, Some("*")) => Ok(Some(ExpectedVersion::Empty)),
         (Some(tag), None) => {
-            let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag);
-            let version = number.parse().ok().and_then(Version::new);
-            let problem = || invalid_header("If-Match", "must be `*` or one version in quotes, like \"3\"");
-            version.map(|version| Some(ExpectedVersion::At(version))).ok_or_else(problem)
+            let tag = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag);
+            let (number, writer) = tag.split_once('-').map_or((tag, None), |(number, id)| (number, Some(id)));
+            let problem = || {
+                let forms = "must be `*`, one version in quotes, like \"3\", or the ETag of a response";
+                invalid_header("If-Match", forms)
+            };
+            let version = number.parse().ok().and_then(Version::new).ok_or_else(problem)?;
+            if writer.is_some_and(|writer| !store.remembers(writer)) {
+                let detail =
+                    "the ETag belongs to a history that this store does not have; read the entity again";
+                return Err(
+                    Problem::new(Kind::PRECONDITION_FAILED, detail).with("expected_version", version.value())
+                );
+            }
+            Ok(Some(ExpectedVersion::At(version)))
         }
         (None, Some(_)) => Err(invalid_header("If-None-Match", "can only be `*` on an append")),
         (Some(_), Some(_)) => Err(invalid_header("If-None-Match", "contradicts If-Match")),
@@ -74,7 +86,7 @@ async fn append_event(app: &App, caller: Caller, uri: &Uri, headers: &HeaderMap,
         return Err(body::unsupported(headers, "application/json; send many events to /api/v1/events/batch"));
     }
     let terms = terms(caller, uri, headers)?;
-    let by_headers = expected_by_headers(headers)?;
+    let by_headers = expected_by_headers(app.store(), headers)?;
     let (bytes, mut charge) = body::read(app.budget(), headers, body).await?.into_parts();
     charge.grow_by_derived(working_bytes(bytes.len()))?;
     let name = if headers.contains_key(header::IF_MATCH) { "If-Match" } else { "If-None-Match" };

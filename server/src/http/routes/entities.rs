@@ -140,7 +140,7 @@ async fn state_of(app: &App, asked: StateRequest, headers: HeaderMap) -> Reply {
             let folded = look.fold(&asked.entity, asked.as_of, &mut charge, visit)?;
             let state = folded.ok_or_else(|| asked.unknown())?;
             asked.check_reached(&state, store.watermark())?;
-            let tag = reply::version_tag(state.version());
+            let tag = reply::version_tag(state.version(), store.writer_of(state.position()));
             if reply::is_known(&headers, &tag) {
                 return Ok(reply::not_modified(tag));
             }

@@ -60,7 +60,7 @@ async fn one_page(app: &App, asked: EventQuery, headers: HeaderMap) -> Reply {
     let (store, charge) = (app.store().clone(), app.budget().charge());
     let begin = move |look: &Look<'_>| {
         let version = asked.entity_version(look)?;
-        let tag = version.flatten().map(reply::version_tag);
+        let tag = version.flatten().map(|version| reply::version_tag(version, store.incarnation()));
         if let Some(tag) = tag.clone().filter(|tag| reply::is_known(&headers, tag)) {
             return Ok::<_, Error>((Step::Done(reply::not_modified(tag), 0), None));
         }

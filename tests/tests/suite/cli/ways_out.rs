@@ -33,19 +33,22 @@ fn a_dump_gives_back_every_byte_of_the_largest_and_oddest_events() {
     for odd in ["{\n\"a\":\t1.10 , \"é\":\"\\u00e9\"}", "[1,\r\n 2]", "{ \"a\" :1}", "null", "\"\\u2028\""] {
         running.program.run(&["append", "odd", "t", odd]).success();
     }
+    let null = r#"{"entity_id":"odd","event_type":"t","payload":1,"metadata_text":"null"}"#;
+    running.program.run_with(&["import"], null).success();
     let store = running.folder.path().join("store");
     running.process.stop();
 
     let offline = Program::new(Path::new(env!("CARGO_BIN_EXE_server")), "127.0.0.1:1");
     let dump = offline.run(&["dump", store.to_str().unwrap()]).success();
-    assert_eq!(dump.lines().count(), 7);
+    assert_eq!(dump.lines().count(), 8);
+    assert!(dump.lines().any(|line| line.contains(r#""metadata_text":"null""#)));
     assert!(dump.lines().any(|line| line.contains(r#""payload_text":"[1,\r\n 2]""#)));
     assert!(dump.lines().any(|line| line.contains(r#""metadata_text":"{\n\t\"by\" :\r\"x\" }""#)));
 
     let other = start_with(&large_files);
     other.program.run_with(&["import"], &dump).success();
     let again = json(&other.program.run_with(&["import", "--output", "json"], &dump).success());
-    assert_eq!((&again["replayed"], &again["refused"]), (&7.into(), &0.into()));
+    assert_eq!((&again["replayed"], &again["refused"]), (&8.into(), &0.into()));
     let copy = other.folder.path().join("store");
     other.process.stop();
     assert!(offline.run(&["dump", copy.to_str().unwrap()]).success() == dump, "the copy differs");

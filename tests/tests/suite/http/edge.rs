@@ -34,6 +34,26 @@ fn post(path: &str, headers: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}")
 }
 
+#[test]
+fn a_request_without_one_host_is_refused() {
+    let server = Server::start();
+    let check = |head: &str, status: &str| {
+        let mut stream = connect(&server);
+        stream
+            .write_all(format!("GET /healthz HTTP/{head}\r\nConnection: close\r\n\r\n").as_bytes())
+            .unwrap();
+        let text = answer(&mut stream);
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status}")) || text.starts_with("HTTP/1.0 200"),
+            "{text}"
+        );
+    };
+    check("1.1", "400");
+    check("1.1\r\nHost: a\r\nHost: b", "400");
+    check("1.1\r\nHost: a", "200");
+    check("1.0", "200");
+}
+
 /// A client that has shut down its sending side must still be answered.
 #[test]
 fn a_half_closed_connection_is_answered() {

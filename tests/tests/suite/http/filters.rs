@@ -69,6 +69,16 @@ fn cases() -> Vec<Case> {
             own().of_type_prefix("order.").without_type_prefix("order.pa"),
         ),
         case(
+            "event_type=order.paid&event_type=user,seen&event_type_prefix=order.",
+            json!({"event_type": ["order.paid", "user,seen"], "event_type_prefix": "order."}),
+            own().of_type(event_type("order.paid")).of_type(event_type("user,seen")).of_type_prefix("order."),
+        ),
+        case(
+            "event_type_prefix=order.&event_type_prefix=user&exclude_event_type_prefix=user",
+            json!({"event_type_prefix": ["order.", "user"], "exclude_event_type_prefix": "user"}),
+            own().of_type_prefix("order.").of_type_prefix("user").without_type_prefix("user"),
+        ),
+        case(
             "tag=even&tag=third",
             json!({"tag": ["even", "third"]}),
             own().tagged(tag("even")).tagged(tag("third")),

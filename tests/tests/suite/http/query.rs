@@ -272,7 +272,7 @@ fn a_version_the_reader_has_is_not_sent_again() {
     fill(&server);
     let path = "/api/v1/events/query?entity_id=e-0";
     let tag = server.get(path).header("etag").unwrap().to_owned();
-    assert_eq!(tag, "\"43\"");
+    assert!(tag.starts_with("\"43-"), "{tag}");
     assert_eq!(server.send("GET", path, &[("if-none-match", &tag)], "").status, 304);
     super::append(&server, "e-0", &json!({}));
     assert_eq!(server.send("GET", path, &[("if-none-match", &tag)], "").status, 200);
