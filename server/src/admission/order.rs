@@ -84,7 +84,14 @@ async fn try_append(
 
 /// Whether the store refuses every append for now: nothing was written, and a retry may succeed.
 fn is_refusal(error: &AppendError) -> bool {
-    matches!(error, AppendError::Overloaded | AppendError::StorageFull | AppendError::Unavailable(_))
+    matches!(
+        error,
+        AppendError::Overloaded
+            | AppendError::Overtaken { .. }
+            | AppendError::StorageFull
+            | AppendError::Refusing(_)
+            | AppendError::Unavailable(_)
+    )
 }
 
 /// Whether the error is about one event only, so that others can still be appended.

@@ -12,6 +12,7 @@ use allsource_tests::command::Program;
 use allsource_tests::server::{Answer, Server};
 use serde_json::{Value, json};
 
+const PATIENCE: Duration = Duration::from_secs(8);
 const LINES: [(&str, &str); 1] = [("content-type", "application/x-ndjson")];
 
 fn line(n: u64) -> String {
@@ -137,6 +138,30 @@ fn an_import_waits_for_room_and_continues_in_order() {
         scope.spawn(|| {
             std::thread::sleep(Duration::from_secs(2));
             with_room(&disk, None);
+        });
+        let reply = send(&server, &lines).success();
+        assert_eq!((&reply["ingested"], &reply["refused_count"]), (&json!(1998), &json!(2)));
+    });
+    assert_eq!(payloads(&server), (0..2000).filter(|n| n % 700 != 699).collect::<Vec<_>>());
+}
+
+/// A lack of descriptors passes as a lack of room does.
+#[test]
+fn an_import_waits_for_descriptors_and_continues_in_order() {
+    let disk = SimDisk::new(1);
+    let server = start_on(&disk);
+    let lines: Vec<String> =
+        (0..2000).map(|n| if n % 700 == 699 { conflicting(n) } else { long_line(n) }).collect();
+    disk.set_faults(Faults { descriptors: Some(0), ..Faults::default() });
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let begun = Instant::now();
+            while server.get("/readyz").json()["status"] != "refusing" && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert!(begun.elapsed() < PATIENCE, "appends were never refused");
+            std::thread::sleep(Duration::from_millis(500));
+            disk.set_faults(Faults::default());
         });
         let reply = send(&server, &lines).success();
         assert_eq!((&reply["ingested"], &reply["refused_count"]), (&json!(1998), &json!(2)));
