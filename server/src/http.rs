@@ -1,6 +1,7 @@
 //! HTTP: the only module that knows axum. Routes are thin; the modules below do the work.
 
 mod kept;
+mod socket;
 mod reply;
 mod params;
 mod path;
@@ -20,7 +21,6 @@ mod routes;
 mod idle;
 mod listeners;
 mod patience;
-mod socket;
 mod accept;
 
 pub use accept::accept;

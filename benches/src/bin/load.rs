@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use allsource_engine::platform::raise_descriptor_limit;
@@ -19,6 +20,10 @@ use allsource_server::app::App;
 use allsource_server::http::Listeners;
 use allsource_server::lifecycle;
 use allsource_server::store::Store;
+
+/// As in the server's own binary.
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -170,6 +175,50 @@ fn unfinished(server: &Server, count: usize) -> Outcome<Vec<TcpStream>> {
     (0..count).map(open).collect()
 }
 
+/// The same requests, each with a piece by turns, so that all of them grow together.
+fn interleaved(server: &Server, count: usize) -> Outcome<Vec<TcpStream>> {
+    let open = |_| {
+        let mut stream = server.connect()?;
+        let head = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", 16 * MIB).as_bytes())?;
+        stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+        Ok(stream)
+    };
+    let mut crowd: Vec<TcpStream> = (0..count).map(open).collect::<Outcome<_>>()?;
+    let piece = vec![b'x'; 64 << 10];
+    for _ in 0..15 * MIB / piece.len() {
+        crowd.retain_mut(|stream| stream.write_all(&piece).is_ok());
+    }
+    Ok(crowd)
+}
+
+/// The floor of the readers: as many connections that carry bytes from memory as fast as they can, without a server.
+struct Floor(Arc<AtomicBool>);
+
+impl Floor {
+    fn of(connections: usize) -> Outcome<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        for _ in 0..connections {
+            let mut reader = TcpStream::connect(listener.local_addr()?)?;
+            let mut writer = listener.accept()?.0;
+            std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+            let is_over = Arc::clone(&is_over);
+            std::thread::spawn(move || {
+                let piece = vec![b'x'; 2 * MIB];
+                while !is_over.load(Ordering::Relaxed) && writer.write_all(&piece).is_ok() {}
+            });
+        }
+        Ok(Self(is_over))
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn table() -> Outcome<()> {
     raise_descriptor_limit()?;
     println!("| beside the client | memory | append, median / p99 | `/healthz`, median / p99 |");
@@ -186,6 +235,10 @@ fn table() -> Outcome<()> {
     measure(&server, "120 requests with 15 of 16 MiB sent")?;
     drop(crowd);
     let server = Server::start(65_536)?;
+    let crowd = interleaved(&server, 120)?;
+    measure(&server, "the same, sent in turns of 64 KiB")?;
+    drop(crowd);
+    let server = Server::start(65_536)?;
     server.fill(256, 2 * MIB)?;
     let crowd = streams(&server, 20, "/api/v1/events/stream?from=beginning", "text/event-stream")?;
     measure(&server, "20 streams that do not read 256 events of 2 MiB")?;
@@ -200,6 +253,10 @@ fn table() -> Outcome<()> {
     let reading: Vec<_> = reading.collect();
     measure(&server, "20 streams that read 512 MiB of sealed events")?;
     drop((server, reading));
+    let server = Server::start(65_536)?;
+    let floor = Floor::of(20)?;
+    measure(&server, "the floor of that: 20 connections that read from memory, without a server")?;
+    drop((server, floor));
     let server = Server::start(1_024)?;
     let mut crowd = Vec::new();
     let mut client = server.connect()?;

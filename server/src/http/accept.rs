@@ -44,7 +44,7 @@ pub async fn accept(mut listeners: Listeners, app: &Arc<App>, shutdown: impl Fut
                 prepare(&stream);
                 let socket = Socket::new(stream);
                 let activity = Arc::clone(place.activity());
-                let service = Watched::new(service.clone(), Arc::clone(&activity));
+                let service = Watched::new(service.clone(), Arc::clone(&activity), socket.client());
                 let stream = TokioIo::new(Patient::new(socket.clone(), Some(place), WRITE_TIMEOUT));
                 let connection = http.serve_connection(stream, service).with_upgrades();
                 app.requests().spawn("connection", |member| finish(connection, socket, activity, member));

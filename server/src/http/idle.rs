@@ -22,6 +22,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::socket::Client;
+
 /// A connection that became idle more recently than this is not closed: its next request may be on the way.
 const IDLE_MIN: Duration = Duration::from_millis(500);
 /// One in this many connections is closed at a time, so that looking for them stays cheap in a flood of clients.
@@ -186,16 +188,17 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(CLOSING - 1)
 }
 
-/// The service of one connection, which notes its requests.
+/// The service of one connection, which notes its requests and tells handlers about the client.
 #[derive(Clone)]
 pub(super) struct Watched {
     service: TowerToHyperService<Router>,
     activity: Arc<Activity>,
+    client: Client,
 }
 
 impl Watched {
-    pub(super) fn new(service: TowerToHyperService<Router>, activity: Arc<Activity>) -> Self {
-        Self { service, activity }
+    pub(super) fn new(service: TowerToHyperService<Router>, activity: Arc<Activity>, client: Client) -> Self {
+        Self { service, activity, client }
     }
 }
 
@@ -204,9 +207,10 @@ impl Service<Request<Incoming>> for Watched {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         // A request that meets the closing of its connection is not started, so the client can repeat it.
         let Some(in_progress) = self.activity.work() else { return Box::pin(pending()) };
+        request.extensions_mut().insert(self.client.clone());
         let answer = self.service.call(request);
         Box::pin(async move {
             let response = answer.await?;

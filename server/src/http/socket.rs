@@ -26,6 +26,28 @@ impl Socket {
     }
 }
 
+/// What a handler may ask about the client of its request.
+#[derive(Clone)]
+pub(super) struct Client(Socket);
+
+impl Client {
+    /// Waits until the client has closed its half of the connection. Never completes if it has sent more after its
+    /// request.
+    pub(super) async fn half_closed(&self) {
+        match self.0.0.peek(&mut [0]).await {
+            Ok(0) => {}
+            Ok(_) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Socket {
+    /// The client at the other end.
+    pub(super) fn client(&self) -> Client {
+        Client(self.clone())
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,

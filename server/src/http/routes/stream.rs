@@ -16,6 +16,7 @@ use crate::admission::Caller;
 use crate::app::App;
 use crate::http::reply;
 use crate::http::resource::Routes;
+use crate::http::socket::Client;
 use crate::problem::{Kind, Problem};
 use crate::store::Error;
 use crate::wire::event_bytes_max;
@@ -45,7 +46,10 @@ async fn stream(
     };
     match websocket::Upgrade::of(&mut request) {
         Ok(upgrade) => websocket::serve(upgrade, app, asked).into_response(),
-        Err(_) if reply::accepts(&headers, "text/event-stream") => sse::serve(app, asked).into_response(),
+        Err(_) if reply::accepts(&headers, "text/event-stream") => {
+            let client = request.extensions().get::<Client>().cloned();
+            sse::serve(app, asked, client).into_response()
+        }
         Err(rejection) => {
             let detail =
                 "connect with a WebSocket, or request server-sent events with `Accept: text/event-stream`";

@@ -1,8 +1,8 @@
 //! How WebSocket streams end: both sides send a close frame, and one for a violation names the broken rule.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use allsource_tests::server::Server;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -102,5 +102,45 @@ fn a_protocol_violation_is_closed_with_its_code() {
         let mut stream = raw(&server);
         stream.write_all(&bytes).expect("the frame");
         assert_eq!(closed(&mut stream), code, "{what}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_an_idle_stream_is_noticed_before_the_next_heartbeat() {
+    let server = Server::start();
+    let open = |how_many: u32| {
+        let text = server.get("/metrics").text;
+        let line = format!("allsource_stream_connections{{protocol=\"sse\"}} {how_many}");
+        text.lines().any(|found| found == line)
+    };
+    let follow = || {
+        let mut stream = TcpStream::connect(&server.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let head = "GET /api/v1/events/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("a request");
+        read_until(&mut stream, "caught_up");
+        stream
+    };
+    let (gone, mut half) = (follow(), follow());
+    assert!(open(2));
+    let started = Instant::now();
+    drop(gone);
+    half.shutdown(Shutdown::Write).expect("half of the connection");
+    while !open(1) {
+        assert!(started.elapsed() < Duration::from_secs(5), "the stream is still open");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    super::append(&server, "e", &serde_json::json!("for the half-closed client"));
+    read_until(&mut half, "for the half-closed client");
+}
+
+/// Reads until this text has come, and what has arrived with it.
+fn read_until(stream: &mut TcpStream, text: &str) {
+    let mut found = String::new();
+    while !found.contains(text) {
+        let mut piece = [0; 4096];
+        let count = stream.read(&mut piece).expect("more of the stream");
+        assert!(count > 0, "the stream ended: {found}");
+        found.push_str(&String::from_utf8_lossy(&piece[..count]));
     }
 }

@@ -19,11 +19,15 @@ use crate::background::Member;
 use crate::budget::Charge;
 use crate::http::kept::kept;
 use crate::http::reply::of_type;
+use crate::http::socket::Client;
 use crate::metrics::InFlight;
 use crate::problem::Problem;
 use crate::store::{Error, Following};
 use crate::wire::{event_bytes_max, write_event_line};
 
+/// A heartbeat. The system of a client that has gone answers it with a reset, which ends the stream; a client that has
+/// only closed its half of the connection reads it.
+const HEARTBEAT_TEXT: Bytes = Bytes::from_static(b": heartbeat\n\n");
 /// The interval of heartbeats: proxies close connections that are silent for longer.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Ready messages are sent together: all prefetched ones, and more up to this many bytes.
@@ -34,14 +38,21 @@ struct Follower {
     following: Following,
     member: Member,
     is_over: bool,
+    /// The client, as long as it has not closed its half of the connection.
+    client: Option<Client>,
     _open: InFlight,
 }
 
-pub(super) fn serve(app: Arc<App>, asked: StreamRequest) -> Result<Response, Problem> {
+pub(super) fn serve(
+    app: Arc<App>,
+    asked: StreamRequest,
+    client: Option<Client>,
+) -> Result<Response, Problem> {
     let follower = Follower {
         following: app.store().subscribe(asked.start, asked.filter)?,
         member: app.requests().join(),
         is_over: false,
+        client,
         _open: app.metrics().stream("sse"),
         app,
     };
@@ -66,10 +77,14 @@ impl Follower {
         loop {
             let first = tokio::select! {
                 () = self.member.stopping() => return None,
+                () = half_closed(self.client.as_ref()) => {
+                    self.client = None;
+                    return Some(HEARTBEAT_TEXT);
+                }
                 first = timeout(HEARTBEAT, self.following.next()) => first,
             };
             let message = match first {
-                Err(_) => return Some(Bytes::from_static(b": heartbeat\n\n")),
+                Err(_) => return Some(HEARTBEAT_TEXT),
                 Ok(message) => message?,
             };
             let bytes = bytes_of(&message);
@@ -116,6 +131,13 @@ impl Follower {
         };
         // At shutdown the rest of the stream is left to the client's next connection.
         if total < LARGE_BYTES { Some(write()) } else { self.app.store().encode(write).await.ok() }
+    }
+}
+
+async fn half_closed(client: Option<&Client>) {
+    match client {
+        Some(client) => client.half_closed().await,
+        None => std::future::pending().await,
     }
 }
 
