@@ -72,7 +72,7 @@ pub(crate) struct Committer {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) file: Arc<dyn DiskFile>,
-    /// The same file, for those who look whether it is still there.
+    /// The same file, for checks whether its name still leads to it.
     pub(crate) current: Arc<Current>,
     pub(crate) spare: Arc<Spare>,
     pub(crate) catalog: Arc<Catalog>,

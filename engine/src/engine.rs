@@ -112,7 +112,7 @@ impl Engine {
         View::new(watermark, self.shared.store.layers())
     }
 
-    /// The events a query asks for, lazily, as of now: events appended later are not among them.
+    /// The events that match a query, found one by one. Events appended after this call are not among them.
     ///
     /// # Errors
     /// When the data is damaged.
@@ -120,7 +120,7 @@ impl Engine {
         Ok(Events::plan(self.view(), query))
     }
 
-    /// The event of an id, if the tenant has it.
+    /// The event with an id, if the tenant has it.
     ///
     /// # Errors
     /// When the data is damaged.
@@ -151,8 +151,7 @@ impl Engine {
         }
     }
 
-    /// How many events a query matches, without regard to its limit, if an index can tell; `None`: they would have to be
-    /// read.
+    /// How many events match a query, regardless of its limit. `None`: no index can tell without reading events.
     ///
     /// # Errors
     /// When the data is damaged.
@@ -248,7 +247,7 @@ impl Engine {
         self.shared.snapshots.find(key_hash(&key), &key, &|_| true, is_room)
     }
 
-    /// Follows the log from a moment on: first what is stored, then what becomes durable.
+    /// Follows the log from some point on: first the stored events, then new ones.
     ///
     /// # Errors
     /// When the start lies beyond the end of the log, or in another history.
@@ -285,7 +284,7 @@ impl Engine {
         Position::new(self.shared.watermark.position())
     }
 
-    /// How much the store holds, or one tenant of it.
+    /// How much the store, or one of its tenants, holds.
     ///
     /// # Errors
     /// When the data is damaged.
@@ -293,7 +292,7 @@ impl Engine {
         Stats::of(&self.shared, tenant)
     }
 
-    /// Whether the store works, and what is wrong if it does not.
+    /// Whether the store works, and if not, why.
     pub fn health(&self) -> Health {
         Health::of(&self.shared)
     }
@@ -313,8 +312,8 @@ impl Engine {
         self.shared.partitions
     }
 
-    /// Seals everything that is durable now, moving it from memory and the journal into sealed files, and waits for that.
-    /// The store also seals by itself as events accumulate.
+    /// Seals everything that is durable now, moving it from memory and the journal into sealed files, and waits until that
+    /// is done. The store also seals by itself as events accumulate.
     ///
     /// # Errors
     /// When sealing is not possible now. Nothing is lost, and the store keeps trying.

@@ -34,7 +34,7 @@ pub struct Report {
     pub damage: Vec<Damage>,
 }
 
-/// Reads every byte of the store in a folder and checks it. It goes on after damage, also without a readable manifest, and
+/// Reads every byte of the store in a folder and checks it. It continues after damage, even without a readable manifest, and
 /// lists everything that it finds.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! Subscriptions: catch up from what is stored, then follow what becomes durable. A subscriber pulls at its own
-//! pace; there is no queue that could overflow, and one position is the whole cursor.
+//! Subscriptions: they catch up with the stored events, then follow new ones. A subscriber pulls at its own pace. There is no
+//! queue that could overflow; its only state is one position.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::signal::Alarm;
 use crate::subscribers::{Id, REMIND_AFTER, Subscribers};
 use crate::view::{Resident, Store, View};
 
-/// A fetch covers this many positions at most, so that a filter that matches nothing still moves on.
+/// A fetch covers at most this many positions, so that a filter without matches still advances.
 const STRETCH: u64 = 65_536;
 /// A fetch ends after this many events, or once they have this many bytes.
 const FETCH_EVENTS: usize = 256;
 const FETCH_BYTES: usize = 64 << 10;
-/// A subscriber for which nothing matches is given its position after this many.
+/// A subscriber whose filter matches nothing gets its position after this many positions.
 const PROGRESS_DISTANCE: u64 = 10_000;
 
 /// Where a subscription begins.
@@ -79,7 +79,7 @@ pub struct Subscription {
     /// The position of the last message, and when it was sent.
     said: u64,
     said_at: Duration,
-    /// The last fetch found nothing that matches.
+    /// The last fetch found no match.
     is_barren: bool,
 }
 
@@ -145,7 +145,7 @@ impl Subscription {
     /// The next message if there is one already.
     ///
     /// # Errors
-    /// When the data it would come from is damaged.
+    /// When the data is damaged or cannot be read now.
     pub fn try_next(&mut self) -> Option<Result<Message, ReadError>> {
         loop {
             if let Resident::Known(next) = self.try_next_in_memory() {
@@ -214,7 +214,7 @@ impl Subscription {
         self.fetch(View { layers: self.source.store.layers(), watermark }, stop)
     }
 
-    /// Resumes where the notifier has left it, if it waited.
+    /// After a wait, resumes at the position up to which the notifier found no match.
     fn resume(&mut self) {
         if let Some(id) = self.id.filter(|_| std::mem::take(&mut self.is_waiting)) {
             assert!(self.ready.is_empty(), "a subscriber waits once it has delivered all it fetched");
@@ -338,7 +338,7 @@ impl Subscription {
         }
     }
 
-    /// Registers the waker, to be woken when there may be more. False: there may be more already.
+    /// Registers the waker for the next event that matches. False: there may be one already.
     fn wait(&mut self, waker: &Waker) -> bool {
         let (positions, now) = ((self.seen, self.said), self.source.clock.monotonic());
         self.is_waiting = self.source.subscribers.wait(&mut self.id, &self.filter, positions, waker, now);

@@ -144,7 +144,7 @@ impl Subscribers {
     pub(crate) fn advance<F: Fn(u64) -> Option<EventRef>>(&self, source: impl Fn() -> F) -> usize {
         let mut woken = 0;
         loop {
-            // The watermark first: what it promises is in the layers that are there after it.
+            // Read the watermark first: layers read after it hold every event up to it.
             let end = self.watermark.position();
             let event_at = source();
             let mut registry = self.registry.lock();
@@ -168,7 +168,7 @@ impl Subscribers {
         is_more
     }
 
-    /// Nothing will be published any more: wakes everyone for good.
+    /// Ends all waiting for good: nothing will be published any more.
     pub(crate) fn close(&self) {
         self.watermark.close();
         let mut registry = self.registry.lock();

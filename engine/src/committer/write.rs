@@ -101,7 +101,7 @@ impl Committer {
             AdoptError::Unknown(error) => Failure::Fatal(error),
         })?;
         self.file = next.journal;
-        // Before a manifest records it: from then on the file before may be sealed, and lose its name.
+        // Before a manifest records it, because after that the events of the old file may be sealed, and it loses its name.
         self.current.replace(header.number, Arc::clone(&self.file));
         self.committed.cursor = Cursor::at_start_of(*header, file_bytes);
         self.unrecorded = Some(Unrecorded { header: *header, room: Some(next.manifest) });

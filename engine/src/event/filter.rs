@@ -1,4 +1,4 @@
-//! Which events: conditions that must all hold.
+//! Filters: conditions on events.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,8 @@ use super::time::Timestamp;
 use crate::planted::{self, Bug};
 use crate::position::Version;
 
-/// Conditions on events; all that are given must hold, and bounds are inclusive. Empty: every event of every tenant.
+/// Conditions on events. An event must meet all that are set, and bounds are inclusive. An empty filter matches every event
+/// of every tenant.
 ///
 /// ```
 /// use allsource_engine::event::{EventType, Filter, Tag, TenantId};
@@ -68,14 +69,14 @@ impl Filter {
         Self { tenant: Some(tenant), ..Self::default() }
     }
 
-    /// Only events of this type, or of the others asked for this way.
+    /// Only events of this type; called again, of any of these types.
     #[must_use]
     pub fn of_type(mut self, event_type: EventType) -> Self {
         self.types.push(event_type);
         self
     }
 
-    /// Only events whose type begins with this text, or with one of the others asked for this way.
+    /// Only events whose type begins with this text; called again, with any of these texts.
     #[must_use]
     pub fn of_type_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.type_prefixes.push(prefix.into());
@@ -89,7 +90,7 @@ impl Filter {
         self
     }
 
-    /// Only events that carry this tag, and all others asked for this way.
+    /// Only events that carry this tag; called again, all of these tags.
     #[must_use]
     pub fn tagged(mut self, tag: Tag) -> Self {
         self.tags.push(tag);

@@ -1,4 +1,4 @@
-//! Names that callers choose: checked once, where they enter.
+//! Names that callers choose. They are checked once, on the way in.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ macro_rules! name {
 }
 
 name! {
-    /// Whose events these are: 1 to 64 of `A-Z a-z 0-9 _ -`.
+    /// The owner of events: 1 to 64 of `A-Z a-z 0-9 _ -`.
     TenantId, |text| {
         check_text("tenant_id", text, limits::TENANT_BYTES_MAX)?;
         match text.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '_' || *c == '-')) {
@@ -75,15 +75,15 @@ name! {
     }
 }
 name! {
-    /// Which thing of a tenant an event is about: 1 to 512 bytes of printable text.
+    /// The id of an entity within its tenant: 1 to 512 bytes of printable text.
     EntityId, |text| check_text("entity_id", text, limits::ENTITY_ID_BYTES_MAX)
 }
 name! {
-    /// What happened: 1 to 256 bytes of printable text, by custom dotted and in the past tense.
+    /// The type of an event: 1 to 256 bytes of printable text, by convention dotted and in the past tense.
     EventType, |text| check_text("event_type", text, limits::EVENT_TYPE_BYTES_MAX)
 }
 name! {
-    /// A label for finding events again: 1 to 256 bytes of printable text.
+    /// A label by which events are found: 1 to 256 bytes of printable text.
     Tag, |text| check_text("tag", text, limits::TAG_BYTES_MAX)
 }
 

@@ -1,4 +1,4 @@
-//! An event that is to be appended.
+//! An event to be appended.
 
 use allsource_format::limits::{JSON_DEPTH_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, TAGS_MAX};
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use super::name::{EventType, NameError, Tag};
 use super::time::Timestamp;
 use crate::json::{Flaw, Flaws};
 
-/// What an event carries. It comes back byte for byte.
+/// The payload of an event. It comes back byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload<'a> {
     /// JSON text.
@@ -17,7 +17,7 @@ pub enum Payload<'a> {
     Bytes(&'a [u8]),
 }
 
-/// What can be wrong with a new event.
+/// Why a new event is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEvent {
@@ -60,7 +60,7 @@ pub enum InvalidEvent {
     },
 }
 
-/// An event on its way into the store.
+/// An event to be appended to the store.
 ///
 /// ```
 /// use allsource_engine::event::NewEvent;
@@ -87,7 +87,7 @@ impl NewEvent {
     /// with a number that overflows a double, is only compared with an event of the same id: [`Self::refusal`].
     ///
     /// # Errors
-    /// When the type breaks a rule for names, or the payload is no JSON, too deep or too large.
+    /// When the type breaks a rule for names, or the payload is not JSON, too deep or too large.
     pub fn json(event_type: impl Into<Box<str>>, payload: impl Into<String>) -> Result<Self, InvalidEvent> {
         let payload = payload.into();
         let refusal = check_json("payload", &payload, PAYLOAD_BYTES_MAX)?;
@@ -111,13 +111,13 @@ impl NewEvent {
         Ok(Self { id, event_type, payload, is_json, metadata, tags, timestamp, is_clock_timestamp, refusal })
     }
 
-    /// Gives the event an id of the caller's: appending the same event again then changes nothing.
+    /// Sets the id of the event. Appending the same event again then changes nothing.
     #[must_use]
     pub fn id(self, id: Uuid) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// Says when the event happened; otherwise that is what the store's clock shows at commit.
+    /// Sets when the event happened. Otherwise its timestamp is what the store's clock shows at commit.
     #[must_use]
     pub fn timestamp(self, timestamp: Timestamp) -> Self {
         Self { timestamp: Some(timestamp), is_clock_timestamp: false, ..self }
@@ -133,7 +133,7 @@ impl NewEvent {
     /// Adds JSON text about the event that is not part of it. The rules are those for a payload of JSON text.
     ///
     /// # Errors
-    /// When it is no JSON, too deep or too large.
+    /// When it is not JSON, too deep or too large.
     pub fn metadata(self, metadata: impl Into<String>) -> Result<Self, InvalidEvent> {
         let metadata = metadata.into();
         let refusal = check_json("metadata", &metadata, METADATA_BYTES_MAX)?;
@@ -150,7 +150,7 @@ impl NewEvent {
         Ok(self)
     }
 
-    /// Why appending the event is refused, unless an equal event of its id is there already.
+    /// Why an append of the event is refused, unless an equal event with its id is stored already.
     pub fn refusal(&self) -> Option<&InvalidEvent> {
         self.refusal.as_deref()
     }

@@ -1,4 +1,4 @@
-//! An event as it was stored.
+//! A stored event.
 
 use std::sync::Arc;
 

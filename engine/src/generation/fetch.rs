@@ -172,8 +172,8 @@ impl Generation {
         Ok(true)
     }
 
-    /// The stretches of an entity whose versions lie within a range. Stretches of other entities with its hash may lie
-    /// in between, so only the first versions ascend over all of them: the search relies on nothing else.
+    /// The stretches of an entity with versions in a range. Stretches of other entities with the same hash may lie between
+    /// them, so the search relies only on what ascends over all of them: the first versions.
     pub(crate) fn stretches(
         &self,
         hash: u64,
@@ -201,8 +201,8 @@ impl Generation {
         Ok(Stretches { key: KeyBuffer::from_slice(key), left, is_shared: false })
     }
 
-    /// Of stretches that begin at or below a version, the index of the one of this entity that contains it; if none
-    /// does, the end of the range.
+    /// Among stretches that begin at or below a version, the index of the entity's stretch that contains it. If there is
+    /// none, the end of the range.
     fn holding(
         &self,
         index: &SealedFile,

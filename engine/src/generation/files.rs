@@ -17,7 +17,7 @@ pub(super) struct Files {
     disk: Arc<dyn Disk>,
     index: String,
     holder: Arc<dyn Holder>,
-    /// Another generation holds its events now: the files are removed with the last reference.
+    /// Has the files removed with the last reference: another generation holds their events.
     is_replaced: AtomicBool,
 }
 

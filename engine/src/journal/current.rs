@@ -1,4 +1,4 @@
-//! The journal file that is being written, for those who look whether its name still leads to it.
+//! The journal file that is being written, for checks whether its name still leads to it.
 
 use std::io;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ impl Current {
         Self(Mutex::new((number, file)))
     }
 
-    /// The journal goes on in another file. To be called once that has its name, and before the one that was current may
-    /// lose its own.
+    /// Makes another file the current one. Call this after the new file has its name and before the old one may lose its
+    /// own.
     pub(crate) fn replace(&self, number: u64, file: Arc<dyn DiskFile>) {
         *self.0.lock() = (number, file);
     }
@@ -28,7 +28,7 @@ impl Current {
         let Some(identity) = file.identity()? else { return Ok(None) };
         let path = path_of(number);
         let is_in_place = disk.leads_to(&path, identity)?;
-        // A file that is no longer current may lose its name at any time: then this look says nothing.
+        // A file that is no longer current may lose its name at any time, so this check proves nothing then.
         let is_still_current = self.0.lock().0 == number;
         Ok((!is_in_place && is_still_current).then_some(path))
     }

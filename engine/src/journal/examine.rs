@@ -38,9 +38,9 @@ pub(crate) struct LastFile {
     pub(crate) proven_at: Cursor,
     /// Frames with events from `proven_at` on, in bytes.
     pub(crate) unproven_bytes: u64,
-    /// Where in the image the round lies whose mark ends the file, when nothing at all follows it.
+    /// The range of the last round in the image, if it is a mark and nothing follows it.
     pub(crate) final_mark: Option<Range<usize>>,
-    /// Bytes of the image behind the last frame up to the last that is not zero: what a crash interrupted.
+    /// The range of the image from the last frame to the last byte that is not zero: a write that a crash interrupted.
     pub(crate) torn: Range<usize>,
     /// Frames checked while the file was walked: a measure of the work.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds recovery to be linear by it"))]
@@ -241,7 +241,7 @@ fn walk_last(
     );
     let end = index(cursor.file_offset()).min(image.len());
     let torn = end..end + used_length(part(&image, &(end..image.len())));
-    // A write cut short right behind the mark leaves it without its padding: nothing is torn, but the next round cannot
+    // A write cut short right after the mark leaves it without its padding: nothing is torn, but the next round cannot
     // begin here.
     let is_whole = torn.is_empty() && cursor.log_offset.is_multiple_of(BLOCK_BYTES as u64);
     let mark = walked.final_mark.filter(|_| is_whole);

@@ -1,4 +1,4 @@
-//! Finds the readable frames of a damaged journal, each by itself.
+//! Finds the readable frames of a damaged journal one by one.
 
 use std::io;
 use std::sync::Arc;
@@ -260,7 +260,7 @@ pub(crate) fn stores(disk: &dyn Disk) -> Result<Vec<StoreId>, OpenError> {
     let store_of = |number| {
         let mut bytes = [0; HEADER_BYTES];
         disk.open_read_only(&path_of(number)).and_then(|file| file.read_at(&mut bytes, 0)).ok()?;
-        // What cannot be read or decoded is reported by whoever looks for frames in it.
+        // The search for frames reports what cannot be read or decoded.
         Header::decode(&bytes).ok().map(|header| header.store)
     };
     Ok(numbers(disk)?.into_iter().filter_map(store_of).collect())

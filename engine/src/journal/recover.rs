@@ -135,7 +135,7 @@ fn in_place(disk: &dyn Disk, last: &LastFile, end: &Cursor) -> io::Result<Recove
     Ok(Recovered { cursor, file, is_without_room: true })
 }
 
-/// Writes the unproven frames into a new file, sealed for it, a piece at a time. Returns where they end.
+/// Writes the unproven frames into a new file, with new headers, a piece at a time. Returns where they end.
 fn reseal(last: &LastFile, end: &Cursor, start: &Cursor, file: &dyn DiskFile) -> io::Result<Cursor> {
     let mut round = RoundBuilder::at(start, start.log_offset, PIECE_BYTES);
     let mut from = last.proven_at.clone();

@@ -70,7 +70,7 @@ fn next_frame<'a>(bytes: &'a [u8], cursor: &Cursor, seed: u32) -> Result<Frame<'
     }
 }
 
-/// Searches behind the end of a walk for proof that more was durable: a valid frame that says so. Returns its offset.
+/// Searches after the end of a walk for proof that more was durable: a valid frame that says so. Returns its offset.
 pub(crate) fn find_evidence(image: &[u8], end: &Cursor) -> Option<u64> {
     let seed = end.header.seed();
     let first = index(end.file_offset()).next_multiple_of(BLOCK_BYTES);

@@ -69,7 +69,7 @@ fn who_resumes_while_it_is_woken_passes_over_nothing() {
 }
 
 #[test]
-fn the_end_wakes_whoever_waits() {
+fn closing_wakes_a_waiter() {
     loom::model(|| {
         let (_, subscribers) = subscribers();
         let closer = loom::sync::Arc::clone(&subscribers);

@@ -1,4 +1,4 @@
-//! Who waits, who is woken, and what is left of those who went.
+//! Subscribers: waiting, waking and leaving.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

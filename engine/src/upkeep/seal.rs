@@ -42,7 +42,7 @@ pub(super) fn seal(upkeep: &Upkeep) -> Result<bool, UpkeepError> {
             });
         },
     )?;
-    // What is sealed counts as lost while its folder is not in place: then the journal is all that is left.
+    // While the folder of sealed files is not in place, the next opening would not find them: keep the journal.
     if let Some(folder) = misplaced_folder(&*upkeep.access.disk)? {
         return Err(UpkeepError::Misplaced(folder));
     }
