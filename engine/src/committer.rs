@@ -33,6 +33,10 @@ pub(crate) use handoff::{Handoff, Taken};
 pub(crate) use tallies::Tallies;
 pub(crate) use write::Unrecorded;
 
+/// A tail is sealed early once it is spread over more journal files than this, as after many crashes: every opening reads
+/// all of them.
+const JOURNAL_FILES_MAX: usize = 256;
+
 /// The committer's state as the rest of the engine sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
@@ -194,7 +198,8 @@ impl Committer {
 
     /// Freezes the tail once it has grown enough, or on request: the next event goes into a new one.
     fn freeze_if_due(&mut self, is_asked: bool) -> io::Result<()> {
-        let is_due = self.tail.weight() >= self.seal_bytes || is_asked && self.tail.weight() > 0;
+        let is_due = self.tail.weight() >= self.seal_bytes
+            || self.tail.weight() > 0 && (is_asked || self.catalog.journal_count() > JOURNAL_FILES_MAX);
         if !is_due || self.store.layers().is_full() {
             return Ok(());
         }

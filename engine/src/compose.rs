@@ -161,6 +161,7 @@ fn upkeep(committer: &Committer, access: Access, snapshots: Snapshots, options: 
         clock: Arc::clone(&committer.clock),
         snapshot_events: options.snapshot_events,
         scrub_bytes_per_second: options.scrub_bytes_per_second,
+        unchecked: Mutex::default(),
         scrubbing: Mutex::default(),
         tasks: Tasks::default(),
         retired: Retired::default(),

@@ -53,6 +53,8 @@ pub enum Step {
     Merge,
     /// Write an index that had to be rebuilt.
     Index,
+    /// Check once that the sealed files are there.
+    Check,
     /// Read some of the sealed files again.
     Scrub,
     /// Follow the next events, and take the snapshots that are due.

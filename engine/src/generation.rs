@@ -272,6 +272,19 @@ impl Generation {
         Ok(Box::new(reread))
     }
 
+    /// Checks, by reading headers only, that its files are those that the manifest names. A missing or damaged index is
+    /// rebuilt.
+    pub(crate) fn check(&self) -> Result<(), ReadError> {
+        self.holder.check()?;
+        match self.opened_index() {
+            Err(error @ ReadError::Damaged(_)) => {
+                self.access.damages.note(&error);
+                self.condemn_index()
+            }
+            opened => opened.map(drop),
+        }
+    }
+
     /// Checks every byte of its files, and the index against the records. Returns the number of files, the number of
     /// bytes, and all errors.
     pub(crate) fn verify(&self) -> (u64, u64, Vec<ReadError>) {

@@ -5,6 +5,7 @@ mod retired;
 mod seal;
 mod merge;
 mod snapshots;
+mod check;
 mod scrub;
 mod task;
 
@@ -27,6 +28,7 @@ use crate::snapshot::Snapshots;
 use crate::view::Store;
 use crate::watermark::Watermark;
 
+pub(crate) use check::Unchecked;
 pub(crate) use retired::Retired;
 pub(crate) use scrub::Scrub;
 pub use task::TaskReport;
@@ -98,6 +100,7 @@ pub(crate) struct Upkeep {
     pub(crate) snapshots: Arc<Snapshots>,
     /// A snapshot is due after this many events of an entity; 0: never.
     pub(crate) snapshot_events: u64,
+    pub(crate) unchecked: Mutex<Unchecked>,
     /// The rate of scrubbing; 0: off.
     pub(crate) scrub_bytes_per_second: u64,
     pub(crate) scrubbing: Mutex<Scrub>,

@@ -89,6 +89,7 @@ impl Simulation {
             87 => self.upkeep(Step::Merge),
             88 if self.random.chance(500) => self.upkeep(Step::Index),
             88 if self.random.chance(200) => self.upkeep(Step::Scrub),
+            88 if self.random.chance(200) => self.upkeep(Step::Check),
             88 => self.upkeep(Step::Snapshot),
             89..91 => {
                 self.world.clock.advance(i64::try_from(self.random.below(2000)).unwrap_or(0) - 500);

@@ -43,6 +43,7 @@ impl ByHand {
             Step::Seal => shared.upkeep.seal(),
             Step::Merge => shared.upkeep.run(Work::Merge),
             Step::Index => shared.upkeep.run(Work::Index),
+            Step::Check => shared.upkeep.run(Work::Check),
             Step::Scrub => shared.upkeep.run(Work::Scrub),
             Step::Snapshot => shared.upkeep.run(Work::Snapshots),
             Step::Reclaim => shared.upkeep.run(Work::Reclaim),

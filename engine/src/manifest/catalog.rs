@@ -62,6 +62,11 @@ impl Catalog {
         self.state.lock().journals.iter().map(|(number, _)| *number).collect()
     }
 
+    /// How many journal files belong to the store.
+    pub(crate) fn journal_count(&self) -> usize {
+        self.state.lock().journals.len()
+    }
+
     /// Records a new journal file.
     pub(crate) fn note_journal(
         &self,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Upkeep, UpkeepError, merge, scrub, seal, snapshots};
+use super::{Upkeep, UpkeepError, check, merge, scrub, seal, snapshots};
 
 /// How long a task rests after a failure. A failed merge wastes much reading and writing.
 const REST: Duration = Duration::from_secs(60);
@@ -21,13 +21,14 @@ pub(crate) enum Work {
     Merge,
     Index,
     Snapshots,
+    Check,
     Scrub,
     Reclaim,
 }
 
 /// All kinds, in the order in which a thread takes them.
-pub(crate) const ALL: [Work; 6] =
-    [Work::Seal, Work::Merge, Work::Index, Work::Snapshots, Work::Scrub, Work::Reclaim];
+pub(crate) const ALL: [Work; 7] =
+    [Work::Seal, Work::Merge, Work::Index, Work::Snapshots, Work::Check, Work::Scrub, Work::Reclaim];
 
 /// A piece of upkeep.
 trait Task: Sync {
@@ -104,6 +105,18 @@ impl Task for Snapshots {
     }
 }
 
+struct Check;
+
+impl Task for Check {
+    fn name(&self) -> &'static str {
+        "check"
+    }
+
+    fn step(&self, upkeep: &Upkeep) -> Result<bool, UpkeepError> {
+        check::check(upkeep)
+    }
+}
+
 struct Scrub;
 
 impl Task for Scrub {
@@ -135,7 +148,7 @@ impl Task for Reclaim {
 /// The outcomes of a task since the store was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskReport {
-    /// Its name: `seal`, `merge`, `index`, `snapshots`, `scrub` or `reclaim`.
+    /// Its name: `seal`, `merge`, `index`, `snapshots`, `check`, `scrub` or `reclaim`.
     pub name: &'static str,
     /// Steps that did something.
     pub steps: u64,
@@ -174,6 +187,7 @@ impl Default for Tasks {
                 Work::Merge => &Merge,
                 Work::Index => &Index,
                 Work::Snapshots => &Snapshots,
+                Work::Check => &Check,
                 Work::Scrub => &Scrub,
                 Work::Reclaim => &Reclaim,
             };

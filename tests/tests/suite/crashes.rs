@@ -1,6 +1,13 @@
 //! Crashes at every point of small workloads, and seeded simulation.
 
+use std::sync::Arc;
+
+use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::Disk as _;
+use allsource_engine::platform::sim::{SimClock, SimDisk, SimEntropy};
+use allsource_engine::{Batch, Engine, Options, Query, Step};
 use allsource_tests::crash_points::{Effort, explore};
+use allsource_tests::fixture::settle;
 use allsource_tests::{simulation, workloads};
 
 #[test]
@@ -50,5 +57,25 @@ fn seeds_that_once_failed_pass() {
 fn equal_seeds_give_equal_runs() {
     for seed in 0..20 {
         assert_eq!(simulation::run(seed, 200), simulation::run(seed, 200));
+    }
+}
+
+/// Every unclean opening begins a journal file, and a store that holds little is never large enough to be sealed.
+#[test]
+fn crashes_do_not_pile_up_journal_files() {
+    let (disk, entity) = (SimDisk::new(1), Entity::new("order-1").unwrap());
+    let options = || Options { journal_file_bytes: 64 << 10, ..Options::default() };
+    for opening in 0..600 {
+        let (clock, entropy) = (Arc::new(SimClock::at(0)), Arc::new(SimEntropy::seeded(opening)));
+        let engine = Engine::open_by_hand(Arc::new(disk.clone()), clock, entropy, options()).unwrap();
+        let append = engine.append(Batch::to(&entity).event(NewEvent::json("t", "{}").unwrap()));
+        settle(&engine);
+        append.wait().unwrap();
+        while engine.step(Step::Seal) {}
+        let files = disk.list("journal").unwrap().len();
+        assert!(files <= 260, "{files} journal files at opening {opening}");
+        assert_eq!(engine.read(&Query::all()).unwrap().count() as u64, opening + 1);
+        drop(engine);
+        disk.crash(&mut || true);
     }
 }

@@ -1,6 +1,7 @@
 //! Upkeep that fails or panics: it is reported, it rests, it is tried again, and appends do not notice.
 
 use allsource_engine::event::{Entity, NewEvent};
+use allsource_engine::platform::Disk as _;
 use allsource_engine::platform::sim::{Faults, Seeded};
 use allsource_engine::{Batch, Health, ReadMode, Step};
 use allsource_tests::queries;
@@ -52,6 +53,29 @@ fn a_panic_between_naming_a_manifest_and_swapping_the_view_fences() {
     store.disk.set_faults(Faults::default());
     assert!(matches!(store.engine.health(), Health::Fenced(_)), "{:?}", store.engine.health());
     queries::check(&store.engine, &mut random, 20).unwrap();
+}
+
+/// A store whose sealed files were gone said that it was ready until a reader met the first of them.
+#[test]
+fn sealed_files_that_are_missing_are_reported_before_a_reader_meets_them() {
+    let mut random = Seeded::new(2);
+    let mut store = mergeable(&mut random);
+    let names = store.disk.list("segments").unwrap();
+    let of_kind = |ending: &str| names.iter().filter(|name| name.ends_with(ending)).min().unwrap().clone();
+    let (records, index) =
+        (of_kind(".seg"), names.iter().filter(|name| name.ends_with(".idx")).max().unwrap());
+    for name in [&records, index] {
+        store.disk.remove(&format!("segments/{name}")).unwrap();
+    }
+    store.reopen(ReadMode::Map);
+    assert_eq!(store.engine.health(), Health::Serving, "nothing was read yet");
+    while store.engine.step(Step::Check) {}
+    assert_eq!(report(&store, "check"), (8, 0, None));
+    let Health::Damaged(damages) = store.engine.health() else { panic!("{:?}", store.engine.health()) };
+    let named = |name: &str| damages.iter().any(|damage| damage.file.ends_with(name));
+    assert!(named(&records) && named(index) && damages.len() == 2, "{damages:?}");
+    assert!(store.engine.step(Step::Index), "the missing index was rebuilt, and is written");
+    assert!(!store.engine.step(Step::Check), "it is done once");
 }
 
 /// Each was written to a file of its own, and an idle store never merged them: 65,000 used up all mappings.
