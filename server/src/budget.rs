@@ -2,6 +2,7 @@
 //! own, so that large ones cannot starve them. No task waits for room while it holds a charge.
 
 mod buffer;
+mod pieces;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::problem::{Kind, Problem};
 
 pub use buffer::Buffer;
+pub use pieces::Pieces;
 
 /// A request is small while it holds fewer bytes than this.
 pub const SMALL_BYTES: usize = 64 << 10;

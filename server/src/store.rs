@@ -31,8 +31,8 @@ pub use vitals::Vitals;
 
 /// Most concurrent look-ups of appends and of single events.
 const LOOK_UPS_MAX: usize = 32;
-/// Most concurrent reads of any length.
-const READS_MAX: usize = 32;
+/// Most concurrent reads of any length. Each holds at most one event that is not charged yet.
+const READS_MAX: usize = 16;
 /// Most concurrent reads and encodings for streams. Each holds at most one piece that is not charged yet.
 const STREAMS_MAX: usize = 4;
 /// Most concurrent computations, such as parsing a large body.

@@ -82,12 +82,6 @@ impl Buffer {
         write(&mut self.bytes);
     }
 
-    /// Drops the bytes. The charge is returned.
-    pub fn clear(&mut self) {
-        self.bytes = Vec::new();
-        self.charge.shrink_to(0);
-    }
-
     /// The bytes and their charge.
     pub fn into_parts(self) -> (Vec<u8>, Charge) {
         let (bytes, mut charge) = (self.bytes, self.charge);

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 
 use super::arriving::Late;
-use crate::budget::{Budget, Buffer};
+use crate::budget::{Budget, Buffer, Pieces};
 use crate::problem::{Kind, Problem};
 use crate::wire::LINE_BYTES_MAX;
 
@@ -64,17 +64,17 @@ pub(super) async fn read(budget: &Budget, headers: &HeaderMap, mut body: Body) -
     if most > BODY_BYTES_MAX {
         return Err(too_large());
     }
-    let mut buffer = Buffer::new(budget.charge()).up_to(most);
+    let mut pieces = Pieces::new(budget, most);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken_off(&error))?;
         // A frame keeps the connection's read buffer alive, so its bytes are copied and the frame is dropped.
         let Ok(data) = frame.into_data() else { continue };
-        if buffer.len() + data.len() > BODY_BYTES_MAX {
+        if pieces.len() + data.len() > BODY_BYTES_MAX {
             return Err(too_large());
         }
-        buffer.extend(&data)?;
+        pieces.extend(&data)?;
     }
-    Ok(buffer)
+    Ok(pieces.join()?)
 }
 
 /// Reads a whole JSON body.
@@ -124,10 +124,10 @@ mod tests {
         let budget = Budget::sized(96 << 20);
         let headers = HeaderMap::new();
         let whole = read(&budget, &headers, pieces(200, 64 << 10)).await.expect("it fits");
-        assert_eq!((whole.len(), budget.charged()), (200 * (64 << 10), 16 * MIB), "its capacity");
-        let announced = HeaderMap::from_iter([(header::CONTENT_LENGTH, (5 * MIB).into())]);
-        let short = read(&budget, &announced, pieces(80, 64 << 10)).await.expect("it fits");
-        assert_eq!(budget.charged(), (16 + 5) * MIB, "no more than announced");
+        assert_eq!((whole.len(), budget.charged()), (200 * (64 << 10), 200 * (64 << 10)));
+        let announced = HeaderMap::from_iter([(header::CONTENT_LENGTH, 5000.into())]);
+        let short = read(&budget, &announced, pieces(50, 100)).await.expect("it fits");
+        assert_eq!(budget.charged(), whole.len() + 5000, "no more than announced");
         drop((whole, short));
         assert_eq!(budget.charged(), 0);
         let problem = read(&budget, &headers, pieces(19, MIB)).await.expect_err("too large");

@@ -8,7 +8,7 @@ use allsource_engine::event::{Entity, NewEvent};
 use allsource_engine::{AsOf, Batch, Engine, Query};
 
 use super::workers::Workers;
-use super::{Error, Look, Store};
+use super::{Error, LARGE_BYTES, Look, Store};
 use crate::budget::{BYTES_MIN, Budget};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,4 +64,22 @@ async fn work_beyond_the_bound_waits_and_is_taken_back_with_its_caller() {
     release.send(()).unwrap();
     assert_eq!(first.await.unwrap(), Ok(Ok(())));
     assert_eq!(workers.run(|_| 7).await, Ok(7));
+}
+
+/// On the only thread of this test's runtime, the work would wait for itself.
+#[tokio::test]
+async fn large_work_does_not_hold_up_the_threads_that_answer() {
+    let (_folder, store) = store();
+    for is_stream in [false, true] {
+        let (release, released) = mpsc::channel::<()>();
+        let store = store.clone();
+        let working = tokio::spawn(async move {
+            let work = move || released.recv_timeout(PATIENCE);
+            if is_stream { store.encode(work).await } else { store.compute(LARGE_BYTES, work).await }
+        });
+        tokio::task::yield_now().await;
+        release.send(()).unwrap();
+        assert_eq!(working.await.unwrap(), Ok(Ok(())));
+    }
+    assert_eq!(store.compute(LARGE_BYTES - 1, || 7).await, Ok(7), "small work needs no other thread");
 }

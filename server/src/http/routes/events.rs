@@ -8,17 +8,21 @@ use uuid::Uuid;
 
 use crate::admission::{Caller, KEY_RULE, Key};
 use crate::app::App;
+use crate::budget::{Buffer, Exhausted};
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
-use crate::http::reply::{Reply, json};
+use crate::http::reply::{Reply, charged};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
-use crate::wire::write_event;
+use crate::wire::{event_bytes_max, write_event};
 
 /// The default and highest number of events in an answer.
 const EVENTS: u64 = 1000;
 /// An answer is full once it has this many bytes.
 const ANSWER_BYTES: usize = 4 << 20;
+
+/// The most bytes of an answer besides each of its events.
+const MEMBERS_BYTES: usize = 128;
 
 /// The paths of this resource.
 pub(super) fn routes() -> Routes {
@@ -32,10 +36,19 @@ async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Call
     let found = app.store().event(caller.tenant(), id).await?;
     let event =
         found.ok_or_else(|| Problem::new(Kind::EVENT_NOT_FOUND, format!("no event has the id {id}")))?;
-    let mut body = b"{\"event\":".to_vec();
-    write_event(&mut body, &event, app.store().partitions());
-    body.extend_from_slice(b",\"found\":true}");
-    Ok(json(body))
+    let (body, partitions) = (Buffer::new(app.budget().charge()), app.store().partitions());
+    let bytes = event_bytes_max(&event) + MEMBERS_BYTES;
+    let write = move || {
+        let mut body = body;
+        body.write(bytes, |out| {
+            out.extend_from_slice(b"{\"event\":");
+            write_event(out, &event, partitions);
+            out.extend_from_slice(b",\"found\":true}");
+        })?;
+        Ok::<_, Exhausted>(body.into_parts())
+    };
+    let (body, charge) = app.store().compute(bytes, write).await??;
+    Ok(charged(body, charge))
 }
 
 /// `GET /api/v1/events/by-key`: the events appended under an idempotency key, from an index of its request on, up to
@@ -49,7 +62,8 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
     if !(1..=EVENTS).contains(&limit) {
         return Err(invalid("limit", &format!("must be from 1 to {EVENTS}, but is {limit}")));
     }
-    let (tenant, mut body) = (caller.tenant(), b"{\"events\":[".to_vec());
+    let (tenant, mut body) = (caller.tenant(), Buffer::new(app.budget().charge()));
+    body.extend(b"{\"events\":[")?;
     let mut index = first;
     let has_more = loop {
         let event = app.store().event(tenant.clone(), key.event_id(&tenant, index)).await?;
@@ -57,10 +71,16 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
         if index - first == limit || body.len() >= ANSWER_BYTES {
             break true;
         }
-        body.extend_from_slice(if index == first { b"" } else { b"," });
-        body.extend_from_slice(format!("{{\"index\":{index},\"event\":").as_bytes());
-        write_event(&mut body, &event, app.store().partitions());
-        body.push(b'}');
+        let written = body.write(event_bytes_max(&event) + MEMBERS_BYTES, |out| {
+            out.extend_from_slice(if index == first { b"" } else { b"," });
+            out.extend_from_slice(format!("{{\"index\":{index},\"event\":").as_bytes());
+            write_event(out, &event, app.store().partitions());
+            out.push(b'}');
+        });
+        if written.is_err() && index > first {
+            break true;
+        }
+        written?;
         index = index.checked_add(1).ok_or_else(|| invalid("index", "is too large"))?;
     };
     if index == first {
@@ -68,6 +88,7 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
         return Err(Problem::new(Kind::EVENT_NOT_FOUND, detail));
     }
     let next = if has_more { index.to_string() } else { "null".to_owned() };
-    body.extend_from_slice(format!("],\"next_index\":{next}}}").as_bytes());
-    Ok(json(body))
+    body.extend(format!("],\"next_index\":{next}}}").as_bytes())?;
+    let (body, charge) = body.into_parts();
+    Ok(charged(body, charge))
 }

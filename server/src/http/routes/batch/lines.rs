@@ -30,7 +30,7 @@ pub(super) async fn append(app: &App, terms: Terms, mut body: Body) -> Reply {
             take(&mut import, line).await?;
         }
     }
-    if let Some(line) = lines.finish() {
+    if let Some(line) = lines.finish().map_err(|exhausted| import.interrupted(exhausted.into()))? {
         take(&mut import, line).await?;
     }
     let imported = import.finish().await?;

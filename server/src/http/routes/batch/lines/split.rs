@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::budget::{Budget, Buffer, Exhausted};
+use crate::budget::{Budget, Buffer, Exhausted, Pieces};
 use crate::problem::{Kind, Problem};
 use crate::wire::LINE_BYTES_MAX;
 
@@ -22,18 +22,16 @@ pub(super) enum Line {
 pub(super) struct Lines {
     budget: Budget,
     piece: Bytes,
-    begun: Buffer,
+    begun: Pieces,
     is_too_long: bool,
+    /// Whether `begun` is a whole line.
+    is_whole: bool,
 }
 
 impl Lines {
     pub(super) fn new(budget: &Budget) -> Self {
-        let begun = Self::buffer(budget);
-        Self { budget: budget.clone(), piece: Bytes::new(), begun, is_too_long: false }
-    }
-
-    fn buffer(budget: &Budget) -> Buffer {
-        Buffer::new(budget.charge()).up_to(LINE_BYTES_MAX)
+        let begun = Pieces::new(budget, LINE_BYTES_MAX);
+        Self { budget: budget.clone(), piece: Bytes::new(), begun, is_too_long: false, is_whole: false }
     }
 
     /// Adds the next piece, once every line of the last one was returned.
@@ -46,6 +44,9 @@ impl Lines {
     /// # Errors
     /// When the budget has no room for the line; the call can be repeated.
     pub(super) fn next(&mut self) -> Result<Option<Line>, Exhausted> {
+        if self.is_whole {
+            return self.end().map(Some);
+        }
         let mut text = self.piece.clone();
         let Some(end) = text.iter().position(|byte| *byte == b'\n') else {
             self.extend(&text)?;
@@ -59,29 +60,35 @@ impl Lines {
             self.extend(&text)?;
         }
         self.piece = rest;
-        Ok(Some(if is_short { Line::Short(text) } else { self.end() }))
+        self.is_whole = !is_short;
+        if is_short { Ok(Some(Line::Short(text))) } else { self.end().map(Some) }
     }
 
     /// The last line, if it has no line break.
-    pub(super) fn finish(&mut self) -> Option<Line> {
-        (self.is_too_long || !self.begun.is_empty()).then(|| self.end())
+    ///
+    /// # Errors
+    /// When the budget has no room for the line in one piece.
+    pub(super) fn finish(&mut self) -> Result<Option<Line>, Exhausted> {
+        let has_line = self.is_too_long || !self.begun.is_empty();
+        has_line.then(|| self.end()).transpose()
     }
 
     fn extend(&mut self, text: &[u8]) -> Result<(), Exhausted> {
         if self.begun.len() + text.len() > LINE_BYTES_MAX {
             self.is_too_long = true;
-            self.begun.clear();
+            self.begun = Pieces::new(&self.budget, LINE_BYTES_MAX);
         }
         if self.is_too_long { Ok(()) } else { self.begun.extend(text) }
     }
 
-    fn end(&mut self) -> Line {
-        let text = std::mem::replace(&mut self.begun, Self::buffer(&self.budget));
+    fn end(&mut self) -> Result<Line, Exhausted> {
+        let text = self.begun.join()?;
+        self.is_whole = false;
         if std::mem::take(&mut self.is_too_long) {
             let detail = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-            return Line::TooLong(Problem::new(Kind::TOO_LARGE, detail));
+            return Ok(Line::TooLong(Problem::new(Kind::TOO_LARGE, detail)));
         }
-        Line::Long(text)
+        Ok(Line::Long(text))
     }
 }
 
@@ -103,7 +110,7 @@ mod tests {
                 found.push(text(line));
             }
         }
-        found.extend(lines.finish().map(text));
+        found.extend(lines.finish().expect("the budget has room").map(text));
         assert_eq!(budget.charged(), 0, "a line that was taken is no longer charged");
         found
     }
@@ -140,5 +147,21 @@ mod tests {
         lines.push(Bytes::from(vec![b'x'; 64 << 10]));
         let line = lines.next().expect("the rest of the skipped line needs no room");
         assert!(line.is_none() && lines.is_too_long);
+    }
+
+    #[test]
+    fn a_line_that_had_no_room_is_returned_by_the_next_call() {
+        let budget = Budget::sized(96 << 20);
+        let mut lines = Lines::new(&budget);
+        lines.push(Bytes::from(vec![b'x'; 10 << 20]));
+        assert!(lines.next().expect("the budget has room").is_none());
+        let mut others = budget.charge();
+        others.grow_to(70 << 20).expect("most of the rest");
+        lines.push(Bytes::from_static(b"y\nnext\n"));
+        assert!(lines.next().is_err() && lines.next().is_err(), "no room for the line in one piece");
+        drop(others);
+        let Some(Line::Long(text)) = lines.next().expect("the budget has room") else { panic!("a line") };
+        assert_eq!((text.len(), text.last()), ((10 << 20) + 1, Some(&b'y')));
+        assert!(matches!(lines.next(), Ok(Some(Line::Short(text))) if text == "next"));
     }
 }
