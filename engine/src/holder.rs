@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use allsource_format::StoreId;
-use allsource_format::index::Stretch;
+use allsource_format::index::{Stretch, partition_and_offset};
 use allsource_format::manifest::Generation as Entry;
 use allsource_format::record::Record;
 use rkyv::util::AlignedVec;
@@ -30,12 +30,33 @@ pub type Address = u64;
 /// A record to fetch.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
+    /// As the index encodes it: 16 bytes of each of many are moved about.
+    place: u64,
+    position: u64,
+}
+
+impl Wanted {
+    pub(crate) fn at(place: u64, position: u64) -> Self {
+        Self { place, position }
+    }
+
     /// Its partition.
-    pub partition: u32,
+    #[inline]
+    pub fn partition(&self) -> u32 {
+        partition_and_offset(self.place).0
+    }
+
     /// Where the index says that it lies.
-    pub address: Address,
+    #[inline]
+    pub fn address(&self) -> Address {
+        partition_and_offset(self.place).1
+    }
+
     /// The position it must have.
-    pub position: u64,
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
 }
 
 /// Consecutive events of one partition, sorted by tenant, entity and version.
@@ -63,7 +84,8 @@ pub trait Holder: Send + Sync {
     ///
     /// # Errors
     /// Damage, or a refusal of the system.
-    fn fetch(&self, wanted: &[Wanted], ahead: Option<&mut Ahead>) -> Result<Copied, ReadError>;
+    fn fetch(&self, wanted: &[Wanted], ahead: Option<&mut Ahead>, into: &mut Copied)
+    -> Result<(), ReadError>;
 
     /// Calls `look` with the first record of a stretch; it may be called twice, and the last call counts. False: no
     /// record begins there.
@@ -156,6 +178,7 @@ pub struct Ahead(Vec<Range<Address>>);
 
 impl Ahead {
     /// The addresses of a partition that were announced last; empty: none were.
+    #[inline]
     pub fn of(&mut self, partition: u32) -> &mut Range<Address> {
         let index = partition as usize;
         self.0.resize(self.0.len().max(index + 1), 0..0);
@@ -172,27 +195,33 @@ pub struct Copied {
 }
 
 impl Copied {
-    /// No records yet, with memory for about this many bytes of them.
-    pub fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: AlignedVec::with_capacity(bytes.min(BLOCK_BYTES)), offsets: SmallVec::new() }
+    /// Makes room for about this many bytes of records.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes.min(BLOCK_BYTES));
     }
 
     /// Whether a record of this length goes into the same block. The first one always does.
+    #[inline]
     pub fn has_room(&self, record_bytes: usize) -> bool {
         self.offsets.is_empty() || self.bytes.len() + record_bytes <= BLOCK_BYTES
     }
 
     /// Adds a record. False: it is not the wanted one, and nothing is added.
+    #[inline]
     pub fn push(&mut self, record: &Record<'_>, wanted: &Wanted) -> bool {
-        if record.position() != wanted.position || record.version() == 0 {
-            return false;
-        }
-        self.offsets.push(offset_in_block(self.bytes.len()));
+        let start = self.bytes.len();
+        // Copied before anything of it is compared: a copy reads memory ahead, and the numbers lie at the end.
         self.bytes.extend_from_slice(record.as_bytes());
-        true
+        let is_wanted = record.position() == wanted.position && record.version() > 0;
+        match is_wanted {
+            true => self.offsets.push(offset_in_block(start)),
+            false => self.bytes.resize(start, 0),
+        }
+        is_wanted
     }
 
     /// Drops the records after the first `count`.
+    #[inline]
     pub fn truncate(&mut self, count: usize) {
         if let Some(end) = self.offsets.get(count) {
             self.bytes.resize(*end as usize, 0);
@@ -201,11 +230,13 @@ impl Copied {
     }
 
     /// How many records there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.offsets.len()
     }
 
     /// Whether there are none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
     }

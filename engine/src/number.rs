@@ -10,6 +10,7 @@ pub(crate) const fn index(number: u64) -> usize {
 }
 
 /// An offset in a block of records.
+#[inline]
 pub(crate) fn offset_in_block(offset: usize) -> u32 {
     #[expect(clippy::expect_used, reason = "a block is a few MiB, or one frame of at most 16 MiB")]
     u32::try_from(offset).expect("a block is far smaller than 4 GiB")

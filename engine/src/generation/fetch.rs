@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES, partition_and_offset};
+use allsource_format::index::{ENTITIES, PLACES, Stretch, TIMES};
 use allsource_format::partition::{KEY_SEPARATOR, key_hash};
 use allsource_format::record::Record;
 use smallvec::SmallVec;
@@ -61,14 +61,14 @@ impl Generation {
         mut ahead: Option<&mut Ahead>,
         into: &mut VecDeque<EventRef>,
     ) -> Result<usize, ReadError> {
-        let is_rebuilt = self.is_index_missing();
-        let mut copied = self.copy_of(ordinals, ahead.as_deref_mut())?;
+        let (is_rebuilt, mut copied) = (self.is_index_missing(), Copied::default());
+        self.copy_events(ordinals, ahead.as_deref_mut(), &mut copied)?;
         if copied.is_empty() && !ordinals.is_empty() {
             let error = self.contradiction("an entry of the index leads to another event, or to none");
             if is_rebuilt || !self.is_index_missing() {
                 return Err(error);
             }
-            copied = self.copy_of(ordinals, ahead)?;
+            self.copy_events(ordinals, ahead, &mut copied)?;
         }
         let count = copied.len();
         if count == 0 && !ordinals.is_empty() {
@@ -81,18 +81,23 @@ impl Generation {
         Ok(count)
     }
 
-    /// Copies of the records of the first of these ordinals; empty: the first is not where the index says.
-    fn copy_of(&self, ordinals: &[u32], ahead: Option<&mut Ahead>) -> Result<Copied, ReadError> {
+    /// Copies the records of the first of these ordinals; none, if the first is not where the index says.
+    fn copy_events(
+        &self,
+        ordinals: &[u32],
+        ahead: Option<&mut Ahead>,
+        into: &mut Copied,
+    ) -> Result<(), ReadError> {
         let first_position = self.base() + 1;
         let wanted = self.indexed(|index| {
             let column = index.column(PLACES, 8);
             let wanted = |ordinal: &u32| {
-                let (partition, address) = partition_and_offset(column.u64(u64::from(*ordinal))?);
-                Ok(Wanted { partition, address, position: first_position + u64::from(*ordinal) })
+                let place = column.u64(u64::from(*ordinal))?;
+                Ok(Wanted::at(place, first_position + u64::from(*ordinal)))
             };
             ordinals.iter().map(wanted).collect::<Result<SmallVec<[Wanted; 64]>, ReadError>>()
         })?;
-        self.noted(self.holder.fetch(&wanted, ahead))
+        self.noted(self.holder.fetch(&wanted, ahead, into))
     }
 
     /// Keeps the ordinals whose timestamps are wanted.

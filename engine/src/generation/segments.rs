@@ -2,6 +2,7 @@
 
 mod records;
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +11,7 @@ use allsource_format::index::Stretch;
 use allsource_format::limits::RECORD_BYTES_MAX;
 use allsource_format::manifest::{File as NamedFile, Generation as Entry};
 use allsource_format::record::Record;
-use allsource_format::sealed::Kind;
+use allsource_format::sealed::{Kind, Section};
 use allsource_format::segment::{
     self, RECORDS, RUN_ENTRY_BYTES, RUNS, SEGMENT_ENTRY_BYTES, SEGMENTS, Segment,
 };
@@ -92,15 +93,15 @@ impl SegmentFile {
 
     /// Prefetches the run in which a scan continues: the scan will read all of it.
     fn read_ahead(&self, file: &SealedFile, wanted: &Wanted, ahead: &mut Ahead) -> Result<(), ReadError> {
-        let known = ahead.of(wanted.partition);
-        if known.contains(&wanted.address) {
+        let known = ahead.of(wanted.partition());
+        if known.contains(&wanted.address()) {
             return Ok(());
         }
-        let Some(segment) = self.segment(file, wanted.partition)? else { return Ok(()) };
+        let Some(segment) = self.segment(file, wanted.partition())? else { return Ok(()) };
         let start = file.header().section(RECORDS).offset;
-        self.entries(file, wanted.partition, 0..u64::from(segment.runs), |_, run| {
+        self.entries(file, wanted.partition(), 0..u64::from(segment.runs), |_, run| {
             let run = start + run.offset..start + run.offset + run.bytes;
-            if run.contains(&wanted.address) {
+            if run.contains(&wanted.address()) {
                 file.will_need(run.start, run.end - run.start);
                 *known = run;
             }
@@ -109,30 +110,38 @@ impl SegmentFile {
 }
 
 impl Holder for SegmentFile {
-    fn fetch(&self, wanted: &[Wanted], ahead: Option<&mut Ahead>) -> Result<Copied, ReadError> {
+    fn fetch(
+        &self,
+        wanted: &[Wanted],
+        ahead: Option<&mut Ahead>,
+        into: &mut Copied,
+    ) -> Result<(), ReadError> {
         let file = &*self.file()?;
         if let Some(ahead) = ahead {
             wanted.iter().try_for_each(|wanted| self.read_ahead(file, wanted, ahead))?;
         }
         // Read all lengths first, so that these scattered reads overlap.
-        let lengths = wanted.iter().map(|wanted| length_at(file, wanted.address));
-        let lengths = lengths.collect::<Result<SmallVec<[Option<usize>; 64]>, _>>()?;
-        let mut copied = Copied::with_capacity(lengths.iter().flatten().sum());
+        let records = file.header().section(RECORDS);
+        let lengths = wanted.iter().map(|wanted| length_at(file, &records, wanted.address()));
+        let lengths = lengths.collect::<Result<SmallVec<[Option<NonZeroU32>; 64]>, _>>()?;
+        into.reserve(lengths.iter().flatten().map(|length| length.get() as usize).sum());
         for (wanted, length) in wanted.iter().zip(lengths) {
-            let length = length.filter(|length| copied.has_room(*length));
-            let is_copied =
-                length.map(|length| copy_record(file, length, wanted, &mut copied)).transpose()?;
+            let length = length.map(|length| length.get() as usize).filter(|length| into.has_room(*length));
+            let is_copied = length.map(|length| copy_record(file, length, wanted, into)).transpose()?;
             if is_copied != Some(true) {
                 break;
             }
         }
-        Ok(copied)
+        Ok(())
     }
 
     fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<bool, ReadError> {
         let file = self.file()?;
-        let Some(length) = length_at(&file, stretch.offset)? else { return Ok(false) };
-        file.with(stretch.offset, length, |bytes| Record::at(bytes).map(|record| look(&record)).is_ok())
+        let records = file.header().section(RECORDS);
+        let Some(length) = length_at(&file, &records, stretch.offset)? else { return Ok(false) };
+        file.with(stretch.offset, length.get() as usize, |bytes| {
+            Record::at(bytes).map(|record| look(&record)).is_ok()
+        })
     }
 
     fn stretch(&self, stretch: &Stretch) -> Result<AlignedVec, ReadError> {
@@ -143,7 +152,8 @@ impl Holder for SegmentFile {
             copied.extend_from_slice(found);
         };
         let file = self.file()?;
-        if records_from(&file, stretch.offset).is_some_and(|bytes| u64::from(stretch.bytes) <= bytes) {
+        let left = records_from(&file.header().section(RECORDS), stretch.offset);
+        if left.is_some_and(|bytes| u64::from(stretch.bytes) <= bytes) {
             file.with(stretch.offset, stretch.bytes as usize, copy)?;
         }
         Ok(copied)
@@ -198,17 +208,16 @@ impl Holder for SegmentFile {
 }
 
 /// The bytes of records from an offset on; `None`: it does not lie among them.
-fn records_from(file: &SealedFile, offset: u64) -> Option<u64> {
-    let records = file.header().section(RECORDS);
+fn records_from(records: &Section, offset: u64) -> Option<u64> {
     records.bytes.checked_sub(offset.checked_sub(records.offset)?)
 }
 
 /// The length of the record at an offset; `None`: none begins there.
-fn length_at(file: &SealedFile, offset: u64) -> Result<Option<usize>, ReadError> {
-    let Some(left) = records_from(file, offset).filter(|left| *left >= 8) else { return Ok(None) };
-    let length = (u32::from_le_bytes(file.array(offset)?) as usize).saturating_add(8);
-    let is_one = length.is_multiple_of(8) && length <= RECORD_BYTES_MAX && length as u64 <= left;
-    Ok(is_one.then_some(length))
+fn length_at(file: &SealedFile, records: &Section, offset: u64) -> Result<Option<NonZeroU32>, ReadError> {
+    let Some(left) = records_from(records, offset).filter(|left| *left >= 8) else { return Ok(None) };
+    let length = u32::from_le_bytes(file.array(offset)?).saturating_add(8);
+    let is_one = length.is_multiple_of(8) && length as usize <= RECORD_BYTES_MAX && u64::from(length) <= left;
+    Ok(NonZeroU32::new(length).filter(|_| is_one))
 }
 
 /// Copies the wanted record, which has this length. False: another one lies there, or none.
@@ -219,7 +228,7 @@ fn copy_record(
     copied: &mut Copied,
 ) -> Result<bool, ReadError> {
     let count = copied.len();
-    file.with(wanted.address, length, |bytes| {
+    file.with(wanted.address(), length, |bytes| {
         copied.truncate(count);
         Record::at(bytes).is_ok_and(|record| copied.push(&record, wanted))
     })

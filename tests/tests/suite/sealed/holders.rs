@@ -81,17 +81,16 @@ fn record(records: &AlignedVec, address: Address) -> Record<'_> {
 }
 
 impl Holder for Memory {
-    fn fetch(&self, wanted: &[Wanted], _: Option<&mut Ahead>) -> Result<Copied, ReadError> {
+    fn fetch(&self, wanted: &[Wanted], _: Option<&mut Ahead>, into: &mut Copied) -> Result<(), ReadError> {
         self.calls.fetched.fetch_add(1, Ordering::Relaxed);
-        let mut copied = Copied::with_capacity(1000);
         for wanted in wanted {
-            let record = record(&self.records, wanted.address);
-            if !copied.has_room(record.as_bytes().len()) {
+            let record = record(&self.records, wanted.address());
+            if !into.has_room(record.as_bytes().len()) {
                 break;
             }
-            assert!(copied.push(&record, wanted), "the index was built from these records");
+            assert!(into.push(&record, wanted), "the index was built from these records");
         }
-        Ok(copied)
+        Ok(())
     }
 
     fn first_of(&self, stretch: &Stretch, look: &mut dyn FnMut(&Record<'_>)) -> Result<bool, ReadError> {
