@@ -206,13 +206,17 @@ impl Copied {
         self.offsets.is_empty() || self.bytes.len() + record_bytes <= BLOCK_BYTES
     }
 
-    /// Adds a record. False: it is not the wanted one, and nothing is added.
+    /// Adds a record from its bytes. False: they are not those of the wanted one, and nothing is added.
     #[inline]
-    pub fn push(&mut self, record: &Record<'_>, wanted: &Wanted) -> bool {
+    pub fn push(&mut self, bytes: &[u8], wanted: &Wanted) -> bool {
         let start = self.bytes.len();
-        // Copied before anything of it is compared: a copy reads memory ahead, and the numbers lie at the end.
-        self.bytes.extend_from_slice(record.as_bytes());
-        let is_wanted = record.position() == wanted.position && record.version() > 0;
+        // Copied before any of it is looked at: a copy that waits for no other load is what a scan spends its time on.
+        self.bytes.extend_from_slice(bytes);
+        let is_wanted = Record::at(bytes).is_ok_and(|record| {
+            record.position() == wanted.position
+                && record.version() > 0
+                && record.as_bytes().len() == bytes.len()
+        });
         match is_wanted {
             true => self.offsets.push(offset_in_block(start)),
             false => self.bytes.resize(start, 0),

@@ -230,6 +230,6 @@ fn copy_record(
     let count = copied.len();
     file.with(wanted.address(), length, |bytes| {
         copied.truncate(count);
-        Record::at(bytes).is_ok_and(|record| copied.push(&record, wanted))
+        copied.push(bytes, wanted)
     })
 }

@@ -88,7 +88,7 @@ impl Holder for Memory {
             if !into.has_room(record.as_bytes().len()) {
                 break;
             }
-            assert!(into.push(&record, wanted), "the index was built from these records");
+            assert!(into.push(record.as_bytes(), wanted), "the index was built from these records");
         }
         Ok(())
     }
