@@ -27,6 +27,7 @@ mod index;
 mod bench;
 mod version;
 mod serve;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -82,7 +83,10 @@ enum Command {
 
 /// Runs the command on the command line.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::refuse(&error),
+    };
     let output = arguments.command.as_ref().map_or(Output::Table, Command::output);
     match arguments.command {
         None => serve::run(arguments.serve),

@@ -2,6 +2,7 @@
 //!
 //! The order of the modules below is the order of dependency and of reading: a module uses only those above it.
 
+pub mod numbers;
 pub mod problem;
 pub mod wire;
 pub mod budget;

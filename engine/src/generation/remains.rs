@@ -21,10 +21,13 @@ pub(crate) struct Remains {
 }
 
 impl Generation {
-    /// Whether the file of the index is intact.
-    pub(crate) fn is_index_sound(&self) -> bool {
-        let checked = self.reread(&self.entry.index.name).and_then(check_all);
-        checked.is_ok() && self.opened_index().is_ok()
+    /// Checks the file of the index by itself, whichever parts of it a reader needs.
+    ///
+    /// # Errors
+    /// What is damaged, or cannot be read now.
+    pub(crate) fn check_index(&self) -> Result<(), ReadError> {
+        self.reread(&self.entry.index.name).and_then(check_all)?;
+        self.opened_index().map(|_| ())
     }
 
     /// The readable events at these positions, from the records alone; `None`: they take more than `bytes_max`. A run

@@ -1,6 +1,6 @@
 //! Reads everything readable out of a store, however damaged the rest is, for a dump.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,8 +51,10 @@ pub struct Dumped {
     pub events: u64,
     /// Events known to be missing.
     pub missing: u64,
-    /// What is damaged or cannot be read now. Empty: every event of the store was passed on.
+    /// What is damaged or cannot be read now.
     pub damage: Vec<Damage>,
+    /// Whether every event of the store was passed on: nothing is damaged, or only indexes are.
+    pub is_complete: bool,
 }
 
 /// Passes every readable event of the store in a folder to `each`, in order, and reports between them which are missing.
@@ -97,6 +99,7 @@ pub(super) fn salvage(
         stretch_why: None,
         dumped: Dumped::default(),
         damage: BTreeMap::new(),
+        indexes: BTreeSet::new(),
     };
     sources.damage.into_iter().for_each(|damage| salvage.note(damage));
     salvage.note_journal();
@@ -123,6 +126,8 @@ struct Salvage<'a> {
     dumped: Dumped,
     /// By file and offset: damage that affects many events is reported once.
     damage: BTreeMap<(String, u64), String>,
+    /// The names of the indexes.
+    indexes: BTreeSet<String>,
 }
 
 impl Salvage<'_> {
@@ -166,6 +171,7 @@ impl Salvage<'_> {
     /// that the generation has lost.
     fn generation(&mut self, generation: &Arc<Generation>, sequences: &[u64]) {
         let last = generation.entry().last_position;
+        self.indexes.insert(generation.entry().index.name.clone());
         let tails = vec![Arc::new(Tail::after(last, sequences.to_vec()))];
         let layers = Layers { generations: vec![Arc::clone(generation)], tails, heads: Arc::default() };
         let view = View { watermark: last, layers: Arc::new(layers) };
@@ -173,10 +179,11 @@ impl Salvage<'_> {
         while start <= last {
             let failed =
                 events(&view, start, last).try_for_each(|event| event.map(|event| self.event(&event)));
-            let Err(error) = failed else { return };
+            let Err(error) = failed else { break };
             self.note_error(error);
-            if !generation.is_index_sound() {
-                return self.without_index(generation);
+            if generation.check_index().is_err() {
+                self.without_index(generation);
+                break;
             }
             start = start.max(self.next);
             let mut sound = 0;
@@ -195,6 +202,11 @@ impl Salvage<'_> {
                 }
                 start += 1;
             }
+        }
+        if let Err(error) = generation.check_index() {
+            // Events need only parts of an index: its damage explains no event that is missing later.
+            let Damage { file, offset, problem } = damage_of(error);
+            self.damage.entry((file, offset)).or_insert(problem);
         }
     }
 
@@ -255,6 +267,9 @@ impl Salvage<'_> {
     fn finish(mut self) -> Dumped {
         let end = self.fragments.end().max(self.end);
         self.skip_to(end.max(self.next));
+        let is_index = |file: &String| self.indexes.contains(file);
+        self.dumped.is_complete =
+            self.dumped.missing == 0 && self.damage.keys().all(|(file, _)| is_index(file));
         let damage = self.damage.into_iter();
         self.dumped.damage =
             damage.map(|((file, offset), problem)| Damage { file, offset, problem }).collect();

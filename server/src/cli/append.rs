@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::numbers;
 use crate::problem::plain;
 
 use super::client::understood;
@@ -31,9 +32,9 @@ pub(super) struct Append {
     /// Payload as JSON; -: read it from standard input
     #[arg(default_value = "{}", allow_negative_numbers = true)]
     payload: String,
-    /// Append only if the entity is at this version; 0: only if it does not exist yet
-    #[arg(long, value_name = "N")]
-    expected_version: Option<u64>,
+    /// Append only if the entity is at this version; 0: only if it does not exist yet; exists: only if it does
+    #[arg(long, value_name = "N|exists", value_parser = expected)]
+    expected_version: Option<Value>,
     /// Id of the event: appending the same event with the same id again changes nothing
     #[arg(long, value_name = "UUID", value_parser = identifiers::event_id)]
     id: Option<uuid::Uuid>,
@@ -58,11 +59,11 @@ pub(super) struct Append {
 impl Append {
     pub(super) fn run(self) -> Outcome {
         let payload = if self.payload == "-" {
-            io::read_to_string(io::stdin().lock().take(64 << 20))?
+            let payload = io::read_to_string(io::stdin().lock().take(64 << 20))?;
+            json_text("payload", &payload).map_err(|failure| failure.exit(Exit::Failed))?
         } else {
-            self.payload
+            json_text("payload", &self.payload)?
         };
-        let payload = json_text("payload", &payload)?;
         let mut body = Map::new();
         body.insert("entity_id".to_owned(), json!(self.entity));
         body.insert("event_type".to_owned(), json!(self.event_type));
@@ -70,7 +71,7 @@ impl Append {
             body.insert("tags".to_owned(), json!(self.tag));
         }
         let optional = [
-            ("expected_version", self.expected_version.map(Value::from)),
+            ("expected_version", self.expected_version),
             ("id", self.id.map(|id| json!(id))),
             ("timestamp", self.timestamp.map(Value::from)),
         ];
@@ -114,10 +115,19 @@ impl Appended {
     }
 }
 
+/// The version an entity must be at, or that it must exist, as the server takes it.
+fn expected(text: &str) -> Result<Value, String> {
+    match text {
+        "exists" => Ok(text.into()),
+        _ => numbers::from_zero(text).map(Value::from).map_err(|problem| format!("{problem}, or exists")),
+    }
+}
+
+/// JSON from the command line.
 fn json_text(what: &str, text: &str) -> Result<Box<RawValue>, Failure> {
     serde_json::from_str(text.trim()).map_err(|error| {
         let advice = "write JSON text in double quotes, inside the shell's quotes: '\"like this\"'";
         let problem = format!("the {what} is not valid JSON: {}", plain(&error.to_string()));
-        Failure::new(problem).exit(Exit::Refused).advise(advice)
+        Failure::usage(problem).advise(advice)
     })
 }

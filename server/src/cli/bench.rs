@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::measure::{self, Durations, Floor, MeasureError};
+use crate::numbers;
 use allsource_engine::Engine;
 use allsource_engine::platform::LocalDisk;
 use clap::Args;
@@ -26,7 +27,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "DIR", default_value = "bench-data")]
     data: PathBuf,
     /// Factor by which to lengthen the measurement
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = numbers::within::<u16>(1..=1000))]
     scale: u16,
     #[command(flatten)]
     pub(super) format: Format,

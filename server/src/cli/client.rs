@@ -75,10 +75,10 @@ impl Server {
         let mut headers = self.header.clone();
         if let Some(tenant) = self.tenant.as_deref().filter(|tenant| !tenant.is_empty()) {
             let value = HeaderValue::from_str(tenant);
-            let value = value.map_err(|_| Failure::new(format!("{tenant:?} is not a valid tenant")))?;
+            let value = value.map_err(|_| Failure::usage(format!("{tenant:?} is not a valid tenant")))?;
             if headers.iter().any(|(name, other)| *name == TENANT && *other != value) {
                 let problem = format!("--tenant says {tenant:?}, --header {TENANT} another tenant");
-                return Err(Failure::new(problem).advise("name the tenant once"));
+                return Err(Failure::usage(problem).advise("name the tenant once"));
             }
             headers.push((TENANT, value));
         }
@@ -104,15 +104,15 @@ fn base_url(text: &str) -> Result<String, Failure> {
             let problem = format!("{text}: this program speaks http only, not https");
             let advice =
                 format!("name the server itself, not the proxy that terminates TLS: --url http://{rest}");
-            return Err(Failure::new(problem).advise(advice));
+            return Err(Failure::usage(problem).advise(advice));
         }
         Some((scheme, _)) => {
-            return Err(Failure::new(format!("{text}: {scheme} is not http")).advise(LIKE_THIS));
+            return Err(Failure::usage(format!("{text}: {scheme} is not http")).advise(LIKE_THIS));
         }
     };
     match url.parse::<Uri>() {
         Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none() => Ok(url),
-        _ => Err(Failure::new(format!("{text:?} is not the address of a server")).advise(LIKE_THIS)),
+        _ => Err(Failure::usage(format!("{text:?} is not the address of a server")).advise(LIKE_THIS)),
     }
 }
 
@@ -220,6 +220,9 @@ impl Client {
             Err(error) => return Err(self.unreachable(&error)),
         };
         let problem: Option<Value> = serde_json::from_str(&text).ok().filter(Value::is_object);
+        if is(problem.as_ref(), "no-such-route") || is(problem.as_ref(), "method-not-allowed") {
+            return Err(NoAnswer::Refused(self.elsewhere(problem)));
+        }
         let said = detail(problem.as_ref(), &text);
         let (exit, prefix) = match status.as_u16() {
             404 | 410 => (Exit::NotFound, ""),
@@ -242,6 +245,17 @@ impl Client {
         })
     }
 
+    /// The server answers, but does not know what this program asks for.
+    fn elsewhere(&self, problem: Option<Value>) -> Failure {
+        let has_path = self.url.parse::<Uri>().is_ok_and(|uri| uri.path() != "/");
+        let advice = match has_path {
+            true => "is the address right? --url takes one without a path, like http://127.0.0.1:8080",
+            false => "are the server and this program of the same release?",
+        };
+        let message = format!("the server at {} does not know this request", self.url);
+        Failure::new(message).advise(advice).problem(problem)
+    }
+
     fn unreachable(&self, error: &ureq::Error) -> NoAnswer {
         let through = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}"));
         let failure = |why: &str| {
@@ -250,7 +264,9 @@ impl Client {
         };
         let why = match error {
             ureq::Error::BadUri(_) | ureq::Error::TlsRequired | ureq::Error::Http(_) => {
-                return NoAnswer::Refused(failure("the address is not valid").advise(LIKE_THIS));
+                return NoAnswer::Refused(
+                    failure("the address is not valid").exit(Exit::Usage).advise(LIKE_THIS),
+                );
             }
             ureq::Error::Protocol(_) => {
                 return NoAnswer::Refused(failure("another program answers there").advise(LIKE_THIS));

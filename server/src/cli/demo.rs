@@ -17,8 +17,9 @@ use super::client::{Client, Parameter};
 use super::failure::{Exit, Failure, Outcome};
 use super::import::{Because, Chunks, End, Lines, Progress, Tally, Total, Upload, post};
 use super::interrupt::Interrupt;
-use super::terminal::{self, Format};
-use super::{Server, machine};
+use super::terminal::{self, Format, Output};
+use super::{Server, machine, times};
+use crate::numbers;
 use business::Business;
 
 const CHUNK_LINES: u32 = 5_000;
@@ -33,13 +34,13 @@ Examples:
   allsource demo --events 1000 --seed 2 --print > events.ndjson")]
 pub(super) struct Demo {
     /// Number of events
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = numbers::from_one)]
     events: u64,
     /// Seed of the business: the same seed always invents the same one
-    #[arg(long, value_name = "S", default_value = "1")]
+    #[arg(long, value_name = "S", default_value = "1", value_parser = numbers::from_zero)]
     seed: u64,
     /// Time of the last event [default: now]; with the same time and seed nothing is appended twice
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = times::exact)]
     ending: Option<DateTime<Utc>>,
     /// Print the events in the format of `allsource import` instead of appending them
     #[arg(long)]
@@ -75,6 +76,7 @@ impl Demo {
         let mut upload = Upload {
             interrupt: &interrupt,
             progress: &progress,
+            output: self.format.output,
             label: "demo".to_owned(),
             tally: &mut tally,
             show_refused: 100,
@@ -85,7 +87,9 @@ impl Demo {
         match end {
             End::Stopped(stopped) => Err(self.explain(stopped.because, ending)),
             End::Complete => {
-                self.say_what_next();
+                if self.format.output == Output::Table {
+                    self.say_what_next();
+                }
                 Ok(tally.exit_code())
             }
         }

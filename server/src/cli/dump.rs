@@ -23,7 +23,8 @@ const SHOWN_MAX: u64 = 1_000;
 /// One JSON object per line, in the format of `allsource import`, with everything except positions and commit times.
 /// Dumping continues after damage, and reports the missing positions on standard error.
 ///
-/// Exit codes: 0 nothing is missing, 8 damage found, 1 the store could not be opened.
+/// Exit codes: 0 every event is written and nothing is damaged; 8 damage found: standard error says whether events are
+/// missing, and when only indexes are damaged the dump is complete; 1 the store could not be opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -78,6 +79,13 @@ fn report(dumped: &Dumped, gaps: u64) -> ExitCode {
     }
     for damage in &dumped.damage {
         terminal::complain(&format!("DAMAGE {damage}"));
+    }
+    if dumped.is_complete {
+        let events = counted(dumped.events, "event");
+        terminal::complain(&format!(
+            "{events} written: the dump is complete, only indexes are damaged, and `allsource index rebuild` mends them"
+        ));
+        return Exit::Damaged.into();
     }
     let (events, missing) = (counted(dumped.events, "event"), counted(dumped.missing, "event"));
     terminal::complain(&format!(

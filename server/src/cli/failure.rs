@@ -15,6 +15,8 @@ pub(super) type Outcome = Result<ExitCode, Failure>;
 pub(super) enum Exit {
     /// A local failure, or an answer that cannot be understood.
     Failed,
+    /// The command line is wrong.
+    Usage,
     /// The server refused the request and would refuse it again, or it refused lines of an import.
     Refused,
     /// There is no such event, entity or snapshot.
@@ -35,8 +37,9 @@ pub(super) enum Exit {
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
     0  done
-    1  failed: a file cannot be read or written, the store cannot be opened, an answer cannot be understood
-    2  the command line is wrong
+    1  failed: a file or input cannot be read, a file cannot be written, the store cannot be opened, an answer cannot be
+       understood
+    2  the command line is wrong, or a variable in place of an option; nothing was sent
     3  refused: the server does not accept the request, or lines of an import were refused
     4  not found: no such event, entity or snapshot
     5  conflict: the entity is at another version, or the id or key belongs to another event
@@ -50,6 +53,7 @@ impl Exit {
     pub(super) fn code(self) -> u8 {
         match self {
             Self::Failed => 1,
+            Self::Usage => 2,
             Self::Refused => 3,
             Self::NotFound => 4,
             Self::Conflict => 5,
@@ -63,6 +67,7 @@ impl Exit {
     fn name(self) -> &'static str {
         match self {
             Self::Failed => "failed",
+            Self::Usage => "usage",
             Self::Refused => "refused",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
@@ -93,6 +98,11 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// A mistake on the command line.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(message).exit(Exit::Usage)
+    }
+
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::Failed,
@@ -188,8 +198,11 @@ mod tests {
 
     #[test]
     fn every_exit_code_is_distinct_and_listed_in_the_help() {
-        use Exit::{Conflict, Damaged, Failed, Interrupted, NotFound, Refused, Unavailable, Unreachable};
-        let all = [Failed, Refused, NotFound, Conflict, Unreachable, Unavailable, Damaged, Interrupted];
+        use Exit::{
+            Conflict, Damaged, Failed, Interrupted, NotFound, Refused, Unavailable, Unreachable, Usage,
+        };
+        let all =
+            [Failed, Usage, Refused, NotFound, Conflict, Unreachable, Unavailable, Damaged, Interrupted];
         for exit in all {
             assert!(EXIT_CODES.contains(&format!(" {}  ", exit.code())), "{exit:?}");
             assert_eq!(all.iter().filter(|other| other.code() == exit.code()).count(), 1, "{exit:?}");

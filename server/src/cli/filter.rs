@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::client::Parameter;
 use super::times;
+use crate::numbers;
 
 /// Conditions on events; an event must meet all of them.
 #[derive(Debug, Args)]
@@ -24,10 +25,10 @@ pub(super) struct Filter {
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
     /// Only from this version of each entity on
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::from_zero)]
     from_version: Option<u64>,
     /// Only up to this version of each entity
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::from_zero)]
     to_version: Option<u64>,
     /// Only events with this timestamp or a later one
     #[arg(long, value_name = "TIME", value_parser = times::from)]

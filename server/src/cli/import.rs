@@ -17,6 +17,7 @@ use super::failure::{Exit, Failure, Outcome};
 use super::interrupt::Interrupt;
 use super::terminal::{self, Format, Output};
 use super::{Server, machine};
+use crate::numbers;
 use source::Source;
 
 pub(super) use chunk::{Chunks, Lines};
@@ -38,7 +39,7 @@ pub(super) struct Import {
     /// Files, plain or gzip; none or -: standard input
     files: Vec<PathBuf>,
     /// Start at this line of the file
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = numbers::from_one)]
     from_line: u64,
     /// Append these events even if equal lines were imported before
     #[arg(long)]
@@ -47,10 +48,10 @@ pub(super) struct Import {
     #[arg(long, value_name = "NAME", conflicts_with = "again")]
     name: Option<String>,
     /// Lines per request
-    #[arg(long, value_name = "N", default_value = "5000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value = "5000", value_parser = numbers::within::<u32>(1..=100_000))]
     chunk: u32,
     /// Print at most this many refused lines; the others are only counted
-    #[arg(long, value_name = "N", default_value = "100")]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = numbers::from_zero)]
     show_refused: u64,
     #[command(flatten)]
     pub(super) format: Format,
@@ -64,7 +65,7 @@ impl Import {
             self.files.push(PathBuf::from("-"));
         }
         if self.files.len() > 1 && self.from_line > 1 {
-            return Err(Failure::new("--from-line applies to one file; import the others separately"));
+            return Err(Failure::usage("--from-line applies to one file; import the others separately"));
         }
         let name = self.name.clone().or_else(|| self.again.then(|| format!("run-{}", machine::random_id())));
         let interrupt = Interrupt::watch();
@@ -79,6 +80,7 @@ impl Import {
             let mut upload = Upload {
                 interrupt: &interrupt,
                 progress: &progress,
+                output: self.format.output,
                 label: label(path),
                 tally: &mut tally,
                 show_refused: self.show_refused,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Server;
@@ -12,6 +13,7 @@ use super::failure::{Failure, Outcome};
 use super::filter::Filter;
 use super::show::Columns;
 use super::terminal::{self, Format, Output};
+use crate::numbers;
 
 /// Most events in one answer.
 const PAGE: u64 = 10_000;
@@ -42,10 +44,10 @@ pub(super) struct Read {
     #[arg(long, alias = "desc", conflicts_with = "order")]
     newest_first: bool,
     /// At most this many events
-    #[arg(long, value_name = "N", default_value = "100")]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = numbers::from_one)]
     limit: u64,
     /// Begin at this position of the store
-    #[arg(long, value_name = "POSITION")]
+    #[arg(long, value_name = "POSITION", value_parser = numbers::from_one)]
     from: Option<u64>,
     /// Continue where an earlier read with the same conditions ended
     #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
@@ -92,9 +94,11 @@ impl Read {
             self.columns.events(&events, self.format.output)?;
         }
         if let Some(cursor) = cursor {
-            terminal::complain(&format!(
-                "there are more events: raise --limit, or continue with --cursor {cursor}"
-            ));
+            let more = format!("there are more events: raise --limit, or continue with --cursor {cursor}");
+            terminal::complain(&match self.format.output {
+                Output::Table => more,
+                Output::Json | Output::Ndjson => json!({ "note": more, "cursor": cursor }).to_string(),
+            });
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -12,6 +12,7 @@ use super::client::{Parameter, path, understood};
 use super::failure::{Failure, Outcome};
 use super::terminal::{self, Format, Output, counted, grouped};
 use super::{Server, show};
+use crate::numbers;
 
 const PATH: &str = "/api/v1/snapshots";
 
@@ -41,7 +42,7 @@ pub(super) enum Snapshot {
         /// Only snapshots of this entity
         entity: Option<String>,
         /// At most this many
-        #[arg(long, value_name = "N", default_value = "1000")]
+        #[arg(long, value_name = "N", default_value = "1000", value_parser = numbers::from_one)]
         limit: u64,
         #[command(flatten)]
         terms: Terms,
@@ -135,7 +136,8 @@ fn list(entity: Option<String>, limit: u64, terms: &Terms) -> Result<(), Failure
     }
     if listed.total > listed.snapshots.len() as u64 {
         let total = counted(listed.total, "snapshot");
-        terminal::complain(&format!("{total} in all; raise --limit above {limit} to list more"));
+        let more = format!("{total} in all; raise --limit above {limit} to list more");
+        terminal::note(terms.format.output, &more);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::client::{Parameter, path, understood};
 use super::failure::Outcome;
 use super::terminal::{self, Format, Output, counted};
 use super::{Server, show, times};
+use crate::numbers;
 
 /// Print the state of an entity: its merged payloads, now or at any point in time
 #[derive(Debug, Args)]
@@ -26,10 +27,10 @@ pub(super) struct State {
     #[arg(long, value_name = "TIME", value_parser = times::until)]
     as_of: Option<String>,
     /// The state at this version
-    #[arg(long, value_name = "N", conflicts_with = "as_of")]
+    #[arg(long, value_name = "N", conflicts_with = "as_of", value_parser = numbers::from_zero)]
     at_version: Option<u64>,
     /// The state when this position was the last of the store
-    #[arg(long, value_name = "POSITION", conflicts_with_all = ["as_of", "at_version"])]
+    #[arg(long, value_name = "POSITION", conflicts_with_all = ["as_of", "at_version"], value_parser = numbers::from_one)]
     at_position: Option<u64>,
     #[command(flatten)]
     pub(super) format: Format,

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::Server;
 use super::client::{Client, NoAnswer, Parameter, said};
@@ -68,7 +69,7 @@ impl Tail {
                 Err(reason) => return Err(progress.advise(reason.into())),
             }
             if progress.failures <= 1 && !progress.is_break_reported {
-                terminal::complain("the stream broke off; reconnecting");
+                terminal::note(self.format.output, "the stream broke off; reconnecting");
                 progress.is_break_reported = true;
             }
             thread::sleep(PAUSE);
@@ -86,7 +87,7 @@ impl Tail {
         ]);
         let mut stream = client.follow("/api/v1/events/stream", &query, progress.last_id.as_deref())?;
         if progress.is_break_reported {
-            terminal::complain("the stream continues");
+            terminal::note(self.format.output, "the stream continues");
         }
         *progress = Progress { last_id: progress.last_id.take(), has_answered: true, ..Progress::default() };
         let broken = |error: std::io::Error| {
@@ -117,12 +118,17 @@ impl Tail {
                 Ok(())
             }
             _ if message.kind == "error" => {
-                terminal::complain(&message.data);
+                terminal::complain(&json!({ "error": problem(&message.data) }).to_string());
                 Ok(())
             }
             _ => Ok(()),
         }
     }
+}
+
+/// The error that a stream reports, as JSON in the form of every other error.
+fn problem(data: &str) -> Value {
+    json!({ "kind": "stream", "message": said(data), "problem": serde_json::from_str::<Value>(data).ok() })
 }
 
 /// How far a stream got, and the state of its connection.

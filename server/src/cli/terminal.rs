@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::json;
 
 /// Spaces between two columns of a table.
 const GAP: u16 = 2;
@@ -25,7 +26,7 @@ pub(super) enum Output {
 /// The output format, an option of every command that prints an answer.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Format {
-    /// Format of the answer and of errors
+    /// Format of the answer, and of errors and notes on standard error
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Output,
 }
@@ -34,6 +35,14 @@ pub(super) struct Format {
 pub(super) fn complain(line: &str) {
     // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints a message that is not part of the answer, in the output format: as text, or as `{"note":…}`.
+pub(super) fn note(output: Output, text: &str) {
+    match output {
+        Output::Table => complain(text),
+        Output::Json | Output::Ndjson => complain(&json!({ "note": text }).to_string()),
+    }
 }
 
 /// Prints a line of the answer.

@@ -17,6 +17,12 @@ pub(super) fn until(text: &str) -> Result<String, String> {
     moment(text, machine::today(), Edge::Last)
 }
 
+/// A moment, written in full.
+pub(super) fn exact(text: &str) -> Result<DateTime<Utc>, String> {
+    let moment = DateTime::parse_from_rfc3339(text.trim());
+    moment.map(|moment| moment.to_utc()).map_err(|_| "write a time like 2026-03-01T12:00:00Z".to_owned())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
     First,

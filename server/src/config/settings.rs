@@ -53,31 +53,31 @@ settings! {
     #[arg(long, value_name = "WHEN")]
     durability: DurabilityName,
     /// Longest time between syncs, with durability interval [default: 10]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = u64::from_text)]
     sync_interval_ms: u64,
     /// Length of the journal files of a new store [default: 67108864]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = u64::from_text)]
     journal_file_bytes: u64,
     /// Number of partitions of a new store, a power of two [default: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = u32::from_text)]
     partitions: u32,
     /// Queue at most this many bytes of appends; refuse more [default: 67108864]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = usize::from_text)]
     queue_bytes: usize,
     /// Seal the events in memory once they hold about this many bytes [default: 134217728]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = u64::from_text)]
     seal_bytes: u64,
     /// How to read sealed files [default: mmap]
     #[arg(long, value_name = "HOW")]
     read_mode: ReadModeName,
     /// Take a snapshot of an entity every this many events; 0: only on request [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = u64::from_text)]
     snapshot_events: u64,
     /// Check this many sealed bytes for damage each second; 0: none [default: 4194304]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = u64::from_text)]
     scrub_bytes_per_second: u64,
     /// Limit on the memory that all requests and answers hold together [default: 268435456]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = u64::from_text)]
     memory_bytes: u64,
     /// Include the history in a state unless the request says history=false
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]

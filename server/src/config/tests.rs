@@ -177,13 +177,17 @@ fn impossible_values_name_their_setting() {
         let problem = refusal(none(), &[variable]);
         assert!(problem.contains(expected), "{variable:?}: {problem}");
     };
-    check(("ALLSOURCE_PARTITIONS", "many"), "ALLSOURCE_PARTITIONS=many: invalid digit");
+    check(
+        ("ALLSOURCE_PARTITIONS", "many"),
+        "ALLSOURCE_PARTITIONS=many: write a whole number from 0 to 4294967295",
+    );
     check(("ALLSOURCE_DURABILITY", "often"), "must be one of sync, interval, none");
     check(("ALLSOURCE_LISTEN", "nowhere"), "write it like 127.0.0.1:8080");
     check(("ALLSOURCE_SYNC_INTERVAL_MS", "5"), "only with durability interval");
     check(("ALLSOURCE_READ_MODE", "mapped"), "must be one of mmap, pread");
     check(("ALLSOURCE_SEAL_BYTES", "0"), "seal_bytes: must be at least 1");
-    check(("ALLSOURCE_SNAPSHOT_EVENTS", "-1"), "ALLSOURCE_SNAPSHOT_EVENTS=-1: invalid digit");
-    check(("ALLSOURCE_SCRUB_BYTES_PER_SECOND", "4M"), "ALLSOURCE_SCRUB_BYTES_PER_SECOND=4M: invalid digit");
+    check(("ALLSOURCE_SNAPSHOT_EVENTS", "-1"), "ALLSOURCE_SNAPSHOT_EVENTS=-1: write a whole number from 0");
+    check(("ALLSOURCE_SCRUB_BYTES_PER_SECOND", "4M"), "=4M: write a whole number from 0");
+    check(("ALLSOURCE_INSECURE", "yes"), "ALLSOURCE_INSECURE=yes: must be true or false");
     check(("ALLSOURCE_CONFIG", "no-such-file.toml"), "cannot read the configuration file no-such-file.toml");
 }

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::ConfigError;
 use super::choices::{DurabilityName, LogFormat, ReadModeName};
+use crate::numbers::within;
 
 /// Finds the text of a variable that is set and not empty.
 pub(super) type LookUp<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -38,6 +39,16 @@ macro_rules! parsed {
     )*};
 }
 
+macro_rules! numbers {
+    ($($kind:ty),*) => {$(
+        impl FromVariable for $kind {
+            fn from_text(text: &str) -> Result<Self, String> {
+                within(0..=u64::try_from(<$kind>::MAX).unwrap_or(u64::MAX))(text)
+            }
+        }
+    )*};
+}
+
 macro_rules! chosen {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
@@ -48,8 +59,15 @@ macro_rules! chosen {
     )*};
 }
 
-parsed!(String, PathBuf, bool, u32, u64, usize);
+parsed!(String, PathBuf);
+numbers!(u32, u64, usize);
 chosen!(DurabilityName, ReadModeName, LogFormat);
+
+impl FromVariable for bool {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "must be true or false".to_owned())
+    }
+}
 
 fn names<T: ValueEnum>() -> String {
     let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::idle::{Connections, Place};
 
@@ -19,14 +19,31 @@ const RESERVE: u64 = 4096;
 /// How often to look for idle connections while a client waits for a place.
 const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
+/// A shortage of connections is over once none has met the limit for this long.
+const ROOM_AGAIN: Duration = Duration::from_secs(60);
+
 /// Listening sockets that share one limit on connections.
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<TcpListener>,
     permits: Arc<Semaphore>,
     connections: Connections,
-    /// Whether the log already says that connections wait.
-    is_full: bool,
+    shortage: Shortage,
+}
+
+/// A time in which connections meet the limit again and again, so that the log reports it once.
+#[derive(Debug, Default)]
+struct Shortage {
+    /// When a connection last met the limit.
+    last_met: Option<Instant>,
+}
+
+impl Shortage {
+    /// Notes that a connection meets the limit; returns whether a shortage begins with it.
+    fn meets_limit(&mut self, now: Instant) -> bool {
+        let before = self.last_met.replace(now);
+        before.is_none_or(|before| now.duration_since(before) >= ROOM_AGAIN)
+    }
 }
 
 impl From<TcpListener> for Listeners {
@@ -38,7 +55,7 @@ impl From<TcpListener> for Listeners {
 impl From<Vec<TcpListener>> for Listeners {
     fn from(sockets: Vec<TcpListener>) -> Self {
         let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        Self { sockets, permits, connections: Connections::default(), is_full: false }
+        Self { sockets, permits, connections: Connections::default(), shortage: Shortage::default() }
     }
 }
 
@@ -65,10 +82,9 @@ impl Listeners {
     /// The permit of one more connection.
     async fn permit(&mut self) -> io::Result<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            self.is_full = false;
             return Ok(permit);
         }
-        if !std::mem::replace(&mut self.is_full, true) {
+        if self.shortage.meets_limit(Instant::now()) {
             tracing::warn!(
                 "the number of connections has reached the limit on open files; further ones take the places of idle ones, or wait until one ends"
             );
@@ -81,5 +97,18 @@ impl Listeners {
                 return permit.map_err(io::Error::other);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_that_comes_and_goes_is_reported_once() {
+        let (mut shortage, begun) = (Shortage::default(), Instant::now());
+        let mut meets = |seconds| shortage.meets_limit(begun + Duration::from_secs(seconds));
+        assert_eq!([0, 0, 1, 50, 109].map(&mut meets), [true, false, false, false, false]);
+        assert_eq!([169, 170].map(&mut meets), [true, false]);
     }
 }

@@ -85,10 +85,14 @@ fn no_route(entries: &[Entry], uri: &Uri) -> Problem {
     if matches!(asked.trim_end_matches('/'), "" | "/api" | "/api/v1") {
         return pointer(asked);
     }
-    let candidates: Vec<(String, &Entry)> =
-        entries.iter().map(|entry| (filled(entry.path, asked), entry)).collect();
+    // A slash at the end begins no segment: it must not fill a placeholder with an empty name.
+    let meant = asked.trim_end_matches('/');
+    let mut candidates: Vec<(String, &Entry)> =
+        entries.iter().map(|entry| (filled(entry.path, meant), entry)).collect();
+    // Of equally similar paths the first is found, and a placeholder is similar to anything.
+    candidates.sort_by_key(|(_, entry)| entry.path.matches('{').count());
     let texts: Vec<&str> = candidates.iter().map(|(text, _)| text.as_str()).collect();
-    let found = nearest(asked, &texts)
+    let found = nearest(meant, &texts)
         .and_then(|text| candidates.iter().find(|(candidate, _)| candidate == text))
         .map(|(_, entry)| *entry);
     let detail = match found {

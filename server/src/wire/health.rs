@@ -7,14 +7,14 @@ use serde::Serialize;
 /// The answer of v0.6 servers about their health.
 #[derive(Debug, Clone, Serialize)]
 pub struct HealthReply {
-    /// The incarnation of the store that writes now.
-    pub incarnation: String,
-    /// The name of the service.
-    pub service: &'static str,
     /// Always `healthy`.
     pub status: &'static str,
+    /// The name of the service.
+    pub service: &'static str,
     /// The release.
     pub version: &'static str,
+    /// The incarnation of the store that writes now.
+    pub incarnation: String,
 }
 
 /// The process answers.
@@ -27,13 +27,13 @@ pub struct LiveReply {
 /// Whether events are accepted.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReadyReply {
+    /// The state of the store in one word.
+    pub status: &'static str,
+    /// Why the status is not `ready`.
+    pub reason: Option<String>,
     /// Seconds by which the clock is behind the last stored event; at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_behind_seconds: Option<u64>,
-    /// Why the status is not `ready`.
-    pub reason: Option<String>,
-    /// The state of the store in one word.
-    pub status: &'static str,
     /// Why the system log is not folded, or takes no changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_log: Option<String>,
@@ -51,30 +51,30 @@ mod tests {
     fn answers_about_health_keep_their_bytes() {
         let check = |reply: Vec<u8>, expected: &str| assert_eq!(String::from_utf8(reply).unwrap(), expected);
         let (incarnation, version) = ("48".to_owned(), "0.1.0");
-        let health = HealthReply { incarnation, service: "allsource-core", status: "healthy", version };
+        let health = HealthReply { status: "healthy", service: "allsource-core", version, incarnation };
         check(
             to_json(&health),
-            r#"{"incarnation":"48","service":"allsource-core","status":"healthy","version":"0.1.0"}"#,
+            r#"{"status":"healthy","service":"allsource-core","version":"0.1.0","incarnation":"48"}"#,
         );
         check(to_json(&LiveReply { status: "ok" }), r#"{"status":"ok"}"#);
         let ready = ReadyReply {
-            clock_behind_seconds: None,
-            reason: None,
             status: "ready",
+            reason: None,
+            clock_behind_seconds: None,
             system_log: None,
             upkeep_failing: BTreeMap::new(),
         };
-        check(to_json(&ready), r#"{"reason":null,"status":"ready"}"#);
+        check(to_json(&ready), r#"{"status":"ready","reason":null}"#);
         let troubled = ReadyReply {
-            clock_behind_seconds: Some(2),
-            reason: Some("full".to_owned()),
             status: "storage_full",
+            reason: Some("full".to_owned()),
+            clock_behind_seconds: Some(2),
             system_log: Some("gone".to_owned()),
             upkeep_failing: [("seal", "no".to_owned()), ("merge", "room".to_owned())].into(),
         };
         check(
             to_json(&troubled),
-            r#"{"clock_behind_seconds":2,"reason":"full","status":"storage_full","system_log":"gone","upkeep_failing":{"merge":"room","seal":"no"}}"#,
+            r#"{"status":"storage_full","reason":"full","clock_behind_seconds":2,"system_log":"gone","upkeep_failing":{"merge":"room","seal":"no"}}"#,
         );
     }
 }

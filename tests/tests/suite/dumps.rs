@@ -91,6 +91,27 @@ fn a_damaged_manifest_costs_no_event() {
     }
 }
 
+/// Reading events by position needs only parts of an index; a dump reports damage to any of it.
+#[test]
+fn damage_anywhere_in_an_index_is_reported_and_costs_no_event() {
+    for world in stores() {
+        let whole = dump(&world.disk);
+        assert!(whole.dumped.is_complete);
+        for path in world.disk.paths().iter().filter(|path| path.ends_with(".idx")) {
+            let bytes = world.disk.contents(path).unwrap();
+            for place in (0..bytes.len()).step_by(bytes.len() / 16) {
+                let mut flipped = bytes.clone();
+                flipped[place] ^= 1;
+                let got = changed(&world, &whole, path, Some(flipped), "flipped");
+                assert!(got.events == whole.events && got.dumped.is_complete, "{path}, byte {place}");
+                assert!(got.dumped.damage.iter().any(|damage| damage.file == *path), "{path}, byte {place}");
+            }
+            let got = changed(&world, &whole, path, None, "lost");
+            assert!(got.dumped.is_complete && !got.dumped.damage.is_empty(), "{path}");
+        }
+    }
+}
+
 /// The manifest before it names the files that were merged, which are gone.
 #[test]
 fn a_merged_generation_that_only_a_damaged_manifest_names_is_dumped() {

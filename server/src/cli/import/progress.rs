@@ -51,9 +51,9 @@ impl Progress {
         ));
     }
 
-    /// Prints a line above the bar.
-    pub(super) fn complain(&self, line: &str) {
-        self.bar.suspend(|| terminal::complain(line));
+    /// Hides the bar while something is printed.
+    pub(super) fn around(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 
     pub(in crate::cli) fn finish(&self) {

@@ -15,6 +15,7 @@ use super::upload::{Because, End, Reply, Stopped, Tally, Upload};
 use crate::cli::client::NoAnswer;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::terminal::Output;
 
 fn source(bytes: &[u8]) -> Source {
     Source::new(Box::new(io::Cursor::new(bytes.to_vec())), Total::Unknown).unwrap()
@@ -169,6 +170,7 @@ fn upload(
     let mut upload = Upload {
         interrupt: &interrupt,
         progress: &progress,
+        output: Output::Table,
         label: "x".to_owned(),
         tally: &mut tally,
         show_refused: 2,

@@ -104,6 +104,8 @@ pub(in crate::cli) fn post(client: &Client, body: &[u8]) -> Result<Reply, NoAnsw
 pub(in crate::cli) struct Upload<'a> {
     pub(in crate::cli) interrupt: &'a Interrupt,
     pub(in crate::cli) progress: &'a Progress,
+    /// The format of messages.
+    pub(in crate::cli) output: Output,
     /// The name of the source in messages.
     pub(in crate::cli) label: String,
     pub(in crate::cli) tally: &'a mut Tally,
@@ -173,10 +175,20 @@ impl Upload<'_> {
     fn refuse(&mut self, line: u64, reason: &str) {
         self.tally.refused += 1;
         if self.tally.refused <= self.show_refused {
-            self.progress.complain(&format!("{}:{line}: {reason}", self.label));
+            let text = match self.output {
+                Output::Table => format!("{}:{line}: {reason}", self.label),
+                Output::Json | Output::Ndjson => {
+                    json!({"refused": {"file": self.label, "line": line, "reason": reason}}).to_string()
+                }
+            };
+            self.progress.around(|| terminal::complain(&text));
         } else if self.tally.refused == self.show_refused + 1 {
-            self.progress.complain("more lines were refused; --show-refused prints more of them");
+            self.note("more lines were refused; --show-refused prints more of them");
         }
+    }
+
+    fn note(&self, text: &str) {
+        self.progress.around(|| terminal::note(self.output, text));
     }
 
     /// Sends until there is an answer or the patience runs out. The ids in the body make a resend harmless.
@@ -203,7 +215,7 @@ impl Upload<'_> {
             }
             if waited.is_zero() {
                 let seconds = PATIENCE.as_secs();
-                self.progress.complain(&format!("{}; retrying for {seconds} s", failure.message()));
+                self.note(&format!("{}; retrying for {seconds} s", failure.message()));
             }
             thread::sleep(pause);
             waited += pause;

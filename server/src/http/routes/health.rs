@@ -22,10 +22,10 @@ pub(super) fn routes() -> Routes {
 async fn health(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     Params::of(&uri, &[])?;
     Ok(json(to_json(&HealthReply {
-        incarnation: app.store().incarnation().to_string(),
-        service: "allsource-core",
         status: "healthy",
+        service: "allsource-core",
         version: env!("CARGO_PKG_VERSION"),
+        incarnation: app.store().incarnation().to_string(),
     })))
 }
 
@@ -46,9 +46,9 @@ async fn ready(State(app): State<Arc<App>>, uri: Uri) -> Reply {
     };
     let failing = app.store().upkeep().into_iter().filter_map(|task| Some((task.name, task.last_error?)));
     let mut response = json(to_json(&ReadyReply {
-        clock_behind_seconds: clock_lag(app.store().clock_behind()).map(|behind| behind.as_secs()),
-        reason,
         status,
+        reason,
+        clock_behind_seconds: clock_lag(app.store().clock_behind()).map(|behind| behind.as_secs()),
         system_log: system_problem(&app),
         upkeep_failing: failing.collect(),
     }));

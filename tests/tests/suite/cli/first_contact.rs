@@ -45,7 +45,7 @@ fn two_tenants_that_differ_are_refused_before_anything_is_sent() {
     let program = Program::new(program(), &nowhere());
     let twice = ["append", "a", "t", "{}", "--tenant", "acme", "--header"];
     let ran = program.run(&[&twice[..], &["X-Tenant-ID: other"]].concat());
-    assert!(ran.code == 1 && ran.err.contains("name the tenant once"), "{ran:?}");
+    assert!(ran.code == 2 && ran.err.contains("name the tenant once"), "{ran:?}");
     let same = program.run(&[&twice[..], &["X-Tenant-ID: acme"]].concat());
     assert_eq!(same.code, UNREACHABLE, "{same:?}");
 }
@@ -57,7 +57,14 @@ fn an_address_without_a_scheme_is_understood_and_others_are_explained() {
     running.program.run(&["stats", "--url", &address]).success();
     running.program.run(&["stats", "--url", &format!("http://{address}/")]).success();
     let encrypted = running.program.run(&["stats", "--url", &format!("https://{address}")]);
-    assert!(encrypted.code == 1 && encrypted.err.contains("not https"), "{encrypted:?}");
+    assert!(encrypted.code == 2 && encrypted.err.contains("not https"), "{encrypted:?}");
+    for wrong in ["ftp://store.example", "http://", "a b"] {
+        let ran = running.program.run(&["stats", "--url", wrong]);
+        assert!(ran.code == 2 && ran.err.contains("--url takes an address like"), "{ran:?}");
+    }
+    let astray = running.program.run(&["stats", "--url", &format!("http://{address}/store")]);
+    assert!(astray.code == 1 && astray.err.contains("without a path"), "{astray:?}");
+    assert!(!astray.err.contains("/api/") && !astray.err.contains("HEAD"), "{astray:?}");
     let mut proxied = running.program.command(&["stats"]);
     let proxied =
         proxied.env("HTTP_PROXY", format!("http://{}", nowhere())).env("ALL_PROXY", "nonsense").output();

@@ -87,7 +87,7 @@ fn an_append_happens_once_under_a_key_and_errors_are_json_on_request() {
     assert_eq!((&error["kind"], &error["exit_code"]), (&"conflict".into(), &5.into()));
     assert_eq!(error["problem"]["current_version"], 2);
     assert!(!error["message"].as_str().unwrap().contains("409"), "{error}");
-    assert_eq!(append("{", &[]).code, REFUSED);
+    assert_eq!(append("{", &[]).code, 2, "nothing was sent");
     assert_eq!(running.program.run(&["append", "_a", "t"]).code, REFUSED);
 }
 
@@ -144,7 +144,7 @@ fn a_read_can_be_ordered_filtered_continued_and_shown_whole() {
     let read = |more: &[&str]| running.program.run(&[&["read", "a"], more].concat());
     assert!(read(&[]).success().contains(&"x".repeat(300)), "piped output is not truncated");
     let newest = read(&["--newest-first", "--limit", "1", "--output", "ndjson"]);
-    let cursor = newest.err.split("--cursor ").nth(1).unwrap().trim().to_owned();
+    let cursor = json(&newest.err)["cursor"].as_str().unwrap().to_owned();
     assert_eq!(json(&newest.success())["payload"], 3);
     let next = read(&["--order", "desc", "--limit", "1", "--output", "ndjson", "--cursor", &cursor]);
     assert_eq!(json(&next.success())["payload"], 2);

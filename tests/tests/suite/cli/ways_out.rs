@@ -69,8 +69,16 @@ fn lines_the_rules_refuse_are_reported_by_number_and_counted() {
     assert_eq!(ran.code, REFUSED, "{ran:?}");
     let summary = json(&ran.out);
     assert_eq!((&summary["appended"], &summary["refused"]), (&2.into(), &4.into()));
-    let numbers: Vec<&str> = ran.err.lines().filter_map(|line| line.split(':').nth(1)).collect();
-    assert_eq!(numbers, ["2", "3", "4", "6"], "in the order of the file: {}", ran.err);
+    let refused: Vec<_> = ran.err.lines().map(|line| json(line)["refused"].clone()).collect();
+    let numbers: Vec<_> = refused.iter().map(|refused| refused["line"].clone()).collect();
+    assert_eq!(numbers, [2, 3, 4, 6], "in the order of the file: {}", ran.err);
+    assert!(
+        refused.iter().all(|refused| refused["file"] == "standard input" && refused["reason"].is_string())
+    );
+    let counted = ["import", "--show-refused", "1", "--output", "json"];
+    let counted = running.program.run_with(&counted, &lines.join("\n"));
+    let note = json(counted.err.lines().last().unwrap())["note"].clone();
+    assert!(note.as_str().unwrap().contains("--show-refused"), "{counted:?}");
     let few = running.program.run_with(&["import", "--show-refused", "1"], &lines.join("\n"));
     assert_eq!(few.err.matches("standard input:").count(), 1, "{}", few.err);
     assert!(few.err.contains("--show-refused") && few.out.contains("4 lines refused"), "{few:?}");

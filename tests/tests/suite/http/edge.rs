@@ -153,12 +153,37 @@ fn a_wrong_path_or_method_gets_the_right_one_suggested() {
     assert!(problem["detail"].as_str().unwrap().contains("did you mean /api/v1/events"), "{problem}");
     let problem = server.get("/api/v1/entities/order-1/stat").problem(404, "no-such-route");
     assert_eq!(problem["nearest"], "/api/v1/entities/{id}/state");
+    for path in ["/api/v1/events", "/api/v1/events/query", "/api/v1/snapshots", "/api/v1/entities/{id}/state"]
+    {
+        let asked = format!("{}/", path.replace("{id}", "order-1"));
+        assert_eq!(server.get(&asked).problem(404, "no-such-route")["nearest"], path);
+    }
     let answer = server.send("DELETE", "/api/v1/snapshots", &[], "");
     let problem = answer.problem(405, "method-not-allowed");
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("does not support DELETE") && detail.contains("GET, HEAD, POST"), "{detail}");
     assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")));
     assert_eq!(server.send("HEAD", "/health", &[], "").status, 200);
+}
+
+/// A name that was not encoded must not be taken for another one.
+#[test]
+fn a_percent_sign_without_two_digits_is_refused_in_a_path() {
+    let server = Server::start();
+    for name in ["%zz", "%", "a%4", "%%41"] {
+        for path in ["entities/{}/state", "events/{}", "snapshots/{}/latest"] {
+            let path = format!("GET /api/v1/{} HTTP/1.1", path.replace("{}", name));
+            let mut stream = connect(&server);
+            stream.write_all(format!("{path}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+            let text = answer(&mut stream);
+            assert!(
+                text.starts_with("HTTP/1.1 400") && text.contains("/problems/invalid-path"),
+                "{path}: {text}"
+            );
+        }
+    }
+    super::append(&server, "50%", &json!(1));
+    assert_eq!(server.get("/api/v1/entities/50%25/state").success()["version"], 1);
 }
 
 /// Whoever opens the address of the server must find the API, not the path that happens to be spelled most alike.
