@@ -35,7 +35,7 @@ pub enum ReadMode {
 pub struct Options {
     /// What an acknowledgement guarantees.
     pub durability: Durability,
-    /// Partitions of a new store: a power of two in 1..=1024, fixed when the store is created.
+    /// Partitions of a new store: a power of two from 1 to 1024, fixed when the store is created.
     pub partitions: u32,
     /// Length of a new store's journal files, in bytes: a multiple of 4096 from 64 KiB to 1 GiB, fixed when the
     /// store is created. It limits the size of an append.
@@ -81,7 +81,7 @@ impl Options {
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         let refuse = |option, problem: &str| Err(OpenError::Option { option, problem: problem.to_owned() });
         if !partition::is_valid_count(self.partitions) {
-            return refuse("partitions", "must be a power of two in 1..=1024");
+            return refuse("partitions", "must be a power of two from 1 to 1024");
         }
         let sizes = JOURNAL_FILE_BYTES_MIN..=JOURNAL_FILE_BYTES_MAX;
         if !sizes.contains(&self.journal_file_bytes) || !self.journal_file_bytes.is_multiple_of(4096) {

@@ -33,7 +33,7 @@ pub(super) struct Append {
     #[arg(default_value = "{}", allow_negative_numbers = true)]
     payload: String,
     /// Append only if the entity is at this version; 0: only if it does not exist yet; exists: only if it does
-    #[arg(long, value_name = "N|exists", value_parser = expected)]
+    #[arg(long, value_name = "N|exists", value_parser = expected, allow_negative_numbers = true)]
     expected_version: Option<Value>,
     /// Id of the event: appending the same event with the same id again changes nothing
     #[arg(long, value_name = "UUID", value_parser = identifiers::event_id)]

@@ -25,10 +25,10 @@ pub(super) struct Filter {
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
     /// Only from this version of each entity on
-    #[arg(long, value_name = "N", value_parser = numbers::from_zero)]
+    #[arg(long, value_name = "N", value_parser = numbers::from_one, allow_negative_numbers = true)]
     from_version: Option<u64>,
     /// Only up to this version of each entity
-    #[arg(long, value_name = "N", value_parser = numbers::from_zero)]
+    #[arg(long, value_name = "N", value_parser = numbers::from_zero, allow_negative_numbers = true)]
     to_version: Option<u64>,
     /// Only events with this timestamp or a later one
     #[arg(long, value_name = "TIME", value_parser = times::from)]

@@ -44,7 +44,7 @@ pub(super) struct Read {
     #[arg(long, alias = "desc", conflicts_with = "order")]
     newest_first: bool,
     /// At most this many events
-    #[arg(long, value_name = "N", default_value = "100", value_parser = numbers::from_one)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = numbers::from_one, allow_negative_numbers = true)]
     limit: u64,
     /// Begin at this position of the store
     #[arg(long, value_name = "POSITION", value_parser = numbers::from_one)]

@@ -64,7 +64,9 @@ fn a_number_or_time_that_cannot_be_is_refused_in_plain_words() {
     check(&["read", "--limit", "0"], &format!("{whole}1"));
     check(&["read", "--limit", "many"], &format!("{whole}1"));
     check(&["read", "--from", "0"], &format!("{whole}1"));
-    check(&["read", "--from-version", "x"], &format!("{whole}0"));
+    check(&["read", "--limit", "-1"], &format!("{whole}1"));
+    check(&["read", "--from-version", "0"], &format!("{whole}1"));
+    check(&["read", "--to-version", "x"], &format!("{whole}0"));
     check(&["snapshot", "list", "--limit", "0"], &format!("{whole}1"));
     check(&["state", "a", "--at-version", "x"], &format!("{whole}0"));
     check(&["state", "a", "--at-position", "x"], &format!("{whole}1"));
@@ -77,6 +79,11 @@ fn a_number_or_time_that_cannot_be_is_refused_in_plain_words() {
     check(&["bench", "--scale", "1001"], &format!("{whole}1 to 1000"));
     check(&["serve", "--partitions", "many"], &format!("{whole}0 to 4294967295"));
     check(&["append", "a", "t", "--expected-version", "new"], &format!("{whole}0, or exists"));
+    check(&["append", "a", "t", "--expected-version", "-1"], &format!("{whole}0, or exists"));
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let three = offline().run(&["serve", "--partitions", "3", "--data", store.to_str().unwrap()]);
+    assert!(three.code == 1 && three.err.contains("a power of two from 1 to 1024"), "{three:?}");
 }
 
 #[test]
