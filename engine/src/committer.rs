@@ -198,8 +198,10 @@ impl Committer {
 
     /// Freezes the tail once it has grown enough, or on request: the next event goes into a new one.
     fn freeze_if_due(&mut self, is_asked: bool) -> io::Result<()> {
-        let is_due = self.tail.weight() >= self.seal_bytes
-            || self.tail.weight() > 0 && (is_asked || self.catalog.journal_count() > JOURNAL_FILES_MAX);
+        let is_spread =
+            self.catalog.journal_count() > JOURNAL_FILES_MAX && self.store.layers().tails.len() == 1;
+        let is_due =
+            self.tail.weight() >= self.seal_bytes || self.tail.weight() > 0 && (is_asked || is_spread);
         if !is_due || self.store.layers().is_full() {
             return Ok(());
         }

@@ -74,7 +74,8 @@ pub(crate) fn state_of(
         is_stopped |= !room(COPIES * bytes);
         !is_stopped
     });
-    if is_stopped {
+    // A snapshot in memory was not asked for: its copy is.
+    if is_stopped || base.as_ref().is_some_and(|base| !room(COPIES * base.state.bytes())) {
         return Err(FoldError::Stopped);
     }
     let base = base.as_ref().map(|snapshot| &snapshot.state);

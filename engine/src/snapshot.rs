@@ -198,6 +198,7 @@ impl Snapshots {
     pub(crate) fn reclaim(&self) -> bool {
         let mut retired = self.retired.lock();
         // A file that two readers found damaged is in the list twice.
+        retired.sort_by_key(Arc::as_ptr);
         retired.dedup_by(|one, other| Arc::ptr_eq(one, other));
         let unread: Vec<_> = retired.extract_if(.., |file| Arc::strong_count(file) == 1).collect();
         drop(retired);

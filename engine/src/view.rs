@@ -218,14 +218,13 @@ impl Store {
     /// Publishes changed layers.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Layers)) {
         let mut layers = self.layers.write();
+        // Read first: the committer adds to the growing tail meanwhile.
+        let last = layers.growing().last_position();
         let mut changed = Layers::clone(&layers);
         change(&mut changed);
         changed.check();
         assert!(changed.sealed_position() >= layers.sealed_position(), "what is sealed stays sealed");
-        assert!(
-            changed.growing().last_position() >= layers.growing().last_position(),
-            "changed layers hold every event of those before"
-        );
+        assert!(changed.growing().last_position() >= last, "changed layers hold every event of those before");
         let before = std::mem::replace(&mut *layers, Arc::new(changed));
         drop(layers);
         // Dropping the last reference to a generation removes its files: not under the lock.

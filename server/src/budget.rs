@@ -6,6 +6,8 @@ mod pieces;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Kind, Problem};
@@ -161,6 +163,38 @@ impl Charge {
         if let Some(held) = &mut self.held {
             drop(held.split(surplus));
         }
+    }
+}
+
+/// A charge that several threads hold: it is returned with the last handle, so that work goes on charged after its
+/// caller has gone.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Hold(Arc<Mutex<Charge>>);
+
+impl From<Charge> for Hold {
+    fn from(charge: Charge) -> Self {
+        Self(Arc::new(Mutex::new(charge)))
+    }
+}
+
+impl Hold {
+    /// As [`Charge::bytes`].
+    pub fn bytes(&self) -> usize {
+        self.0.lock().bytes()
+    }
+
+    /// As [`Charge::grow_to`].
+    ///
+    /// # Errors
+    /// When there is no room; the charge does not change.
+    pub fn grow_to(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.0.lock().grow_to(bytes)
+    }
+
+    /// As [`Charge::shrink_to`].
+    pub fn shrink_to(&self, bytes: usize) {
+        self.0.lock().shrink_to(bytes);
     }
 }
 

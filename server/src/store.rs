@@ -16,7 +16,7 @@ use allsource_engine::event::{Entity, EventRef, Filter, TenantId, Timestamp};
 use allsource_engine::platform::{Clock, SystemClock};
 use allsource_engine::{
     Batch, Commit, Cursor, CursorError, Engine, Health, Incarnation, LookUp, OpenError, Options, Position,
-    Resident, SealError, Start, Stats, TaskReport, Version,
+    Query, Resident, SealError, Start, Stats, TaskReport, Version,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -256,10 +256,19 @@ impl Store {
         self.engine.cursor(Some(position)).incarnation.expect("the cursor of a position names its writer")
     }
 
-    /// Whether the text names an incarnation of the store's history.
-    pub fn remembers(&self, incarnation: &str) -> bool {
-        let known = self.engine.lineage().into_iter().map(|(known, _)| known);
-        known.chain([Incarnation::UNKNOWN]).any(|known| known.to_string() == incarnation)
+    /// The incarnation that wrote a version of an entity; `None` if the entity has not reached it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn writer_of_version(
+        &self,
+        entity: &Entity,
+        version: Version,
+    ) -> Result<Option<Incarnation>, Error> {
+        let filter = Filter::entity(entity).since_version(version).until_version(version);
+        let event = move |look: &Look<'_>| look.read(&Query::matching(filter))?.next().transpose();
+        let event = self.look_on(&self.look_ups, event).await?;
+        Ok(event.map(|event| self.writer_of(event.position())))
     }
 
     /// The incarnation that writes now.

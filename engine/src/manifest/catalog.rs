@@ -1,6 +1,7 @@
 //! The manifest of an open store, changed by the committer and by upkeep, one at a time.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use allsource_format::journal::Header;
 use allsource_format::limits::GENERATIONS_MAX;
@@ -39,6 +40,8 @@ struct State {
 /// Which files are part of the store.
 pub(crate) struct Catalog {
     state: Mutex<State>,
+    /// How many journal files there are, to be read without waiting for a manifest.
+    journal_count: AtomicUsize,
 }
 
 impl Catalog {
@@ -49,7 +52,8 @@ impl Catalog {
             is_rising && !journals.is_empty(),
             "an open store has journal files, in the order of the log"
         );
-        Self { state: Mutex::new(State { manifest, journals }) }
+        let journal_count = AtomicUsize::new(journals.len());
+        Self { state: Mutex::new(State { manifest, journals }), journal_count }
     }
 
     /// The current manifest.
@@ -64,7 +68,7 @@ impl Catalog {
 
     /// How many journal files belong to the store.
     pub(crate) fn journal_count(&self) -> usize {
-        self.state.lock().journals.len()
+        self.journal_count.load(Ordering::Relaxed)
     }
 
     /// Records a new journal file.
@@ -79,6 +83,7 @@ impl Catalog {
         assert!(is_next, "the numbers of journal files rise");
         note_journal(disk, &mut state.manifest, header.number, room)?;
         state.journals.push((header.number, header.first_position));
+        self.journal_count.store(state.journals.len(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -116,6 +121,7 @@ impl Catalog {
         state.manifest = manifest;
         let (retired, kept) = state.journals.iter().partition(|(number, _)| *number < first_journal);
         state.journals = kept;
+        self.journal_count.store(state.journals.len(), Ordering::Relaxed);
         let retired: Vec<(u64, u64)> = retired;
         Ok(retired.into_iter().map(|(number, _)| number).collect())
     }

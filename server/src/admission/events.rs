@@ -7,6 +7,7 @@ use allsource_engine::event::Payload;
 use allsource_engine::{Batch, ExpectedVersion};
 
 use super::Admitted;
+use crate::budget::Hold;
 
 /// Bytes of an event besides its payload and metadata, as an estimate.
 const EVENT_BYTES: usize = 256;
@@ -16,12 +17,14 @@ const EVENT_BYTES: usize = 256;
 pub struct Events {
     all: Arc<Vec<Admitted>>,
     range: Range<usize>,
+    /// Kept until the last clone is gone: a worker may use the events after their request has ended.
+    charge: Option<Hold>,
 }
 
 impl From<Vec<Admitted>> for Events {
     fn from(events: Vec<Admitted>) -> Self {
         let range = 0..events.len();
-        Self { all: Arc::new(events), range }
+        Self { all: Arc::new(events), range, charge: None }
     }
 }
 
@@ -35,12 +38,18 @@ impl Deref for Events {
 }
 
 impl Events {
+    /// The same events, with the charge for them.
+    #[must_use]
+    pub fn charged_to(self, charge: Hold) -> Self {
+        Self { charge: Some(charge), ..self }
+    }
+
     /// At most `size` of these events, from one of them on.
     pub(super) fn part(&self, from: usize, size: usize) -> Self {
         assert!(from <= self.len(), "a part begins within the events");
         let start = self.range.start + from;
         let end = start.saturating_add(size).min(self.range.end);
-        Self { all: Arc::clone(&self.all), range: start..end }
+        Self { all: Arc::clone(&self.all), range: start..end, charge: self.charge.clone() }
     }
 
     /// About how many bytes they take.

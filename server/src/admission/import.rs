@@ -7,8 +7,9 @@ use allsource_engine::{Acknowledged, Committed};
 
 use super::order::{self, InOrder, Patience};
 use super::{Admission, Admitted, Events, Terms};
-use crate::budget::Charge;
+use crate::budget::{Charge, Hold};
 use crate::problem::Problem;
+use crate::store::Error;
 use crate::wire::{Imported, RefusedLine, parse_event, working_bytes};
 
 /// A chunk is appended once it has this many lines.
@@ -27,7 +28,7 @@ pub struct Import {
     chunk: Vec<Admitted>,
     chunk_bytes: usize,
     /// The charge of the chunk and of what appending it takes.
-    charge: Charge,
+    charge: Hold,
     /// Lines read, empty ones included.
     read: u64,
     /// Lines that are settled: appended or refused.
@@ -43,7 +44,7 @@ impl Import {
             numbers: Vec::new(),
             chunk: Vec::new(),
             chunk_bytes: 0,
-            charge,
+            charge: charge.into(),
             read: 0,
             settled: 0,
             tally: Imported::default(),
@@ -68,7 +69,10 @@ impl Import {
         }
         self.tally.total += 1;
         let admitted = match line {
-            Ok(text) => self.admit(text, number).await,
+            Ok(text) => match self.admit(text, number).await {
+                Ok(admitted) => admitted,
+                Err(stopping) => return Err(self.interrupted(stopping.into())),
+            },
             Err(problem) => Err(problem),
         };
         match admitted {
@@ -87,7 +91,10 @@ impl Import {
     }
 
     /// The event of a line, with the number of bytes of its text.
-    async fn admit<T>(&self, text: T, number: u64) -> Result<(usize, Admitted), Problem>
+    ///
+    /// # Errors
+    /// When the server is stopping.
+    async fn admit<T>(&self, text: T, number: u64) -> Result<Result<(usize, Admitted), Problem>, Error>
     where
         T: AsRef<[u8]> + Send + 'static,
     {
@@ -96,7 +103,7 @@ impl Import {
             let body = parse_event(text.as_ref())?;
             Ok((bytes, terms.admit(&body, number - 1, body.expected())?))
         };
-        self.admission.store.compute(bytes, admit).await?
+        self.admission.store.compute(bytes, admit).await
     }
 
     /// Appends the last chunk.
@@ -132,7 +139,7 @@ impl Import {
     pub async fn flush(&mut self) -> Result<(), Problem> {
         let (numbers, chunk) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.chunk));
         self.chunk_bytes = 0;
-        let chunk = Events::from(chunk);
+        let chunk = Events::from(chunk).charged_to(self.charge.clone());
         let InOrder { settled, ended } = order::append(&self.admission, &chunk, Patience::Some).await;
         drop(chunk);
         self.charge.shrink_to(0);

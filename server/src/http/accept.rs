@@ -73,7 +73,11 @@ async fn finish(connection: Connection, socket: Socket, activity: Arc<Activity>,
         }
         () = member.stopping() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = &mut connection => ended,
+                () = socket.gone() => return,
+                () = activity.closing() => return,
+            }
         }
     };
     if let Err(error) = ended {

@@ -2,22 +2,20 @@
 
 use bytes::Bytes;
 
-use crate::budget::Charge;
-
 /// Bytes that stay charged until the last handle to them is dropped.
-struct Kept<B> {
+struct Kept<B, C> {
     bytes: B,
-    _charge: Charge,
+    _charge: C,
 }
 
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Kept<B> {
+impl<B: AsRef<[u8]>, C> AsRef<[u8]> for Kept<B, C> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
 }
 
 /// The same bytes, with their charge.
-pub(super) fn kept(bytes: impl AsRef<[u8]> + Send + 'static, charge: Charge) -> Bytes {
+pub(super) fn kept(bytes: impl AsRef<[u8]> + Send + 'static, charge: impl Send + 'static) -> Bytes {
     Bytes::from_owner(Kept { bytes, _charge: charge })
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use mime::Mime;
 
 use super::kept::{IsCharged, kept};
-use crate::budget::Charge;
+use crate::budget::Hold;
 use crate::problem::Problem;
 
 /// The result of a handler.
@@ -19,9 +19,15 @@ pub(super) fn json(body: Vec<u8>) -> Response {
 }
 
 /// An answer with a JSON body that is charged already. The charge shrinks to the body and is kept until it is sent.
-pub(super) fn charged(body: Vec<u8>, mut charge: Charge) -> Response {
+pub(super) fn charged(body: Vec<u8>, charge: impl Into<Hold>) -> Response {
+    charged_with(body, charge, ())
+}
+
+/// As [`charged`], with another charge, which the answer keeps as it is.
+pub(super) fn charged_with(body: Vec<u8>, charge: impl Into<Hold>, other: impl Send + 'static) -> Response {
+    let charge = charge.into();
     charge.shrink_to(body.capacity());
-    let mut response = of_type("application/json", Body::from(kept(body, charge)));
+    let mut response = of_type("application/json", Body::from(kept(body, (charge, other))));
     response.extensions_mut().insert(IsCharged);
     response
 }

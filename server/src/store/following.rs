@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use allsource_engine::error::ReadError;
+use allsource_engine::event::EventRef;
 use allsource_engine::{Message, Position, Resident, Subscription};
 
 use super::Error;
@@ -55,9 +56,9 @@ impl Following {
         }
     }
 
-    /// Takes back the message returned last; the next call returns it again.
-    pub fn put_back(&mut self, message: Message) {
-        if let (State::Here(subscription), Message::Event(event)) = (&mut self.state, message) {
+    /// Takes back the event returned last; the next call returns it again.
+    pub fn put_back(&mut self, event: EventRef) {
+        if let State::Here(subscription) = &mut self.state {
             subscription.put_back(event);
             self.position = subscription.position();
         }

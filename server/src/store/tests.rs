@@ -83,3 +83,24 @@ async fn large_work_does_not_hold_up_the_threads_that_answer() {
     }
     assert_eq!(store.compute(LARGE_BYTES - 1, || 7).await, Ok(7), "small work needs no other thread");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_out_of_a_snapshot_in_memory_is_charged_like_any_other() {
+    let (_folder, store) = store();
+    let entity = Entity::new("e").unwrap();
+    let payload = format!("{{\"text\":\"{}\"}}", "x".repeat(3 << 20));
+    store.append(Batch::to(&entity).event(NewEvent::json("t", payload).unwrap())).await.unwrap();
+    let budget = Budget::new(BYTES_MIN);
+    let work = move |look: &Look<'_>| {
+        look.snapshot(&entity, &mut budget.charge())?;
+        let mut charge = budget.charge();
+        let state = look.fold(&entity, AsOf::Now, &mut charge, None)?;
+        assert!(charge.bytes() >= 2 * state.unwrap().bytes(), "the state and its copy in an answer");
+        let mut rest = budget.charge();
+        rest.grow_to(charge.most() - charge.bytes()).unwrap();
+        let refused = look.fold(&entity, AsOf::Now, &mut budget.charge(), None).map(drop);
+        assert_eq!(refused, Err(Error::NoRoom { is_too_large: false }));
+        Ok::<_, Error>(())
+    };
+    store.look(work).await.unwrap();
+}

@@ -48,7 +48,8 @@ fn an_entity_tag_does_not_outlive_a_restore() {
     copy(&data, &backup);
     let (server, address) = start(&data);
     assert_eq!(get(&address, PATHS[0], &kept), (304, kept.clone()), "an ordinary restart changes no state");
-    assert_eq!(append(&address, Some(&kept), &json!({"a": "lost"})), 200);
+    let (_, of_query) = get(&address, PATHS[1], "\"0\"");
+    assert_eq!(append(&address, Some(&of_query), &json!({"a": "lost"})), 200, "nor a version");
     let tags = PATHS.map(|path| get(&address, path, "\"0\"").1);
     for (path, tag) in PATHS.iter().zip(&tags) {
         assert_eq!(get(&address, path, tag).0, 304, "{path}");
@@ -63,5 +64,28 @@ fn an_entity_tag_does_not_outlive_a_restore() {
         assert_eq!(get(&address, path, tag).0, 200, "{path}: version 2 is another event now");
         assert_eq!(append(&address, Some(tag), &json!({"a": "over it"})), 412, "{path}");
     }
+    server.stop();
+}
+
+/// The copy was made while the server that wrote on was running, so its incarnation is part of the copy's history.
+#[test]
+fn an_entity_tag_of_a_known_incarnation_does_not_outlive_a_restore_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    let path = "/api/v1/entities/user-1/state";
+    let (server, address) = start(&data);
+    assert_eq!(append(&address, None, &json!({"a": "kept"})), 200);
+    copy(&data, &backup);
+    assert_eq!(append(&address, None, &json!({"a": "lost"})), 200);
+    let (_, lost) = get(&address, path, "\"0\"");
+    server.stop();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&backup, &data);
+    let (server, address) = start(&data);
+    assert_eq!(append(&address, None, &json!({"a": "other"})), 200);
+    assert_eq!(get(&address, path, &lost).0, 200, "version 2 is another event now");
+    assert_eq!(append(&address, Some(&lost), &json!({"a": "over it"})), 412);
+    let (_, now) = get(&address, path, "\"0\"");
+    assert_eq!(append(&address, Some(&now), &json!({"a": "after it"})), 200);
     server.stop();
 }

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::budget::Charge;
 use crate::http::params::{Params, invalid};
 use crate::http::path::PathName;
-use crate::http::reply::{self, Reply, charged};
+use crate::http::reply::{self, Reply, charged, charged_with};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
 use crate::wire::{HistoryReply, StateReply};
@@ -144,8 +144,12 @@ async fn state_of(app: &App, asked: StateRequest, headers: HeaderMap) -> Reply {
             if reply::is_known(&headers, &tag) {
                 return Ok(reply::not_modified(tag));
             }
-            let history = history.map(|history| history.events);
-            let mut response = charged(asked.reply(&state, history.as_ref()).to_json(), charge);
+            let (history, mut of_history) = history.map(|history| (history.events, history.charge)).unzip();
+            let body = asked.reply(&state, history.as_ref()).to_json();
+            if let (Some(charge), Some(history)) = (&mut of_history, history) {
+                charge.shrink_to(history.bytes());
+            }
+            let mut response = charged_with(body, charge, of_history);
             response.headers_mut().insert(header::ETAG, tag);
             Ok::<_, Problem>(response)
         })

@@ -6,6 +6,7 @@ mod search;
 
 use std::sync::Arc;
 
+use allsource_engine::event::EventRef;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
@@ -59,8 +60,11 @@ fn stream(app: &App, mut asked: EventQuery) -> Response {
 async fn one_page(app: &App, asked: EventQuery, headers: HeaderMap) -> Reply {
     let (store, charge) = (app.store().clone(), app.budget().charge());
     let begin = move |look: &Look<'_>| {
-        let version = asked.entity_version(look)?;
-        let tag = version.flatten().map(|version| reply::version_tag(version, store.incarnation()));
+        let newest = asked.entity_newest(look)?;
+        let tag_of =
+            |event: &EventRef| reply::version_tag(event.version(), store.writer_of(event.position()));
+        let tag = newest.as_ref().and_then(Option::as_ref).map(tag_of);
+        let version = newest.map(|newest| newest.map(|event| event.version()));
         if let Some(tag) = tag.clone().filter(|tag| reply::is_known(&headers, tag)) {
             return Ok::<_, Error>((Step::Done(reply::not_modified(tag), 0), None));
         }

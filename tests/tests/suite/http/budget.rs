@@ -225,3 +225,51 @@ fn a_page_without_room_is_shortened_or_refused_and_a_small_one_is_answered() {
     }
     assert_eq!(seen, total);
 }
+
+/// The bytes that the bodies of these unread answers have together.
+fn unread_bytes(server: &Server, path: &str, count: usize) -> u64 {
+    let ask = |_| {
+        let mut stream = TcpStream::connect(&server.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("a request");
+        let head = head(&mut stream).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        (length.expect("a length").parse::<u64>().expect("a number"), stream)
+    };
+    let answers: Vec<(u64, TcpStream)> = (0..count).map(ask).collect();
+    answers.iter().map(|(length, _)| length).sum()
+}
+
+#[test]
+fn a_history_is_charged_until_it_is_read() {
+    let server = Server::start();
+    for _ in 0..4 {
+        append(&server, "history", &json!({"text": "x".repeat(4 * MIB)}));
+    }
+    append(&server, "history", &json!({"text": ""}));
+    let bytes = unread_bytes(&server, "/api/v1/entities/history/state?history=true", 30);
+    assert!(bytes < 256 << 20, "{bytes} bytes are held");
+    assert!(bytes > 30 << 20, "{bytes} bytes are answered");
+}
+
+#[test]
+fn a_stream_without_room_still_says_that_it_has_caught_up() {
+    let server = Server::start();
+    append(&server, "small", &json!(1));
+    let crowd = filling(&server);
+    let mut stream = TcpStream::connect(&server.address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let request =
+        "GET /api/v1/events/stream?from=now HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut lines = BufReader::new(stream).lines().map(|line| line.expect("a line in time"));
+    assert!(lines.any(|line| line.starts_with("event: caught_up")));
+    let url = format!("ws://{}/api/v1/events/stream?from=now", server.address);
+    server.runtime.block_on(async {
+        let mut socket = connect_async(url).await.expect("a stream").0;
+        let message = timeout(PATIENCE, socket.next()).await.expect("in time").expect("a message");
+        let text = message.expect("a message").into_text().expect("text");
+        assert!(text.contains("caught_up"), "{text}");
+    });
+    drop(crowd);
+}

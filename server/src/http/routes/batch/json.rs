@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::admission::{Admitted, Ended, Events, InOrder, Settled, Terms};
 use crate::app::App;
-use crate::budget::{Buffer, Charge};
+use crate::budget::{Buffer, Charge, Hold};
 use crate::http::reply::{Reply, charged, json as json_body};
 use crate::http::routes::append::mark_replayed;
 use crate::problem::{Kind, Problem};
@@ -32,7 +32,11 @@ pub(super) async fn append(app: &App, terms: &Terms, body: Buffer) -> Reply {
             out.extend_from_slice(b"]}");
             Ok(json_body(out))
         }
-        Admitting::All(events) => all_or_nothing(app, terms, events.into(), parsed.charge).await,
+        Admitting::All(events) => {
+            let charge = Hold::from(parsed.charge);
+            let events = Events::from(events).charged_to(charge.clone());
+            all_or_nothing(app, terms, events, charge).await
+        }
         Admitting::Each(events) => each_alone(app, terms, events, parsed.charge).await,
     }
 }
@@ -97,7 +101,7 @@ fn text_of(problem: &Problem) -> Box<str> {
     problem.to_value().to_string().into_boxed_str()
 }
 
-async fn all_or_nothing(app: &App, terms: &Terms, events: Events, charge: Charge) -> Reply {
+async fn all_or_nothing(app: &App, terms: &Terms, events: Events, charge: Hold) -> Reply {
     let commit = app.admission().append(terms, &events).await.map_err(|error| match error {
         AppendError::Invalid { index, problem } => invalid_batch(&[(index, problem.into())], 1),
         error => terms.problem(error.into()),
@@ -157,7 +161,8 @@ async fn each_alone(
             Err(text) => refusals.push(Some(text)),
         }
     }
-    let passed = Events::from(passed);
+    let charge = Hold::from(charge);
+    let passed = Events::from(passed).charged_to(charge.clone());
     app.admission().check_key(terms, &passed, total).await?;
     let InOrder { settled, ended } = app.admission().append_in_order(&passed).await;
     let is_all = settled.iter().filter(|one| one.is_ok()).count() == total;

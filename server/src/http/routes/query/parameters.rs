@@ -1,7 +1,7 @@
 //! Parses the parameters of a query.
 
 use allsource_engine::event::{Entity, EventRef, Filter};
-use allsource_engine::{Order, Position, Query, Version};
+use allsource_engine::{Order, Position, Query};
 use axum::http::Uri;
 use uuid::Uuid;
 
@@ -84,13 +84,13 @@ impl EventQuery {
 
     /// The version of the requested entity at the last position that the answer covers: its tag must not cover later
     /// appends. `None` if no entity is requested; `Some(None)` if it has no events.
-    pub(super) fn entity_version(&self, look: &Look<'_>) -> Result<Option<Option<Version>>, Error> {
+    pub(super) fn entity_newest(&self, look: &Look<'_>) -> Result<Option<Option<EventRef>>, Error> {
         let Filter { tenant: Some(tenant), entity_id: Some(id), .. } = &self.query.filter else {
             return Ok(None);
         };
         let history = Query::entity(&Entity::of(tenant.clone(), id.clone()));
         let newest = up_to(self.top, history.newest_first().limit(1));
-        Ok(Some(look.read(&newest)?.next().transpose()?.map(|event| event.version())))
+        Ok(Some(look.read(&newest)?.next().transpose()?))
     }
 
     /// The number of events that match the question, on all pages, if an index knows it.

@@ -89,11 +89,10 @@ impl Follower {
             };
             let bytes = bytes_of(&message);
             // After waiting, the charge is as large as it can get, so the message is sent in any case.
-            if charge.grow_to(bytes).is_ok() || charge.bytes() > 0 {
-                return self.piece_of(message, charge).await;
-            }
-            if let Ok(message) = message {
-                self.following.put_back(message);
+            let is_room = charge.grow_to(bytes).is_ok() || charge.bytes() > 0;
+            match message {
+                Ok(Message::Event(event)) if !is_room => self.following.put_back(event),
+                message => return self.piece_of(message, charge).await,
             }
             charge = tokio::select! {
                 () = self.member.stopping() => return None,
@@ -111,8 +110,8 @@ impl Follower {
             let Some(message) = self.following.try_next() else { break };
             let bytes = bytes_of(&message);
             match message {
-                Ok(message) if charge.grow_to(total + bytes).is_err() => {
-                    self.following.put_back(message);
+                Ok(Message::Event(event)) if charge.grow_to(total + bytes).is_err() => {
+                    self.following.put_back(event);
                     break;
                 }
                 message => {

@@ -142,8 +142,8 @@ impl Connection {
             self.following.release();
         }
         match message {
-            Ok(message) if !is_room && charge.grow_to(bytes).is_err() && bytes > waited_for => {
-                self.following.put_back(message);
+            Ok(Message::Event(event)) if !is_room && charge.grow_to(bytes).is_err() && bytes > waited_for => {
+                self.following.put_back(event);
                 drop(charge);
                 let budget = self.app.budget().clone();
                 self.room = Room::Wanted(bytes, Box::pin(async move { budget.take(bytes).await }));
@@ -157,11 +157,11 @@ impl Connection {
         let text = match message {
             Ok(Message::Event(event)) => {
                 let (store, is_bare) = (self.app.store().clone(), self.asked.is_bare);
-                let most = event_bytes_max(&event);
+                let (most, prefetched) = (event_bytes_max(&event), self.following.prefetched_bytes());
                 let write = move || {
                     let out = write_message(&store, &event, is_bare);
                     drop(event);
-                    charge.shrink_to(out.capacity());
+                    charge.shrink_to(out.capacity() + prefetched);
                     kept(out, charge)
                 };
                 self.app.metrics().streamed(1);
