@@ -14,9 +14,10 @@ pub use incoming::{
     parse_batch, parse_event, working_bytes,
 };
 pub use outgoing::{
-    event_bytes_max, write_commit, write_event, write_event_line, write_source_line, write_text,
+    event_bytes_max, write_commit, write_event, write_event_line, write_found_event, write_keyed_event,
+    write_source_line, write_text,
 };
-pub use page::{PageCursor, question};
+pub use page::{EVENTS_HEAD, KeyedEnd, PageCursor, PageEnd, end_events, question};
 pub use reply::{
     Imported, LineageSpan, RefusedLine, SealedReply, StartRow, StartsReply, StatsReply, to_json,
 };

@@ -109,7 +109,7 @@ fn no_route(entries: &[Entry], uri: &Uri) -> Problem {
     problem.with("nearest", found.map_or(Value::Null, |entry| entry.path.into()))
 }
 
-/// Answers whoever looks for the beginning of the API.
+/// Answers a request for the root of the API.
 fn pointer(asked: &str) -> Problem {
     let main = MAIN.map(|(route, what)| format!("{route} {what}")).join(", ");
     let detail = format!("there is nothing at {asked}; {main}");

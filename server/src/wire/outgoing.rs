@@ -58,6 +58,20 @@ pub fn write_event(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
     out.push(b'}');
 }
 
+/// Appends the answer that is one event.
+pub fn write_found_event(out: &mut Vec<u8>, event: &EventRef, partitions: u32) {
+    out.extend_from_slice(b"{\"event\":");
+    write_event(out, event, partitions);
+    out.extend_from_slice(b",\"found\":true}");
+}
+
+/// Appends an event with its index among those of a key.
+pub fn write_keyed_event(out: &mut Vec<u8>, index: u64, event: &EventRef, partitions: u32) {
+    write_fragment(out, format_args!("{{\"index\":{index},\"event\":"));
+    write_event(out, event, partitions);
+    out.push(b'}');
+}
+
 /// Appends the payload member: `payload`, or `payload_base64` when it is not JSON.
 pub(super) fn write_payload(out: &mut Vec<u8>, event: &EventRef) {
     match event.payload() {

@@ -4,7 +4,10 @@
 use allsource_engine::{Cursor as SeenCursor, Incarnation};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Serialize;
 use uuid::Uuid;
+
+use super::reply::to_json;
 
 /// The UUID namespace of questions.
 const NAMESPACE: Uuid = Uuid::from_u128(0x51c1_7a3e_0d7c_4e55_9a36_6be2_7c11_f08d);
@@ -58,6 +61,44 @@ impl PageCursor {
         let incarnation = Some(Incarnation::from_bytes(*incarnation));
         Ok((Self { top, next, skip }, SeenCursor { position: top, incarnation }))
     }
+}
+
+/// What every list of events begins with.
+pub const EVENTS_HEAD: &[u8] = b"{\"events\":[";
+
+/// What follows the events of a page.
+#[derive(Debug, Clone, Serialize)]
+pub struct PageEnd {
+    /// How many events the page has.
+    pub count: usize,
+    /// Whether there may be another page.
+    pub has_more: bool,
+    /// Set if the search ended before the page was full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial: Option<bool>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+    /// The number of events on all pages, if an index knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_count: Option<u64>,
+    /// The version of the requested entity, if one is requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_version: Option<u64>,
+}
+
+/// What follows the events under a key.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyedEnd {
+    /// The index at which the next answer begins.
+    pub next_index: Option<u64>,
+}
+
+/// The text that ends a list of events and adds these members.
+pub fn end_events(members: &impl Serialize) -> Vec<u8> {
+    let members = to_json(members);
+    #[expect(clippy::expect_used, reason = "the members are fields of a struct")]
+    let members = members.strip_prefix(b"{").expect("members are those of an object");
+    [b"],", members].concat()
 }
 
 /// The id of a tenant's question; equal texts are the same question.

@@ -52,7 +52,11 @@ async fn a_worker_takes_every_event_once_and_in_order() {
     assert_eq!(follower.progress().through, Some(last));
     assert!(tasks.stop(Duration::MAX).await);
     let stopped = follower.reached(append(&store).await).await;
-    assert_eq!(stopped, Err("the server is stopping".to_owned()), "nobody waits for a worker that has ended");
+    assert_eq!(
+        stopped,
+        Err("the server is stopping".to_owned()),
+        "a worker that has ended keeps no caller waiting"
+    );
 }
 
 #[tokio::test]

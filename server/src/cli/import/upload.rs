@@ -72,7 +72,7 @@ pub(in crate::cli) enum End {
 pub(in crate::cli) struct Stopped {
     /// Every line up to this one was handled.
     pub(in crate::cli) reached: u64,
-    /// The last of the lines after that of which nobody knows whether they were appended, if there are any.
+    /// The last of the lines after that whose outcome is unknown, if there are any.
     pub(in crate::cli) uncertain: Option<u64>,
     /// What stopped it.
     pub(in crate::cli) because: Because,

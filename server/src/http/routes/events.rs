@@ -14,7 +14,7 @@ use crate::http::path::PathName;
 use crate::http::reply::{Reply, charged};
 use crate::http::resource::Routes;
 use crate::problem::{Kind, Problem};
-use crate::wire::{event_bytes_max, write_event};
+use crate::wire::{EVENTS_HEAD, KeyedEnd, end_events, event_bytes_max, write_found_event, write_keyed_event};
 
 /// The default and highest number of events in an answer.
 const EVENTS: u64 = 1000;
@@ -41,9 +41,7 @@ async fn event(State(app): State<Arc<App>>, PathName(id): PathName, caller: Call
     let write = move || {
         let mut body = body;
         body.write(bytes, |out| {
-            out.extend_from_slice(b"{\"event\":");
-            write_event(out, &event, partitions);
-            out.extend_from_slice(b",\"found\":true}");
+            write_found_event(out, &event, partitions);
         })?;
         Ok::<_, Exhausted>(body.into_parts())
     };
@@ -63,7 +61,7 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
         return Err(invalid("limit", &format!("must be from 1 to {EVENTS}, but is {limit}")));
     }
     let (tenant, mut body) = (caller.tenant(), Buffer::new(app.budget().charge()));
-    body.extend(b"{\"events\":[")?;
+    body.extend(EVENTS_HEAD)?;
     let mut index = first;
     let has_more = loop {
         let event = app.store().event(tenant.clone(), key.event_id(&tenant, index)).await?;
@@ -73,9 +71,7 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
         }
         let written = body.write(event_bytes_max(&event) + MEMBERS_BYTES, |out| {
             out.extend_from_slice(if index == first { b"" } else { b"," });
-            out.extend_from_slice(format!("{{\"index\":{index},\"event\":").as_bytes());
-            write_event(out, &event, app.store().partitions());
-            out.push(b'}');
+            write_keyed_event(out, index, &event, app.store().partitions());
         });
         if written.is_err() && index > first {
             break true;
@@ -87,8 +83,7 @@ async fn by_key(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Reply 
         let detail = format!("no event was appended under this key at index {first}");
         return Err(Problem::new(Kind::EVENT_NOT_FOUND, detail));
     }
-    let next = if has_more { index.to_string() } else { "null".to_owned() };
-    body.extend(format!("],\"next_index\":{next}}}").as_bytes())?;
+    body.extend(&end_events(&KeyedEnd { next_index: has_more.then_some(index) }))?;
     let (body, charge) = body.into_parts();
     Ok(charged(body, charge))
 }

@@ -77,7 +77,7 @@ fn start_on(disk: &SimDisk) -> Server {
     Server::start_over(Engine::open_on(Arc::new(disk.clone()), clock, entropy, options).unwrap())
 }
 
-/// After a failed sync nobody knows what of the last write is durable.
+/// After a failed sync it is unknown what of the last write is durable.
 #[test]
 fn an_import_with_an_unknown_outcome_ends_and_says_where() {
     let disk = SimDisk::new(1);

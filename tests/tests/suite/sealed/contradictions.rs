@@ -153,7 +153,7 @@ fn replace_segments(store: &Store, segments: &[u8]) {
     }
 }
 
-/// The records with the first one stamped anew.
+/// The records with the first one stamped again.
 fn restamped(records: &[u8], change: impl Fn(&mut Stamp)) -> Vec<u8> {
     let mut all = AlignedVec::<16>::new();
     all.extend_from_slice(records);

@@ -12,12 +12,11 @@ use super::parameters::EventQuery;
 use crate::budget::{Buffer, Charge, Exhausted};
 use crate::http::reply::charged;
 use crate::store::{Error, Look, Store};
-use crate::wire::{PageCursor, event_bytes_max, write_event};
+use crate::wire::{EVENTS_HEAD, PageCursor, PageEnd, end_events, event_bytes_max, write_event};
 
 /// A page ends at this many bytes, so that a few large events do not fill the memory.
 const PAGE_BYTES: usize = 8 << 20;
 /// The beginning of a page, and the most bytes of its end.
-const HEAD: &[u8] = b"{\"events\":[";
 const REST_BYTES: usize = 512;
 /// A page with at least one event ends after examining this many events.
 const LOOKS_MAX: u64 = 100_000;
@@ -163,7 +162,7 @@ impl Page {
         }
         let (partitions, is_first) = (self.store.partitions(), self.count == 0);
         let written = self.body.write(event_bytes_max(event) + REST_BYTES, |out| {
-            out.extend_from_slice(if is_first { HEAD } else { b"," });
+            out.extend_from_slice(if is_first { EVENTS_HEAD } else { b"," });
             write_event(out, event, partitions);
         });
         match written {
@@ -196,28 +195,21 @@ impl Page {
             }
             End::Complete | End::Open => None,
         };
-        let mut rest = format!("],\"count\":{},\"has_more\":{}", self.count, next.is_some());
-        if matches!(self.end, End::Partial(_)) {
-            rest.push_str(",\"partial\":true");
-        }
-        rest.push_str(&match next {
-            Some(cursor) => {
-                let seen = self.store.cursor(Position::new(cursor.top));
-                format!(",\"next_cursor\":\"{}\"", cursor.to_text(seen, self.asked.question))
-            }
-            None => ",\"next_cursor\":null".to_owned(),
+        let text = |cursor: PageCursor| {
+            cursor.to_text(self.store.cursor(Position::new(cursor.top)), self.asked.question)
+        };
+        let end = end_events(&PageEnd {
+            count: self.count,
+            has_more: next.is_some(),
+            partial: matches!(self.end, End::Partial(_)).then_some(true),
+            next_cursor: next.map(text),
+            total_count: self.asked.total(look)?,
+            entity_version: self.version.map(|version| version.map_or(0, Version::value)),
         });
-        if let Some(total) = self.asked.total(look)? {
-            rest.push_str(&format!(",\"total_count\":{total}"));
-        }
-        if let Some(version) = self.version {
-            rest.push_str(&format!(",\"entity_version\":{}", version.map_or(0, Version::value)));
-        }
-        rest.push('}');
         if self.count == 0 {
-            self.body.extend(HEAD)?;
+            self.body.extend(EVENTS_HEAD)?;
         }
-        self.body.extend(rest.as_bytes())?;
+        self.body.extend(&end)?;
         Ok(self.body)
     }
 }
