@@ -10,7 +10,7 @@ use allsource_server::http::router;
 use allsource_server::store::Store;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode, Uri};
+use axum::http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -32,7 +32,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     Server { engine, router, runtime }
 });
 
-fn ask(request: Request<Body>) -> (StatusCode, String) {
+fn ask(mut request: Request<Body>) -> (StatusCode, String) {
+    request.headers_mut().insert("host", HeaderValue::from_static("fuzz"));
     let server = &*SERVER;
     server.runtime.block_on(async {
         let answer = server.router.clone().oneshot(request).await.expect("the router answers");
