@@ -86,3 +86,55 @@ fn bytes_of(one: &Admitted) -> usize {
     };
     payload + one.event().given_metadata().map_or(0, str::len)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use allsource_engine::Options;
+    use allsource_engine::event::{Entity, NewEvent};
+
+    use super::*;
+    use crate::admission::Caller;
+    use crate::budget::{BYTES_MIN, Budget};
+    use crate::store::Store;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_worker_encodes_stays_charged_after_its_client_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let budget = Budget::new(BYTES_MIN);
+        let mut charge = budget.charge();
+        charge.grow_to(1 << 20).unwrap();
+        let (entity, event) = (Entity::new("e").unwrap(), NewEvent::json("t", "{}").unwrap());
+        let event = Admitted::new(&Caller::client(None), entity, ExpectedVersion::Any, event).unwrap();
+        let events = Events::from(vec![event]).charged_to(charge.into());
+        let (begun, has_begun) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let request = tokio::spawn(async move {
+            let of_worker = events.clone();
+            let encode = move || {
+                begun.send(()).unwrap();
+                released.recv_timeout(PATIENCE).unwrap();
+                of_worker.batch()
+            };
+            let commit = store.append_large(encode).await;
+            drop(events);
+            commit
+        });
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        assert_eq!(budget.charged(), 1 << 20, "the worker has the events");
+        release.send(()).unwrap();
+        let returned = async {
+            while budget.charged() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, returned).await.expect("the charge is returned with the events");
+    }
+}
